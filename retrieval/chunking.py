@@ -1,0 +1,129 @@
+"""Cuts a parsed text into chunks at the borders that its writer drew. Knows no index and no model; pure, and O(n) in the text.
+
+Where to cut, best first: at a row's, slide's or heading's border, between paragraphs, after a sentence or at a line's end, between words,
+anywhere but inside a written character. A cut inside a paragraph is overlapped, so that what was cut apart stands together once.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+
+from retrieval.types import Chunk, Parsed, Place
+
+PARAGRAPH = re.compile(r"\n[^\S\n]*\n\s*")
+SENTENCE = re.compile(r"[.!?…؟۔।][\"'”’»)\]]{0,3}\s+|[。！？．｡]+[」』）”’]{0,3}\s*|\n\s*")
+WORD = re.compile(r"\s+")
+JOINERS = frozenset("\u200d\ufe0e\ufe0f")
+
+
+def chunk(parsed: Parsed, *, characters: int = 1000, overlap: int = 120) -> list[Chunk]:
+    """Chunks of at most `characters` code points that together hold every character of the text that is not white space.
+
+    `text[start:end] == chunk.text`; ordinals count from 0. A sheet's row is kept whole if it fits. `overlap` is the most that a chunk
+    repeats of the one before.
+    """
+    if characters < 4 or not 0 <= overlap <= characters // 4:
+        raise ValueError("characters must be 4 or more, and overlap at most a quarter of it")
+    text, borders, headings = parsed.text, _Borders(parsed.places), _Headings(parsed)
+    spans = (_stripped(text, start, end) for start, end in _spans(text, borders, characters, overlap))
+    kept = [(start, end) for start, end in spans if start < end]
+    return [Chunk(ordinal, start, end, text[start:end], headings.at(start)) for ordinal, (start, end) in enumerate(kept)]
+
+
+class _Borders:
+    """Where the source itself divides: each row's both ends, and the starts of slides and headings."""
+
+    def __init__(self, places: Sequence[Place]) -> None:
+        self._rows = sorted((place.start, place.end) for place in places if place.kind == "row")
+        starts = {place.start for place in places if place.kind in ("row", "slide", "heading")}
+        self._all = sorted(starts.union(end for _, end in self._rows))
+
+    def last(self, limit: int) -> int:
+        """The last border up to `limit`, or -1."""
+        place = bisect_right(self._all, limit)
+        return self._all[place - 1] if place else -1
+
+    def row_around(self, limit: int) -> int:
+        """Where the row starts that a cut at `limit` would part, or -1."""
+        place = bisect_right(self._rows, (limit, -1))
+        start, end = self._rows[place - 1] if place else (-1, -1)
+        return start if start < limit < end else -1
+
+
+class _Headings:
+    """What a chunk stands under: the title, and the nearest heading, sheet or named slide before its first character."""
+
+    def __init__(self, parsed: Parsed) -> None:
+        named = sorted((p for p in parsed.places if p.kind != "page"), key=lambda p: (p.start, p.kind == "heading"))
+        self._starts = [place.start for place in named]
+        self._labels = [_label(place) for place in named]
+        self._title = parsed.title.strip()
+
+    def at(self, start: int) -> str:
+        place = bisect_right(self._starts, start)
+        label = self._labels[place - 1] if place else ""
+        return " > ".join(part[:200] for part in dict.fromkeys((self._title, label)) if part)
+
+
+def _label(place: Place) -> str:
+    if place.kind == "row":
+        return place.label.rpartition("!")[0].strip()
+    if place.kind == "slide" and not any(letter.isalpha() for letter in place.label):
+        return ""
+    return " ".join(place.label.split())
+
+
+def _spans(text: str, borders: _Borders, characters: int, overlap: int) -> Iterator[tuple[int, int]]:
+    start = 0
+    while start < len(text):
+        window = text[start : start + characters]
+        start += len(window) - len(window.lstrip())
+        if start + characters >= len(text):
+            yield start, len(text)
+            return
+        end, inside = _cut(text, borders, start, start + characters)
+        yield start, end
+        start = _again(text, start, end, overlap) if inside else end
+
+
+def _cut(text: str, borders: _Borders, start: int, limit: int) -> tuple[int, bool]:
+    """Where the chunk from `start` ends, `limit` at the latest, and whether that is inside a paragraph."""
+    if (row := borders.row_around(limit)) > start:
+        return row, False
+    half = start + (limit - start) // 2
+    if (border := borders.last(limit)) > half:
+        return border, False
+    if paragraph := _last(PARAGRAPH, text, half, limit):
+        return paragraph, False
+    return _last(SENTENCE, text, half, limit) or _last(WORD, text, half, limit) or _whole_character(text, start, limit), True
+
+
+def _again(text: str, start: int, end: int, overlap: int) -> int:
+    """Where the next chunk begins, to repeat at most `overlap` characters of this one: at a sentence's start, else at a word's."""
+    earliest = max(start + 1, end - overlap)
+    for border in (SENTENCE, WORD):
+        if found := next((match.end() for match in border.finditer(text, earliest, end) if match.end() < end), None):
+            return found
+    return next((place for place in range(earliest, min(end, earliest + 32)) if _begins(text, place)), earliest)
+
+
+def _last(border: re.Pattern[str], text: str, start: int, end: int) -> int | None:
+    return max((match.end() for match in border.finditer(text, start, end)), default=None)
+
+
+def _whole_character(text: str, start: int, end: int) -> int:
+    """`end`, or up to 32 before it where it would part a letter from its marks; more marks than that are no writing."""
+    return next((place for place in range(end, max(start, end - 32), -1) if _begins(text, place)), end)
+
+
+def _begins(text: str, place: int) -> bool:
+    """Whether a written character begins here, and not a mark of the one before."""
+    return not (unicodedata.category(text[place]).startswith("M") or text[place] in JOINERS or text[place - 1] == "\u200d")
+
+
+def _stripped(text: str, start: int, end: int) -> tuple[int, int]:
+    piece = text[start:end]
+    return end - len(piece.lstrip()), start + len(piece.rstrip())

@@ -1,0 +1,337 @@
+"""The vector service of one machine: Qdrant's HTTP interface, as far as `index.py` needs it, over the Qdrant engine as a library.
+
+    NORTH_EDGE_API_KEY=... python -m retrieval.edge --dir D --host 127.0.0.1 --port P
+
+Knows no document and no tenant: it serves whoever has the key. What it does not support it refuses by name; nothing is ignored.
+One process owns a folder. An acknowledged update is in the engine's write-ahead log, so it outlives this process (kill -9); the log is
+synced to the disk every few seconds, so a power cut may take those. The engine holds the interpreter while it works, therefore one
+thread serves all, and large updates are done in slices between which searches are answered. Segments are never optimised here: it would
+stop the service for seconds to minutes, and without HNSW a tenant of 100,000 chunks is searched in milliseconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import fcntl
+import hmac
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import qdrant_edge as edge
+import uvicorn
+
+from retrieval.edge_dialect import Body, Refused, Schema, filter_of, narrowing, only, plain, point, record, request, scored
+
+VERSION = "1.20.0"
+MAX_BODY = 64 * 1024 * 1024
+SLICE = 64
+"""Points of an update that are written at once: some milliseconds, which is how long a search waits for it."""
+QUIET_SECONDS, LONGEST_SECONDS, MOST_POINTS = 5.0, 120.0, 20_000
+"""When the log is synced: after so long without an update, or so long or so many points after the first one that is not."""
+NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
+DISTANCES = {"Cosine": edge.Distance.Cosine, "Dot": edge.Distance.Dot, "Euclid": edge.Distance.Euclid, "Manhattan": edge.Distance.Manhattan}
+
+class Collection:
+    """One shard of the engine in its folder. `collection.json`, written last, says how it was made; a folder without it is half made."""
+
+    def __init__(self, folder: Path) -> None:
+        self.made: Body = json.loads((folder / "collection.json").read_text())
+        dimensions = {name: params["size"] for name, params in self.made["vectors"].items()}
+        self.schema = Schema(dimensions, frozenset(self.made["sparse_vectors"]))
+        self.shard = edge.EdgeShard.load(str(folder / "shard"))
+        self.unsynced, self.first_update, self.last_update = 0, 0.0, 0.0
+
+    @staticmethod
+    def create(folder: Path, made: Body) -> None:
+        (folder / "shard").mkdir(parents=True)
+        dense = {
+            name: edge.EdgeVectorParams(size=int(params["size"]), distance=DISTANCES[params["distance"]])
+            for name, params in made["vectors"].items()
+        }
+        sparse = {
+            name: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf if params.get("modifier") == "idf" else None)
+            for name, params in made["sparse_vectors"].items()
+        }
+        edge.EdgeShard.create(str(folder / "shard"), edge.EdgeConfig(vectors=dense, sparse_vectors=sparse)).close()
+        draft = folder / "collection.json.draft"
+        draft.write_text(json.dumps(made))
+        draft.rename(folder / "collection.json")
+
+    def update(self, operation: edge.UpdateOperation, points: int = 1) -> None:
+        self.shard.update(operation)
+        self.last_update = time.monotonic()
+        self.first_update = self.first_update if self.unsynced else self.last_update
+        self.unsynced += points
+
+    def sync(self, *, now: bool = False) -> None:
+        moment = time.monotonic()
+        due = moment - self.last_update > QUIET_SECONDS or moment - self.first_update > LONGEST_SECONDS or self.unsynced > MOST_POINTS
+        if self.unsynced and (now or due):
+            self.shard.flush()
+            self.unsynced = 0
+
+    def info(self) -> Body:
+        """Qdrant's CollectionInfo. The figures of optimiser and HNSW are its defaults; the engine uses neither here."""
+        shard = self.shard.info()
+        return {
+            "status": "green", "optimizer_status": "ok", "points_count": shard.points_count, "segments_count": shard.segments_count,
+            "indexed_vectors_count": shard.indexed_vectors_count,
+            "config": {
+                "params": {"vectors": self.made["vectors"], "sparse_vectors": self.made["sparse_vectors"]},
+                "hnsw_config": {"m": 16, "ef_construct": 100, "full_scan_threshold": 10_000},
+                "optimizer_config": {"default_segment_number": 0, "flush_interval_sec": int(QUIET_SECONDS)},
+                "metadata": self.made["metadata"],
+            },
+            "payload_schema": {name: {"data_type": "keyword", "points": index.points} for name, index in shard.payload_schema.items()},
+        }
+
+
+# What is asked of a collection, by method and the path behind its name
+
+Handler = Callable[[Collection, Body], Awaitable[Any]]
+DONE = {"operation_id": 0, "status": "completed"}
+
+
+async def info(collection: Collection, _: Body) -> Body:
+    return collection.info()
+
+
+async def create_index(collection: Collection, body: Body) -> Body:
+    given = only(body, "field_name", "field_schema")
+    schema = given.get("field_schema")
+    parameters = only({"type": schema} if isinstance(schema, str) else schema, "type", "is_tenant")
+    if parameters.get("type") != "keyword":
+        raise Refused(400, "Wrong input: only keyword indexes are supported here")
+    index = edge.KeywordIndexParams(is_tenant=parameters.get("is_tenant"))
+    collection.update(edge.UpdateOperation.create_field_index(given["field_name"], index))
+    return DONE
+
+
+async def upsert(collection: Collection, body: Body) -> Body:
+    points = [point(one, collection.schema) for one in only(body, "points")["points"]]
+    for start in range(0, len(points), SLICE):
+        part = points[start : start + SLICE]
+        collection.update(edge.UpdateOperation.upsert_points(part), len(part))
+        await asyncio.sleep(0)
+    return DONE
+
+
+async def delete(collection: Collection, body: Body) -> Body:
+    match only(body, "points", "filter"):
+        case {"points": list(ids), **rest} if not rest:
+            collection.update(edge.UpdateOperation.delete_points(ids))
+        case {"filter": clause, **rest} if not rest:
+            collection.update(edge.UpdateOperation.delete_points_by_filter(narrowing(clause)))
+        case _:
+            raise Refused(400, "Format error in JSON body: points or filter is needed")
+    return DONE
+
+
+async def set_payload(collection: Collection, body: Body) -> Body:
+    given = only(body, "payload", "filter")
+    collection.update(edge.UpdateOperation.set_payload_by_filter(narrowing(given.get("filter")), given["payload"]))
+    return DONE
+
+
+async def query(collection: Collection, body: Body) -> Body:
+    return {"points": [scored(found) for found in collection.shard.query(request(body, collection.schema))]}
+
+
+async def scroll(collection: Collection, body: Body) -> Body:
+    given = only(body, "filter", "limit", "offset", "with_payload", "with_vector")
+    asked = edge.ScrollRequest(**(given | {"filter": filter_of(given.get("filter"))}))
+    found, offset = collection.shard.scroll(asked)
+    return {"points": [record(one) for one in found], "next_page_offset": offset}
+
+
+async def count(collection: Collection, body: Body) -> Body:
+    given = only(body, "filter", "exact")
+    return {"count": collection.shard.count(edge.CountRequest(exact=given.get("exact", True), filter=filter_of(given.get("filter"))))}
+
+
+async def facet(collection: Collection, body: Body) -> Body:
+    given = only(body, "key", "limit", "filter", "exact")
+    found = collection.shard.facet(edge.FacetRequest(**(given | {"filter": filter_of(given.get("filter"))})))
+    return {"hits": [{"value": hit.value, "count": hit.count} for hit in found.hits]}
+
+
+ROUTES: dict[tuple[str, str], Handler] = {
+    ("GET", ""): info, ("PUT", "/index"): create_index, ("PUT", "/points"): upsert, ("POST", "/points/delete"): delete,
+    ("POST", "/points/payload"): set_payload, ("POST", "/points/query"): query, ("POST", "/points/scroll"): scroll,
+    ("POST", "/points/count"): count, ("POST", "/facet"): facet,
+}  # fmt: skip
+
+
+class Service:
+    """The folder's collections, and the ASGI application that serves them to whoever has the key."""
+
+    def __init__(self, folder: Path, api_key: str) -> None:
+        self._folder, self._api_key = folder, api_key.encode()
+        self._collections: dict[str, Collection] = {}
+        for path in sorted(folder.iterdir()):
+            if (path / "collection.json").exists():
+                self._collections[path.name] = Collection(path)
+            elif path.is_dir():
+                shutil.rmtree(path)
+
+    async def __call__(self, scope: Body, receive: Callable[[], Awaitable[Body]], send: Callable[[Body], Awaitable[None]]) -> None:
+        began = time.monotonic()
+        try:
+            status, answer = 200, {"result": await self._answer(scope, receive), "status": "ok"}
+        except Refused as refusal:
+            status, answer = refusal.status, {"status": {"error": str(refusal)}}
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
+            status, answer = 400, {"status": {"error": f"Format error in JSON body: {error!r}"}}
+        answer = answer["result"] if scope["path"] == "/" and status == 200 else answer | {"time": time.monotonic() - began}
+        content = json.dumps(answer, default=plain).encode()
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": content})
+
+    async def _answer(self, scope: Body, receive: Callable[[], Awaitable[Body]]) -> Any:
+        method, path = scope["method"], scope["path"].rstrip("/")
+        if method == "GET" and path in ("", "/readyz", "/healthz"):
+            return {"title": "qdrant - vector search engine (North edge)", "version": VERSION} if not path else "ready"
+        self._authorize(dict(scope["headers"]))
+        body = await _body(receive)
+        found = re.fullmatch(r"/collections/([^/]+)(/.*)?", path)
+        if not found or not NAME.fullmatch(found[1]):
+            raise Refused(404, f"Not found: {method} {path}")
+        name, rest = found[1], found[2] or ""
+        match method, rest:
+            case "PUT", "":
+                return self._create(name, body)
+            case "DELETE", "":
+                return self._drop(name)
+            case "GET", "/exists":
+                return {"exists": name in self._collections}
+        if (method, rest) not in ROUTES:
+            raise Refused(404, f"Not found: {method} {path} is not supported here")
+        return await ROUTES[method, rest](self._collection(name), body)
+
+    def _authorize(self, headers: dict[bytes, bytes]) -> None:
+        given = headers.get(b"api-key") or headers.get(b"authorization", b"").removeprefix(b"Bearer ")
+        if not hmac.compare_digest(given, self._api_key):
+            raise Refused(401, "Must provide an API key or an Authorization bearer token")
+
+    def _collection(self, name: str) -> Collection:
+        if name not in self._collections:
+            raise Refused(404, f"Not found: Collection `{name}` doesn't exist!")
+        return self._collections[name]
+
+    def _create(self, name: str, body: Body) -> bool:
+        if name in self._collections:
+            raise Refused(409, f"Wrong input: Collection `{name}` already exists!")
+        made: Body = {"vectors": {}, "sparse_vectors": {}, "metadata": {}} | only(body, "vectors", "sparse_vectors", "metadata")
+        made["vectors"] = {key: only(value, "size", "distance") for key, value in made["vectors"].items()}
+        made["sparse_vectors"] = {key: only(value, "modifier") for key, value in made["sparse_vectors"].items()}
+        if any(params["distance"] not in DISTANCES for params in made["vectors"].values()):
+            raise Refused(400, f"Format error in JSON body: distance is one of {', '.join(DISTANCES)}")
+        shutil.rmtree(self._folder / name, ignore_errors=True)
+        Collection.create(self._folder / name, made)
+        self._collections[name] = Collection(self._folder / name)
+        return True
+
+    def _drop(self, name: str) -> bool:
+        collection = self._collections.pop(name, None)
+        if collection:
+            (self._folder / name / "collection.json").unlink()
+            collection.shard.close()
+            shutil.rmtree(self._folder / name)
+        return collection is not None
+
+    async def sync_in_time(self) -> None:
+        while True:
+            await asyncio.sleep(1)
+            for collection in list(self._collections.values()):
+                collection.sync()
+
+    def close(self) -> None:
+        for collection in self._collections.values():
+            collection.sync(now=True)
+            collection.shard.close()
+
+
+async def _body(receive: Callable[[], Awaitable[Body]]) -> Body:
+    content, more = bytearray(), True
+    while more:
+        message = await receive()
+        content += message.get("body", b"")
+        more = message.get("more_body", False)
+        if len(content) > MAX_BODY:
+            raise Refused(413, f"Payload too large: at most {MAX_BODY} bytes")
+    body = json.loads(content, parse_constant=_no_number) if content else {}
+    return body if isinstance(body, dict) else only(body)
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number")
+
+
+async def serve(service: Service, listening: socket.socket) -> None:
+    config = uvicorn.Config(
+        service, lifespan="off", log_level="warning", access_log=False, timeout_keep_alive=75, timeout_graceful_shutdown=5, ws="none"
+    )
+    async with asyncio.TaskGroup() as tasks:  # if the disk takes no more, the syncing fails, and the service with it
+        syncing = tasks.create_task(service.sync_in_time())
+        await uvicorn.Server(config).serve(sockets=[listening])
+        syncing.cancel()
+
+
+def own(folder: Path) -> int:
+    """The folder is this process's from here on; the lock goes with the process, whatever ends it. Returns what holds it."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    lock = os.open(folder / "owner", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        other = os.read(lock, 20).decode()
+        sys.exit(f"The vectors in {folder} are already served by process {other}; one process owns a folder. Stop it first.")
+    os.truncate(lock, 0)
+    os.write(lock, str(os.getpid()).encode())
+    return lock
+
+
+def listen(host: str, port: int) -> socket.socket:
+    try:
+        listening = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=1024)
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # connections inherit it; without it an answer waits 40 ms
+        return listening
+    except OSError as error:
+        sys.exit(f"The vector service cannot listen on {host}:{port} ({error.strerror}). Stop what uses that port, or choose another.")
+
+
+def main(arguments: Iterable[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m retrieval.edge", description="North's vector service for one machine.")
+    parser.add_argument("--dir", type=Path, required=True, help="the folder that holds the vectors")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=6333, help="0 takes a free one")
+    given = parser.parse_args(list(arguments) if arguments is not None else None)
+    api_key = os.environ.get("NORTH_EDGE_API_KEY", "")
+    if not api_key:
+        sys.exit("NORTH_EDGE_API_KEY is not set. The vector service does not start without a key, for it would serve anyone.")
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)  # uvicorn ends the serving, raises the signal again, and the folder is closed in peace
+    lock = own(given.dir)
+    service = Service(given.dir, api_key)
+    listening = listen(given.host, given.port)
+    print(f"Vectors: {given.dir} on http://{given.host}:{listening.getsockname()[1]}", flush=True)
+    try:
+        asyncio.run(serve(service, listening))
+    finally:
+        service.close()
+        os.close(lock)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,122 @@
+"""Texts of word processors (docx, doc, rtf), by kreuzberg's document tree: headings become places, table rows lines "a | b | c"."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from io import BytesIO
+from itertools import groupby
+from typing import Any, Final
+from zipfile import ZIP_STORED, ZipFile
+
+from kreuzberg import ConcurrencyConfig, ExtractionConfig, extract_bytes_sync
+from kreuzberg.exceptions import KreuzbergError
+from lxml import etree
+
+from retrieval.errors import Encrypted, Unreadable
+from retrieval.parsers.archives import check_archive
+from retrieval.parsers.cleaning import Draft
+from retrieval.types import Parsed
+
+DOCX: Final = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+CONFIG: Final = ExtractionConfig(
+    use_cache=False,
+    enable_quality_processing=False,
+    output_format="plain",
+    include_document_structure=True,
+    concurrency=ConcurrencyConfig(max_threads=1),
+)
+# Kreuzberg leaves the marks of bold, italic, struck and underlined words in table cells, as Markdown.
+MARKS: Final = re.compile(r"(\*{2,3}|~~)(?=\S)([^*~\n]+?)(?<=\S)\1|(?<!\S)\*(?=\S)([^*\n]+?)(?<=\S)\*(?!\S)|</?u>")
+JUNK_TITLE: Final = re.compile(r"(?i)microsoft word\b|untitled|document\d*$|.*\.(docx?|odt|rtf)$")
+
+Node = Mapping[str, Any]
+
+
+def parse_docx(data: bytes) -> Parsed:
+    check_archive(data)
+    draft = Draft(DOCX)
+    return _parse(_without_hidden_runs(data, draft), draft)
+
+
+def parse_doc(data: bytes) -> Parsed:
+    return _parse(data, Draft("application/msword"))
+
+
+def parse_rtf(data: bytes) -> Parsed:
+    return _parse(data, Draft("application/rtf"))
+
+
+def _parse(data: bytes, draft: Draft) -> Parsed:
+    try:
+        result = extract_bytes_sync(data, draft.media_type, config=CONFIG)
+    except KreuzbergError as error:
+        if re.search(r"encrypt|password", str(error), re.IGNORECASE):
+            raise Encrypted from error
+        raise Unreadable("its text could not be found in it") from error
+    for node in (result.document or {"nodes": []})["nodes"]:
+        _write(draft, node["content"])
+    if draft.blank:
+        draft.write(result.content)
+    title = str(result.metadata.get("title") or "")
+    if title and not JUNK_TITLE.match(title):
+        draft.title = title
+    return draft.parsed()
+
+
+def _write(draft: Draft, content: Node) -> None:
+    kind = content["node_type"]
+    if kind == "heading":
+        draft.title = draft.title or content["text"]
+        draft.heading(content["text"])
+    elif kind == "table":
+        _write_table(draft, content["grid"]["cells"])
+    elif kind == "list_item":
+        draft.line(f"- {content['text'].strip()}")
+    elif kind == "image":
+        if description := (content.get("description") or "").strip():
+            draft.paragraph(description)
+    elif text := content.get("text", "").strip():
+        draft.paragraph(text)
+
+
+def _write_table(draft: Draft, cells: list[dict[str, Any]]) -> None:
+    draft.paragraph()
+    by_row: Callable[[dict[str, Any]], int] = lambda cell: cell["row"]  # noqa: E731
+    for _, row in groupby(sorted(cells, key=by_row), key=by_row):
+        texts = [" ".join(MARKS.sub(_unmarked, cell["content"]).split()) for cell in sorted(row, key=lambda cell: cell["col"])]
+        if any(texts):
+            draft.line(" | ".join(texts))
+
+
+def _unmarked(mark: re.Match[str]) -> str:
+    return mark[2] or mark[3] or ""
+
+
+def _without_hidden_runs(data: bytes, draft: Draft) -> bytes:
+    """The same file without the words that Word itself does not show (`w:vanish`)."""
+    with ZipFile(BytesIO(data)) as archive:
+        members = {name: archive.read(name) for name in archive.namelist() if name.startswith("word/") and name.endswith(".xml")}
+        hiding = {name: xml for name, xml in members.items() if re.search(rb"<w:vanish\b", xml)}
+        cut = {name: _without_vanished(xml) for name, xml in hiding.items()}
+        if not any(cut[name] != xml for name, xml in hiding.items()):
+            return data
+        draft.note("Hidden text of the document was left out.")
+        copy = BytesIO()
+        with ZipFile(copy, "w", ZIP_STORED) as target:
+            for name in archive.namelist():
+                target.writestr(name, cut[name] if name in cut else archive.read(name))
+    return copy.getvalue()
+
+
+def _without_vanished(xml: bytes) -> bytes:
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
+    try:
+        root = etree.fromstring(xml, parser)
+    except etree.XMLSyntaxError as error:
+        raise Unreadable("its XML is damaged") from error
+    found = root.xpath("//*[local-name()='r'][./*[local-name()='rPr']/*[local-name()='vanish'][not(@*[.='0' or .='false' or .='off'])]]")
+    hidden = [run for run in found if "".join(run.itertext()).strip()]
+    for run in hidden:
+        run.getparent().remove(run)
+    return etree.tostring(root, xml_declaration=True, encoding="UTF-8", standalone=True) if hidden else xml

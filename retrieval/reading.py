@@ -1,0 +1,174 @@
+"""Reads a file's bytes in a child process that is limited in time, memory and reach, so that a hostile or broken file hurts nobody.
+
+One child a file (`python -m retrieval.parsers`): nothing of one document can reach the next. It works inside a Celery prefork worker,
+whose processes may not have multiprocessing children. Nothing that a child says is believed before it is checked. Knows no file format.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO, Final
+
+import retrieval
+from retrieval.errors import EmptyFile, Encrypted, NoText, ParseError, ReaderUnavailable, TooLarge, TooSlow, UnknownType, Unreadable
+from retrieval.parsers.cleaning import clean
+from retrieval.parsers.message import READY, Malformed, unpack
+from retrieval.parsers.names import clean_name
+from retrieval.types import Parsed
+
+logger = logging.getLogger(__name__)
+
+MAX_BYTES: Final = 200_000_000
+MAX_OUTPUT: Final = 128_000_000
+LEAVES: Final = {leaf.__name__: leaf for leaf in (EmptyFile, Encrypted, NoText, TooLarge, TooSlow, UnknownType, Unreadable)}
+ROOT: Final = Path(retrieval.__path__[0]).parent
+CHILD: Final = "retrieval.parsers"
+PNG: Final = b"\x89PNG\r\n\x1a\n"
+# Libraries with thread pools of their own get one thread, and malloc one arena: both would take address space for every core.
+ENVIRONMENT: Final = {
+    "PYTHONPATH": str(ROOT),
+    "PYTHONUTF8": "1",
+    "MALLOC_ARENA_MAX": "1",
+    "OMP_NUM_THREADS": "1",
+    "RAYON_NUM_THREADS": "1",
+    "TOKIO_WORKER_THREADS": "1",
+}
+
+Content = bytes | Path
+
+
+def read(
+    name: str, content: Content, *, seconds: float = 120, megabytes: int = 1500, max_bytes: int = MAX_BYTES, child: str = CHILD
+) -> Parsed:
+    """The text of a file and where it stands. `content` is its bytes, or where they lie; `name` tells the kind where the bytes do not.
+
+    `seconds` limits wall time and processor time alike, `megabytes` the child's address space; `child` is the module that runs, which
+    speaks as message.py says. Raises a leaf of ParseError, or ReaderUnavailable where no child can work here.
+    """
+    payload = _answer(child, {"do": "parse", "name": clean_name(name)}, content, seconds, megabytes, max_bytes)
+    try:
+        return unpack(payload)
+    except Malformed as error:
+        raise Unreadable("its reader gave an answer that makes no sense") from error
+
+
+def draw(content: Content, page: int, *, width: int = 1200, seconds: float = 30, megabytes: int = 1500) -> bytes:
+    """One page (1 is the first) of a PDF as PNG, `width` pixels wide. Raises as `read`."""
+    payload = _answer(CHILD, {"do": "draw", "page": page, "width": width}, content, seconds, megabytes, MAX_BYTES)
+    if not payload.startswith(PNG):
+        raise Unreadable("its reader gave no picture")
+    return payload
+
+
+def cut_off() -> bool:
+    """Whether the child gets a network namespace of its own on this system; if not, only Python's sockets are closed to it."""
+    return _answer(CHILD, {"do": "check"}, b"-", 30, 500, MAX_BYTES) == b"cut off"
+
+
+def _answer(module: str, request: Mapping[str, object], content: Content, seconds: float, megabytes: int, max_bytes: int) -> bytes:
+    """What a child answers. Its answer and its complaints go to files that cannot outgrow MAX_OUTPUT."""
+    _check_size(content.stat().st_size if isinstance(content, Path) else len(content), max_bytes)
+    limits = {"seconds": max(1, round(seconds)), "megabytes": megabytes, "output": MAX_OUTPUT}
+    environment = ENVIRONMENT | {"READING": json.dumps({**request, **limits})}
+    with ExitStack() as stack:
+        source = stack.enter_context(content.open("rb") if isinstance(content, Path) else _file_of(content))
+        answer, complaints = (stack.enter_context(TemporaryFile()) for _ in range(2))
+        child = subprocess.Popen(
+            [sys.executable, "-P", "-s", "-m", module],
+            stdin=source,
+            stdout=answer,
+            stderr=complaints,
+            cwd="/",
+            env=environment,
+            start_new_session=True,
+        )
+        late = _wait(child, seconds)
+        said, complaint = _content(answer, MAX_OUTPUT), _content(complaints, 20_000)
+    if late:
+        raise TooSlow(seconds)
+    return _payload(said, child.returncode, complaint, seconds, megabytes)
+
+
+def _check_size(size: int, max_bytes: int) -> None:
+    if size == 0:
+        raise EmptyFile
+    if size > max_bytes:
+        raise TooLarge(f"The file has {size / 1_000_000:,.1f} MB", f"{max_bytes / 1_000_000:,.0f} MB")
+
+
+def _file_of(data: bytes) -> IO[bytes]:
+    file = TemporaryFile()
+    file.write(data)
+    file.seek(0)
+    return file
+
+
+def _wait(child: subprocess.Popen[bytes], seconds: float) -> bool:
+    """Waits for the end of the child, and makes one after `seconds`; True, if it did. (`Popen.wait` would only look every 50 ms.)"""
+    ending = os.pidfd_open(child.pid)
+    try:
+        poll = select.poll()
+        poll.register(ending, select.POLLIN)
+        ended = poll.poll(round(seconds * 1000))
+    finally:
+        os.close(ending)
+        if child.poll() is None:
+            os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
+    return not ended
+
+
+def _content(file: IO[bytes], most: int) -> bytes:
+    file.seek(0)
+    return file.read(most)
+
+
+def _payload(said: bytes, code: int, complaint: bytes, seconds: float, megabytes: int) -> bytes:
+    """What follows the child's status line. Raises what the status line, or the way the child ended, says."""
+    if not said.startswith(READY):
+        logger.error("A reading child ended with %s before it was ready: %s", code, _where(complaint))
+        raise ReaderUnavailable(f"its reader ended with {code} before it began")
+    status, found, payload = said.removeprefix(READY).partition(b"\n")
+    if code == 0 and found:
+        if error := _said_error(status):
+            raise error
+        return payload
+    logger.warning("A reading child ended with %s: %s", code, _where(complaint))
+    if code == -signal.SIGXCPU:
+        raise TooSlow(seconds)
+    if code == -signal.SIGKILL:
+        raise ReaderUnavailable("its reader was killed, perhaps as the server is short of memory")
+    if code == -signal.SIGXFSZ or b"File too large" in complaint:
+        raise TooLarge("What was read of the file is very long", f"{MAX_OUTPUT // 1_000_000} MB")
+    if b"memory allocation of" in complaint or b"bad_alloc" in complaint or b"MemoryError" in complaint:
+        raise TooLarge("Reading the file takes very much memory", f"{megabytes} MB")
+    raise Unreadable(f"its reader stopped with {signal.Signals(-code).name if code < 0 else code}")
+
+
+def _said_error(status: bytes) -> ParseError | None:
+    try:
+        said = json.loads(status)
+        if said == {}:
+            return None
+        return LEAVES[said["error"]].from_message(clean(str(said["message"]))[:1000])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return Unreadable("its reader gave an answer that makes no sense")
+
+
+def _where(complaint: bytes) -> str:
+    """The last place and the kind of error of a child's traceback: never its words, which may be the document's."""
+    lines = complaint.decode(errors="replace").splitlines()
+    places = [line.strip() for line in lines if re.match(r'\s+File "', line)]
+    kind = re.match(r"[\w.]+", lines[-1]) if lines else None
+    return f"{kind[0] if kind else 'no word'} {places[-1] if places else ''}".strip()

@@ -1,0 +1,160 @@
+"""The states of text on its way from a source to an answer: fetched, read, cut, found. Frozen, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:  # The reading child imports these types for every file, and numpy would be three quarters of its start.
+    import numpy as np
+
+
+class Embed(Protocol):
+    """Texts in, float32 vectors out: shape (len(texts), dimensions), each of length 1."""
+
+    def __call__(self, texts: Sequence[str], /) -> np.ndarray: ...
+
+
+# A query and the texts to judge it against; one relevance score a text, higher is better.
+Score = Callable[[str, Sequence[str]], Sequence[float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """Fetched: one thing as its source holds it.
+
+    `principals` are the strings of those who may see it in the source system; empty means nobody, and `None` that the source
+    knows no rights of its own, so that the Source row decides.
+    """
+
+    external_id: str
+    name: str
+    data: bytes
+    modified_at: datetime | None = None
+    principals: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """A thing that is as the cursor knows it, so it was not fetched again."""
+
+    external_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """The source says that this thing is gone."""
+
+    external_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A thing that the source holds and that could not be fetched; it stays as it was. `reason` is a sentence for a person."""
+
+    external_id: str
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Where to go on next time. `complete`: everything that the source holds was listed, so what was not seen is gone."""
+
+    value: Mapping[str, object]
+    complete: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where characters `start` to `end` (exclusive, code points of `Parsed.text`) stand in the source.
+
+    `kind` says what `label` counts: page 3, slide 2, sheet "Prices" row 7 (`label="Prices!7"`), heading "4.2 Leave".
+    """
+
+    start: int
+    end: int
+    kind: Literal["page", "slide", "row", "heading"]
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One word's box on a page (1 is the first): left, top, right, bottom as fractions of the page's width and height, from its top left."""
+
+    start: int
+    end: int
+    page: int
+    box: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """Read: plain text, and where its characters stand. `text` holds no NUL, no lone surrogate, and only `\\n` as line end."""
+
+    text: str
+    media_type: str
+    title: str = ""
+    places: tuple[Place, ...] = ()
+    words: tuple[Word, ...] = ()
+    pages: int = 0
+    """Pages that can be drawn (a PDF's); 0 for what has none."""
+    notes: tuple[str, ...] = ()
+    """Sentences for a person on what could not be read, e.g. "Pages 3-5 hold no text (scans)."."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Cut: characters `start` to `end` of a document's text. `text` is exactly those characters; `heading` is context for
+    embedding only."""
+
+    ordinal: int
+    start: int
+    end: int
+    text: str
+    heading: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What the index must know of a document beside its chunks. An empty `principals` matches nobody."""
+
+    workspace: str
+    document: str
+    source: str
+    sha256: str
+    name: str
+    principals: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Who asks, and where: the clause that every query carries. Empty `principals` match nothing; `sources=None` means all."""
+
+    workspace: str
+    principals: frozenset[str]
+    sources: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """Found: a chunk with its document and why it was found. `score` in [0, 1] orders the passages of one search only;
+    `why` holds its parts by name, e.g. dense, sparse, fused, rerank."""
+
+    document: str
+    name: str
+    ordinal: int
+    start: int
+    end: int
+    text: str
+    score: float
+    heading: str = ""
+    sha256: str = ""
+    why: Mapping[str, float] = field(default_factory=dict)
+
+
+# What the index found, for whom; back come those that the rows still allow, in the same order, with `text` and `name` from the rows.
+# A passage whose `sha256` is not the row's revision is left out: its span would point into another text.
+Recheck = Callable[[Scope, Sequence[Passage]], Sequence[Passage]]
