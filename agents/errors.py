@@ -1,0 +1,44 @@
+"""What can go wrong in a run, besides what the model and the search raise themselves: that passes through unchanged.
+
+AgentError
+├── Cancelled        a person or a shutdown stopped it; nothing is wrong
+├── OutOfTime        the run took longer than its limit
+├── ModelFailed      the chat model gave nothing that can be used
+└── StateUnreadable  the saved state is damaged, forged or another run's; nothing of it was used
+
+`permanent` says whether trying the same again is pointless. The message is for a person.
+"""
+
+from __future__ import annotations
+
+
+class AgentError(Exception):
+    permanent = True
+
+
+class Cancelled(AgentError):
+    permanent = True
+
+    def __init__(self) -> None:
+        super().__init__("The run was stopped.")
+
+
+class OutOfTime(AgentError):
+    permanent = True
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"The run took longer than the {seconds:g} seconds that its agent allows. Ask for less, or raise the limit.")
+
+
+class ModelFailed(AgentError):
+    permanent = False
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"The chat model {what}. Ask again; if it happens again, look at the model's health on the admin page.")
+
+
+class StateUnreadable(AgentError):
+    permanent = True
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"The saved state of this run cannot be used: {what}. Ask the question again.")

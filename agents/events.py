@@ -1,0 +1,93 @@
+"""What a run tells while it works. Each event is a frozen dataclass; `north.threads` keeps them as rows and shows them as a stream."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from retrieval.types import Passage
+
+StepKind = Literal["understand", "plan", "search", "read", "answer", "cite"]
+
+
+@dataclass(frozen=True, slots=True)
+class StepStarted:
+    """A step begins. `key` is stable over a resume: the same step of the same run has the same key (e.g. "search:1")."""
+
+    key: str
+    kind: StepKind
+    detail: Mapping[str, object] = field(default_factory=dict)
+    """JSON, for people: e.g. {"query": "notice period"}."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepFinished:
+    key: str
+    kind: StepKind
+    detail: Mapping[str, object] = field(default_factory=dict)
+    """JSON, replaces the start's detail: e.g. {"query": ..., "found": [{"document": id, "name": ..., "text": ...}]}."""
+    error: str = ""
+    tokens_in: int = 0
+    tokens_out: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerDelta:
+    """The next piece of the answer; `offset` is its place in code points."""
+
+    offset: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerReset:
+    """What was written of the answer so far is void (the step runs again after a crash)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Words of a passage that support a citation: characters `start` to `end` of the *document's* text."""
+
+    document: str
+    name: str
+    start: int
+    end: int
+    text: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """Answer characters `start` to `end` (exclusive, code points; `text` is exactly those) rest on `sources`, best first."""
+
+    start: int
+    end: int
+    text: str
+    sources: tuple[Source, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Answer characters that rest on nothing that was found."""
+
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The run is over. `refused`: the documents do not hold the answer, and `text` says so."""
+
+    text: str
+    citations: tuple[Citation, ...]
+    unsupported: tuple[Span, ...]
+    refused: bool
+    searched: tuple[str, ...]
+    passages: tuple[Passage, ...]
+    tokens_in: int = 0
+    tokens_out: int = 0
+
+
+Event = StepStarted | StepFinished | AnswerDelta | AnswerReset | Answered

@@ -1,0 +1,79 @@
+"""A chat model in this process: llama.cpp's own HTTP server (xllamacpp) on a loopback port that only this process has the key to.
+
+It keeps the prefixes of earlier prompts, and answers several at once by continuous batching; how fast, `threads` decides. Knows nothing
+of what is asked.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from pathlib import Path
+
+import xllamacpp
+from pydantic import SecretStr
+
+from north.inference.chat import OpenAIChatModel
+from north.inference.errors import ModelBroken, ModelMissing
+from north.inference.installed import where
+
+PREFIXES_MIB = 256
+"""Memory for prompts that gave up their slot."""
+
+
+TURN = 256
+"""Tokens of a prompt that are read before the other answers go on: who waits for a first token holds up the others for seconds at most."""
+
+
+class LlamaServer:
+    """Serves one GGUF file. `parallel` answers at a time, each with up to `context` tokens of prompt and answer. Starts at the first
+    `chat_model()`, which returns when it is ready; there is one server to an instance, however many threads ask.
+    """
+
+    def __init__(self, weights: Path, *, name: str = "", threads: int = 1, parallel: int = 4, context: int = 4096) -> None:
+        self.weights, self.name = weights, name or weights.stem
+        self.threads, self.parallel, self.context = threads, parallel, context
+        self._key = secrets.token_urlsafe(32)
+        self._server: xllamacpp.Server | None = None
+        self._starting = threading.Lock()
+
+    def chat_model(self) -> OpenAIChatModel:
+        """The model behind this server. Raises ModelMissing, ModelBroken."""
+        with self._starting:
+            if self._server is None:
+                self._server = self._start()
+        return OpenAIChatModel(base_url=self._server.listening_address + "/v1", model=self.name, api_key=SecretStr(self._key))
+
+    def stop(self) -> None:
+        with self._starting:
+            self._server = None
+
+    def _start(self) -> xllamacpp.Server:
+        if not self.weights.is_file():
+            raise ModelMissing(self.name)
+        try:
+            return xllamacpp.Server(self._params())
+        except RuntimeError as error:
+            raise ModelBroken(self.name, str(self.weights)) from error
+
+    def _params(self) -> xllamacpp.CommonParams:
+        params = xllamacpp.CommonParams()
+        params.model.path = str(self.weights)
+        params.model_alias = {self.name}
+        params.hostnames = ["127.0.0.1"]
+        params.port = 0
+        params.api_keys = [self._key]
+        params.ui = params.endpoint_slots = False
+        params.n_batch = params.n_ubatch = TURN
+        params.n_parallel, params.n_ctx = self.parallel, self.parallel * self.context
+        params.cache_ram_mib = PREFIXES_MIB
+        params.verbosity = 0
+        for cpu in (params.cpuparams, params.cpuparams_batch):
+            cpu.n_threads, cpu.poll = self.threads, 0
+        return params
+
+
+def local(model: str, models_dir: Path, threads: int = 1, **limits: int) -> OpenAIChatModel:
+    """For settings: a chat model of the catalogue, or the path of a GGUF file, loaded and ready. `limits`: parallel, context."""
+    weights = Path(model) if model.endswith(".gguf") else where(model, Path(models_dir)) / "model.gguf"
+    return LlamaServer(weights, name=weights.stem if model.endswith(".gguf") else model, threads=threads, **limits).chat_model()

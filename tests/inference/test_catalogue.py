@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from north.inference.catalogue import MODELS, model
+from north.inference.converting import CONVERSIONS
+from north.inference.errors import UnknownModel
+from north.inference.pulling import LICENCES
+
+FORMS = [(known.name, file.name, form) for known in MODELS for file in known.files for form in file.forms]
+
+
+def test_names_are_unique_and_fit_for_a_folder() -> None:
+    names = [known.name for known in MODELS]
+    assert len(set(names)) == len(names) and all(re.fullmatch(r"[a-z0-9][a-z0-9._-]+", name) for name in names)
+
+
+@pytest.mark.parametrize("known", MODELS, ids=lambda known: known.name)
+def test_every_model_ships_its_licence_and_says_what_it_is(known) -> None:
+    assert (LICENCES / known.licence_file).stat().st_size > 500
+    assert known.title and known.languages and known.context >= 512
+    assert (known.dimensions > 0) == (known.role == "embed")
+
+
+@pytest.mark.parametrize(("name", "file", "form"), FORMS)
+def test_every_form_of_a_file_can_be_got_and_checked(name: str, file: str, form) -> None:
+    assert re.fullmatch("[0-9a-f]{64}", form.sha256) and len(set(form.sha256)) > 1 and form.bytes > 1000
+    assert form.url.startswith("https://") or form.parts
+    assert len({part.package for part in form.parts}) == len(form.parts)
+    assert form.made is None or form.made[0] in CONVERSIONS
+
+
+@pytest.mark.parametrize("known", MODELS, ids=lambda known: known.name)
+def test_every_file_can_be_got_from_the_hub_and_from_packages(known) -> None:
+    for file in known.files:
+        assert any(form.url for form in file.forms) and any(form.parts for form in file.forms)
+
+
+def test_an_unknown_model_is_named_with_those_that_are_known() -> None:
+    with pytest.raises(UnknownModel, match=r"gpt-9.*qwen2\.5-coder-1\.5b"):
+        model("gpt-9")
