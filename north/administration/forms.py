@@ -1,0 +1,51 @@
+"""What administrators fill in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.db.models import QuerySet
+from django.utils.translation import gettext_lazy as _
+
+from north.workspaces.models import AuditEvent, UserManager, Workspace
+
+
+class NewUserForm(forms.Form):
+    name = forms.CharField(label=_("Name"), max_length=120, required=False)
+    email = forms.EmailField(label=_("E-mail address"), max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "off"}))
+    is_admin = forms.BooleanField(label=_("Administrator of this installation"), required=False)
+
+    def clean_email(self) -> str:
+        return UserManager.normalise(self.cleaned_data["email"])
+
+
+class OwnerForm(forms.Form):
+    email = forms.EmailField(label=_("E-mail address"), max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "off"}))
+
+
+class AuditFilter(forms.Form):
+    """Which events are wanted; a field that makes no sense is said and filters nothing."""
+
+    actor = forms.CharField(
+        label=_("Who"), max_length=254, required=False, widget=forms.TextInput(attrs={"placeholder": _("E-mail address")})
+    )
+    action = forms.ChoiceField(label=_("What"), required=False)
+    workspace = forms.ModelChoiceField(Workspace.objects.order_by("name"), label=_("Workspace"), required=False, empty_label=_("All"))
+    since = forms.DateField(label=_("From"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    until = forms.DateField(label=_("To"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        actions = AuditEvent.objects.order_by("action").values_list("action", flat=True).distinct()
+        self.fields["action"].choices = [("", _("Everything")), *((action, action) for action in actions)]  # type: ignore[attr-defined]
+
+    def events(self) -> QuerySet[AuditEvent]:
+        """The events wanted, the newest first."""
+        self.is_valid()
+        wanted = {name: value for name, value in self.cleaned_data.items() if value}
+        events = AuditEvent.objects.order_by("-number")
+        if "workspace" in wanted:
+            events = events.filter(workspace_id=wanted["workspace"].pk)
+        lookups = {"actor": "actor__icontains", "action": "action", "since": "at__date__gte", "until": "at__date__lte"}
+        return events.filter(**{lookup: wanted[name] for name, lookup in lookups.items() if name in wanted})

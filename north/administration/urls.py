@@ -1,0 +1,23 @@
+from django.urls import path
+
+from north.administration import views
+
+app_name = "administration"
+urlpatterns = [
+    path("", views.index, name="index"),
+    path("/users", views.users, name="users"),
+    path("/users/new", views.new_user, name="new_user"),
+    path("/users/<uuid:user>/link", views.link, name="link"),
+    path("/users/<uuid:user>/suspend", views.suspend, name="suspend"),
+    path("/users/<uuid:user>/restore", views.restore, name="restore"),
+    path("/users/<uuid:user>/make-admin", views.set_admin, {"is_admin": True}, name="make_admin"),
+    path("/users/<uuid:user>/unmake-admin", views.set_admin, {"is_admin": False}, name="unmake_admin"),
+    path("/groups", views.groups, name="groups"),
+    path("/workspaces", views.workspaces, name="workspaces"),
+    path("/workspaces/<uuid:workspace>/owner", views.appoint, name="appoint"),
+    path("/workspaces/<uuid:workspace>/delete", views.delete_workspace, name="delete_workspace"),
+    path("/sources", views.sources, name="sources"),
+    path("/models", views.models, name="models"),
+    path("/audit", views.audit, name="audit"),
+    path("/audit/verify", views.verify, name="verify"),
+]

@@ -1,0 +1,256 @@
+"""What people do with documents and sources. Each verb: rows and audit event in one transaction, work on commit.
+
+Who may: reading is `readable_by`; managing a document (retry, delete, restrict) needs an owner, or an editor who may read it or uploaded
+it; sources are the owners' and editors'. Whatever is not yours is a 404.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import redis
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.http import Http404
+from django.utils.translation import gettext as _
+from kombu.exceptions import OperationalError
+
+from north.broker import redis_client
+from north.documents import files, syncing, tasks
+from north.documents.errors import NoAnswer, NobodyChosen, Refused, disk
+from north.documents.files import Stream
+from north.documents.models import Document, DocumentQuerySet, Principal, Source, SyncRun
+from north.documents.readers import Readers
+from north.workspaces.access import principals
+from north.workspaces.audit import record
+from north.workspaces.models import Group, Membership
+from retrieval.errors import IndexFault, UnknownType
+from retrieval.parsers.names import clean_name
+from retrieval.parsers.sniffing import BINARY_EXTENSIONS, KNOWN, sniff
+from retrieval.types import Passage
+
+ANSWER_SECONDS = 10
+HEAD = 1 << 16
+WHOLE = (b"PK\3\4", b"PK\5\6", b"\xd0\xcf\x11\xe0")
+"""How archives and compound files begin."""
+
+
+def soon(task: Any, *arguments: Any) -> None:
+    """Hints at work once this transaction is durable."""
+    transaction.on_commit(partial(tasks.hint, task, *arguments), robust=True)
+
+
+# --- documents ---------------------------------------------------------------------------------------------------------------------
+def readable(actor: Membership) -> DocumentQuerySet:
+    """What this person may read."""
+    return Document.objects.readable_by(principals(actor)).filter(workspace=actor.workspace)
+
+
+def manageable(actor: Membership) -> DocumentQuerySet:
+    """What this person may retry, delete and restrict."""
+    if not actor.may_edit:
+        return Document.objects.none()
+    return Document.objects.listed_for(actor, principals(actor))
+
+
+def upload(stream: Stream, *, name: str, groups: Sequence[Group] | None, actor: Membership, size: int | None = None) -> Document:
+    """The document, once its file and its row are durable. `groups` None: who may read it is the workspace's default; empty: nobody.
+
+    Raises EmptyFile, TooLarge, UnknownType, NobodyChosen, StorageFull."""
+    if not actor.may_edit:
+        raise Http404
+    readers = chosen(groups, actor)
+    name = clean_name(name)
+    if size is not None and size > files.limit():
+        raise files.too_large(size)
+    media_type = sniffed(stream, name)
+    document = Document(workspace=actor.workspace, name=name, media_type=media_type, uploaded_by=actor.user)
+    kept = False
+    try:
+        with disk():
+            document.sha256, document.bytes = files.store(stream, document.folder)
+            keep(document, readers, actor)
+        kept = True
+    finally:
+        if not kept:
+            files.remove(document.folder)
+    return document
+
+
+@transaction.atomic
+def keep(document: Document, readers: Readers, actor: Membership) -> None:
+    document.save(force_insert=True)
+    values = readers.principals(actor.workspace)
+    Principal.objects.bulk_create([Principal(document=document, value=value) for value in values])
+    record("document.upload", actor=actor, thing=document, name=document.name, bytes=document.bytes, readers=str(readers))
+    soon(tasks.prepare)
+
+
+def chosen(groups: Sequence[Group] | None, actor: Membership) -> Readers:
+    if groups is not None:
+        if any(group.workspace_id != actor.workspace_id for group in groups):
+            raise Http404
+        return Readers(groups=tuple(groups))
+    if not actor.workspace.uploads_for_all:
+        raise NobodyChosen
+    return Readers(everyone=True)
+
+
+def sniffed(stream: Stream, name: str) -> str:
+    """What can be said of a file before it is stored: that it is empty, or of a kind that nothing here reads. What needs the whole file
+    to tell (archives, which Office documents are) is left to the parser."""
+    head = stream.read(HEAD)
+    stream.seek(0)
+    if not head.startswith(WHOLE):
+        return sniff(name, head)
+    if Path(name).suffix.lower().lstrip(".") not in BINARY_EXTENSIONS:
+        raise UnknownType(name, KNOWN)
+    return ""
+
+
+def restrict(document: Document, readers: Readers, *, actor: Membership) -> None:
+    """From now on these may read it, and nobody else."""
+    managed(document, actor)
+    with transaction.atomic():
+        if document.restrict(readers.principals(actor.workspace)):
+            record("document.restrict", actor=actor, thing=document, name=document.name, readers=str(readers))
+            soon(tasks.index)
+
+
+def delete(document: Document, *, actor: Membership) -> None:
+    """Gone from every answer with this commit; points, file and row follow. Twice is once."""
+    if Document.objects.filter(pk=document.pk, workspace=actor.workspace, deleted_at__isnull=False).exists():
+        return
+    managed(document, actor)
+    with transaction.atomic():
+        if Document.objects.filter(pk=document.pk).bury():
+            record("document.delete", actor=actor, thing=document, name=document.name)
+            soon(tasks.index)
+
+
+def retry(document: Document, *, actor: Membership) -> None:
+    """Begins again from the stored file."""
+    managed(document, actor)
+    with transaction.atomic():
+        if document.requeue():
+            record("document.retry", actor=actor, thing=document, name=document.name)
+            soon(tasks.prepare)
+
+
+def managed(document: Document, actor: Membership) -> None:
+    if not manageable(actor).filter(pk=document.pk).exists():
+        raise Http404
+
+
+def search(query: str, *, top_k: int, actor: Membership) -> list[Passage]:
+    """The best passages for this person, by the model worker. Raises NoAnswer after some seconds, IndexFault where the index is ill."""
+    reply_to = f"north:search:{uuid.uuid4().hex}"
+    try:
+        redis_client().ping()
+        arguments = (reply_to, str(actor.workspace_id), str(actor.user_id), query, top_k)
+        tasks.search.apply_async(arguments, expires=ANSWER_SECONDS, retry=False)
+        for _half in range(2):
+            if answer := redis_client().blpop([reply_to], timeout=ANSWER_SECONDS / 2):
+                return unpacked(json.loads(answer[1]))
+    except (OperationalError, redis.RedisError) as error:
+        raise NoAnswer from error
+    raise NoAnswer
+
+
+def unpacked(answer: dict[str, Any]) -> list[Passage]:
+    if "error" in answer:
+        raise IndexFault(answer["error"])
+    return [Passage(**passage) for passage in answer["passages"]]
+
+
+# --- sources -----------------------------------------------------------------------------------------------------------------------
+def create_source(*, name: str, path: str, schedule: int, readers: Readers, actor: Membership) -> Source:
+    """A folder of this machine, and its first pass. Raises Refused for a path that is not allowed or a name that is taken."""
+    if not actor.may_edit:
+        raise Http404
+    source = Source(
+        workspace=actor.workspace, connector="folder", name=name, config={"path": allowed(path)}, schedule=schedule,
+        principals=sorted(readers.principals(actor.workspace)), created_by=actor.user,
+    )
+    with transaction.atomic():
+        saved(source)
+        record("source.create", actor=actor, thing=source, name=name, path=source.config["path"], readers=str(readers))
+        start(source)
+    return source
+
+
+def edit_source(source: Source, *, name: str, path: str, schedule: int, readers: Readers, actor: Membership) -> None:
+    """Another path is listed afresh; other readers hold for all its documents from this commit on."""
+    owned(source, actor)
+    with transaction.atomic():
+        source = Source.objects.select_for_update().get(pk=source.pk)
+        config = {"path": allowed(path)}
+        if config != source.config:
+            source.config, source.cursor = config, None
+        before, source.principals = source.principals, sorted(readers.principals(actor.workspace))
+        source.name, source.schedule = name, schedule
+        saved(source)
+        record("source.edit", actor=actor, thing=source, name=name, path=config["path"], readers=str(readers))
+        if before != source.principals:
+            Document.objects.alive().filter(source=source).restrict(source.principals)
+            soon(tasks.index)
+
+
+def delete_source(source: Source, *, actor: Membership) -> None:
+    """The source and all that came from it: gone from every answer with this commit."""
+    owned(source, actor)
+    with transaction.atomic():
+        source = Source.objects.select_for_update().get(pk=source.pk)
+        count = Document.objects.filter(source=source).bury()
+        record("source.delete", actor=actor, thing=source, name=source.name, documents=count)
+        Document.objects.filter(source=source).update(source=None)
+        source.delete()
+        soon(tasks.index)
+
+
+def sync_now(source: Source, *, actor: Membership) -> SyncRun | None:
+    """A pass that begins now; `None` where one is under way."""
+    owned(source, actor)
+    with transaction.atomic():
+        run = start(source)
+        if run:
+            record("source.sync", actor=actor, thing=source, name=source.name)
+        return run
+
+
+def start(source: Source) -> SyncRun | None:
+    run = syncing.begin(source)
+    if run:
+        soon(tasks.sync, str(run.pk))
+    return run
+
+
+def owned(source: Source, actor: Membership) -> None:
+    if not actor.may_edit or not Source.objects.filter(pk=source.pk, workspace=actor.workspace).exists():
+        raise Http404
+
+
+def saved(source: Source) -> None:
+    try:
+        with transaction.atomic():
+            source.save()
+    except IntegrityError:
+        raise Refused(_("A source of this name exists in the workspace. Choose another name.")) from None
+
+
+def allowed(path: str) -> str:
+    """The folder's real path, if it lies inside what the administrator allows."""
+    real = Path(path).expanduser().resolve() if "\0" not in path else Path()
+    if any(real.is_relative_to(root.resolve()) for root in settings.FOLDER_ROOTS):
+        if real.is_dir():
+            return str(real)
+        raise Refused(_("This folder does not exist on the server. Check the path, and that it is mounted."))
+    if not settings.FOLDER_ROOTS:
+        raise Refused(_("The administrator allows no folders yet: set NORTH_FOLDER_ROOTS on the server and start North again."))
+    roots = ", ".join(str(root) for root in settings.FOLDER_ROOTS)
+    raise Refused(_("This folder is not among those that the administrator allows: %s. Choose a folder in one of them.") % roots)

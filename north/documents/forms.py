@@ -1,0 +1,64 @@
+"""What people fill in: who may read, and where a source lies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from north.documents.models import Source
+from north.documents.readers import Readers
+from north.workspaces.models import Group, Workspace
+
+EVERYONE, GROUPS, NOBODY = "everyone", "groups", "nobody"
+
+
+class ReadersForm(forms.Form):
+    """Everyone in the workspace, some groups, or nobody: one of them is always said."""
+
+    readers = forms.ChoiceField(
+        label=_("Who may read it"), widget=forms.RadioSelect,
+        choices=[(EVERYONE, _("Everyone in the workspace")), (GROUPS, _("Only these groups")), (NOBODY, _("Nobody"))],
+    )
+    groups = forms.ModelMultipleChoiceField(
+        label=_("Groups"), queryset=Group.objects.none(), required=False, widget=forms.CheckboxSelectMultiple
+    )
+
+    def __init__(self, *args: Any, workspace: Workspace, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["groups"].queryset = Group.objects.filter(workspace=workspace)  # type: ignore[attr-defined]
+
+    @staticmethod
+    def initial_of(readers: Readers) -> dict[str, Any]:
+        said = EVERYONE if readers.everyone else GROUPS if readers.groups else NOBODY
+        return {"readers": said, "groups": [group.pk for group in readers.groups]}
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or self.cleaned_data
+        if values.get("readers") == GROUPS and not values.get("groups"):
+            self.add_error("groups", _("Choose at least one group, or say that nobody may read it."))
+        return values
+
+    def chosen(self) -> Readers:
+        said = self.cleaned_data["readers"]
+        return Readers(everyone=said == EVERYONE, groups=tuple(self.cleaned_data["groups"]) if said == GROUPS else ())
+
+
+class UploadForm(ReadersForm):
+    """Without a default of the workspace, the groups must be chosen."""
+
+    def __init__(self, *args: Any, workspace: Workspace, **kwargs: Any) -> None:
+        super().__init__(*args, workspace=workspace, **kwargs)
+        choices = [(GROUPS, _("Only these groups"))]
+        if workspace.uploads_for_all:
+            choices.insert(0, (EVERYONE, _("Everyone in the workspace")))
+        self.fields["readers"].choices = choices  # type: ignore[attr-defined]
+        self.fields["readers"].initial = choices[0][0]
+
+
+class SourceForm(ReadersForm):
+    name = forms.CharField(label=_("Name"), max_length=120, help_text=_("As your colleagues know it."))
+    path = forms.CharField(label=_("Folder on the server"), max_length=1000)
+    schedule = forms.TypedChoiceField(label=_("Sync"), choices=Source.Schedule.choices, coerce=int, initial=Source.Schedule.HOUR)
+    field_order = ("name", "path", "schedule", "readers", "groups")

@@ -1,0 +1,253 @@
+"""What we know: sources, the passes over them, and documents. The text is the fact; chunks and vectors are derived from it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from typing import Any, ClassVar, Self
+
+from django.db import models, transaction
+from django.db.models import Exists, F, OuterRef, Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from north.leases import Leased, LeasedQuerySet, LeaseLost
+from north.workspaces.models import Membership, User, Workspace
+
+
+class Source(models.Model):
+    """A connector set up in a workspace. `principals` are given to what the source system has no rights for: empty means nobody."""
+
+    class Schedule(models.IntegerChoices):
+        BY_HAND = 0, _("only by button")
+        QUARTER = 15 * 60, _("every 15 minutes")
+        HOUR = 3600, _("every hour")
+        DAY = 24 * 3600, _("every day")
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="sources")
+    connector = models.CharField(max_length=40)
+    name = models.CharField(_("name"), max_length=120)
+    config = models.JSONField(default=dict)
+    cursor = models.JSONField(null=True)
+    principals = models.JSONField(default=list)
+    schedule = models.PositiveIntegerField(_("sync"), choices=Schedule.choices, default=Schedule.HOUR)
+    created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    synced_at = models.DateTimeField(null=True)
+    """When a pass over it was begun last: the schedule counts from here."""
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["workspace", "name"], name="one_source_a_name")]
+        ordering: ClassVar = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class SyncRun(Leased):
+    """One pass over a source."""
+
+    class Status(models.TextChoices):
+        QUEUED = "queued", _("queued")
+        RUNNING = "running", _("running")
+        DONE = "done", _("done")
+        FAILED = "failed", _("failed")
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    source = models.ForeignKey(Source, on_delete=models.CASCADE, related_name="sync_runs")
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.QUEUED)
+    created_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    new = models.PositiveIntegerField(default=0)
+    changed = models.PositiveIntegerField(default=0)
+    unchanged = models.PositiveIntegerField(default=0)
+    deleted = models.PositiveIntegerField(default=0)
+    skipped = models.JSONField(default=list)
+    """[{"name": ..., "reason": a sentence}]"""
+    left_out = models.PositiveIntegerField(default=0)
+    """Skipped, too, and not named."""
+    error = models.TextField(blank=True)
+
+    WORKING: ClassVar = [Status.QUEUED, Status.RUNNING]
+
+    class Meta:
+        ordering: ClassVar = ["-created_at"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["source"], condition=Q(status__in=["queued", "running"]), name="one_sync_at_a_time")
+        ]
+
+
+class Status(models.TextChoices):
+    QUEUED = "queued", _("queued")
+    FETCHING = "fetching", _("fetching")
+    PARSING = "parsing", _("parsing")
+    INDEXING = "indexing", _("indexing")
+    READY = "ready", _("ready")
+    FAILED = "failed", _("failed")
+
+
+WORKING = [Status.QUEUED, Status.FETCHING, Status.PARSING, Status.INDEXING]
+UNREAD = [Status.QUEUED, Status.FETCHING, Status.PARSING]
+BEFORE = {
+    Status.QUEUED: list(Status),
+    Status.FETCHING: UNREAD,
+    Status.PARSING: [Status.FETCHING],
+    Status.INDEXING: [Status.PARSING, Status.READY],
+    Status.READY: [Status.INDEXING],
+    Status.FAILED: WORKING,
+}
+"""From where each status may be reached; a killed attempt begins again at fetching."""
+UNHELD = {"lease_token": None, "lease_until": None, "try_at": None, "attempts": 0}
+"""Nobody's, due now, and not yet tried. Written from outside, it fences off the worker that holds the row."""
+
+
+class DocumentQuerySet(LeasedQuerySet):
+    def alive(self) -> Self:
+        return self.filter(deleted_at=None)
+
+    def readable_by(self, principals: Iterable[str]) -> Self:
+        """What somebody holding these principals may read. Nobody listed means nobody."""
+        return self.alive().filter(Exists(Principal.objects.filter(document=OuterRef("pk"), value__in=list(principals))))
+
+    def listed_for(self, membership: Membership, principals: Iterable[str]) -> Self:
+        """The rows, not the contents, that somebody may see: an owner all, to manage them; others what they may read, editors also
+        what they uploaded."""
+        listed = self.alive().filter(workspace=membership.workspace)
+        if membership.is_owner:
+            return listed
+        readable = Q(Exists(Principal.objects.filter(document=OuterRef("pk"), value__in=list(principals))))
+        return listed.filter(readable | Q(uploaded_by=membership.user) if membership.may_edit else readable)
+
+    def move(self, status: str, **values: Any) -> int:
+        """The one way a status changes, and only along `BEFORE`. Returns how many rows did."""
+        allowed = [str(before) for before in BEFORE[Status(status)]]
+        return self.filter(status__in=allowed).update(status=str(status), status_at=timezone.now(), **values)
+
+    @transaction.atomic
+    def restrict(self, principals: Iterable[str]) -> int:
+        """Makes these the only ones who may read any of the rows. Holds from the commit on, whatever the index says. Returns how many rows
+        changed."""
+        wanted = set(principals)
+        listed: dict[Any, set[str]] = {pk: set() for pk in self.select_for_update().values_list("pk", flat=True)}
+        for pk, value in Principal.objects.filter(document__in=self.values("pk")).values_list("document", "value"):
+            listed.setdefault(pk, set()).add(value)
+        changed = [pk for pk, values in listed.items() if values != wanted]
+        for number in range(0, len(changed), 500):
+            some = changed[number : number + 500]
+            Principal.objects.filter(document__in=some).exclude(value__in=wanted).delete()
+            missing = [Principal(document_id=pk, value=value) for pk in some for value in wanted - listed[pk]]
+            Principal.objects.bulk_create(missing)
+            Document.objects.filter(pk__in=some).update(access=F("access") + 1)
+        return len(changed)
+
+    def bury(self) -> int:
+        """Marks as deleted: no answer uses them from here on. Their points, files and rows go later."""
+        return self.alive().update(deleted_at=timezone.now(), source=None, **UNHELD)
+
+
+class Document(Leased):
+    """One thing we know. `principals` (rows of `Principal`) say who may read it.
+
+    `text`, `title`, `pages`, `notes` and `chunks` are those of the file `indexed_sha256`: while a new revision is read, answers still
+    use the old one, and both change in the same UPDATE that makes the new one ready. A deleted document is a tombstone until its points
+    are forgotten; then its row and file go.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="documents")
+    source = models.ForeignKey(Source, on_delete=models.RESTRICT, null=True, related_name="documents")
+    """None: an upload."""
+    external_id = models.CharField(max_length=1024, blank=True)
+    name = models.CharField(max_length=255)
+    title = models.CharField(max_length=300, blank=True)
+    media_type = models.CharField(max_length=120, blank=True)
+    bytes = models.PositiveBigIntegerField(default=0)
+    sha256 = models.CharField(max_length=64)
+    """Of the file as it was stored last: what is being, or was, parsed."""
+    indexed_sha256 = models.CharField(max_length=64, blank=True)
+    """Of the file whose points are in the index; empty: none are."""
+    version = models.PositiveIntegerField(default=1)
+    access = models.PositiveIntegerField(default=1)
+    """Counts the changes of `principals`."""
+    indexed_access = models.PositiveIntegerField(default=0)
+    """The count that the index knows. Where it lags, the index is told again; `recheck` does not wait for that."""
+    text = models.TextField(blank=True)
+    pages = models.PositiveIntegerField(default=0)
+    notes = models.JSONField(default=list)
+    chunks = models.PositiveIntegerField(default=0)
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.QUEUED, db_index=True)
+    error = models.TextField(blank=True)
+    """Why it failed, or why it waits, in words."""
+    uploaded_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True)
+    modified_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    status_at = models.DateTimeField(default=timezone.now)
+    """Since when it has this status."""
+    ready_at = models.DateTimeField(null=True)
+    deleted_at = models.DateTimeField(null=True, db_index=True)
+
+    objects = DocumentQuerySet.as_manager()  # type: ignore[misc]
+
+    class Meta:
+        ordering: ClassVar = ["-created_at", "-id"]
+        indexes: ClassVar = [models.Index(fields=["workspace", "status"])]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["source", "external_id"], condition=Q(source__isnull=False, deleted_at__isnull=True), name="one_document_a_thing"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def folder(self) -> str:
+        """Where its files lie below `FILES_DIR`: our own ids, never a name from outside."""
+        return f"{self.workspace_id}/{self.pk}"
+
+    def file_of(self, sha256: str) -> str:
+        return f"{self.folder}/{sha256}"
+
+    def layout_of(self, sha256: str) -> str:
+        """Where the text, the places and the words' boxes lie, beside the file that they were read from."""
+        return f"{self.folder}/{sha256}.layout"
+
+    @property
+    def working(self) -> bool:
+        return self.status in WORKING
+
+    @property
+    def searchable(self) -> bool:
+        return bool(self.indexed_sha256) and self.deleted_at is None
+
+    def move(self, status: str, **values: Any) -> None:
+        """Changes the status under the lease. Raises `LeaseLost`."""
+        held: DocumentQuerySet = DocumentQuerySet(Document).filter(pk=self.pk, lease_token=self.lease_token, lease_token__isnull=False)
+        if not held.move(status, **values):
+            raise LeaseLost(f"Document {self.pk} is held by another worker, or was {self.status} no more.")
+        self.status = status
+        for name, value in values.items():
+            setattr(self, name, value)
+
+    def requeue(self, status: str = Status.QUEUED, **values: Any) -> bool:
+        """Begins its work (again), whoever holds it now: from the file, or with `INDEXING` from what was read of it."""
+        return bool(Document.objects.alive().filter(pk=self.pk).move(status, error="", **UNHELD, **values))
+
+    def restrict(self, principals: Iterable[str]) -> bool:
+        """Makes these the only ones who may read it; whether that changed anything."""
+        return bool(Document.objects.filter(pk=self.pk).restrict(principals))
+
+
+class Principal(models.Model):
+    """One of those who may read a document: `w:<workspace>` all its members, `g:<group>`, `u:<user>`."""
+
+    document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="principals")
+    value = models.CharField(max_length=200, db_index=True)
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["document", "value"], name="one_principal_a_value")]
+
+    def __str__(self) -> str:
+        return self.value

@@ -1,0 +1,44 @@
+"""Who may read a document, as people say it and as rows list it. Nobody listed means nobody; public inside the workspace is said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Self
+
+from django.utils.text import get_text_list
+from django.utils.translation import gettext as _
+
+from north.workspaces.models import Group, Workspace
+
+
+@dataclass(frozen=True)
+class Readers:
+    everyone: bool = False
+    groups: tuple[Group, ...] = ()
+    others: bool = False
+    """Also people whom the source system names, or groups that are gone; for showing only."""
+
+    def principals(self, workspace: Workspace) -> frozenset[str]:
+        """As documents list them. A group of another workspace is a fault of the caller's: it is left out, so it opens nothing."""
+        if self.everyone:
+            return frozenset({workspace.everyone})
+        return frozenset(group.principal for group in self.groups if group.workspace_id == workspace.pk)
+
+    @classmethod
+    def of(cls, principals: Iterable[str], workspace: Workspace, groups: Iterable[Group]) -> Self:
+        """What these principals say. `groups`: all of the workspace."""
+        listed = set(principals)
+        found = tuple(group for group in groups if group.principal in listed)
+        others = listed - {workspace.everyone} - {group.principal for group in found}
+        return cls(workspace.everyone in listed, found, bool(others))
+
+    @property
+    def nobody(self) -> bool:
+        return not (self.everyone or self.groups or self.others)
+
+    def __str__(self) -> str:
+        if self.everyone:
+            return _("everyone in the workspace")
+        names = [group.name for group in self.groups] + ([_("people named by the source")] if self.others else [])
+        return get_text_list(names, _("and")) if names else _("nobody")

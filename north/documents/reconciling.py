@@ -1,0 +1,85 @@
+"""Rows are the record, points and files are derived: finds what one has and the other has not, and puts it right.
+
+A document whose points are lost is indexed again from what was read of it, without reading the file again; points and files that no row
+knows are removed.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from dataclasses import dataclass
+from uuid import UUID
+
+from north import wiring
+from north.documents import files
+from north.documents.models import Document, Status
+from retrieval.errors import IndexFault
+
+logger = logging.getLogger(__name__)
+ORPHAN_SECONDS = 3600
+"""A file whose row is not there may be one whose upload is just being finished."""
+
+
+@dataclass
+class Difference:
+    lost: int = 0
+    """Documents whose points are missing; they are indexed again."""
+    orphans: int = 0
+    """Documents in the index that no row knows; their points are removed."""
+    files: int = 0
+    """Folders of files that no row knows; removed."""
+
+    def __bool__(self) -> bool:
+        return bool(self.lost or self.orphans or self.files)
+
+
+def reconcile() -> Difference:
+    """Every workspace's rows against the index, and the files against the rows. Raises IndexFaults."""
+    found = Difference(files=tidy())
+    for workspace in Document.objects.order_by().values_list("workspace", flat=True).distinct():
+        one = compare(workspace)
+        found.lost, found.orphans = found.lost + one.lost, found.orphans + one.orphans
+    return found
+
+
+def compare(workspace: UUID) -> Difference:
+    """Rows are read before the index is asked: what becomes ready meanwhile is not missed for lost."""
+    ready = Document.objects.alive().filter(workspace=workspace, status=Status.READY, lease_token=None)
+    expected = {str(pk): chunks for pk, chunks in ready.values_list("pk", "chunks")}
+    counts = wiring.index().counts(str(workspace))
+    known = {str(pk) for pk in Document.objects.filter(workspace=workspace).values_list("pk", flat=True)} if counts else set()
+    found = Difference()
+    for pk, chunks in expected.items():
+        if counts.get(pk, 0) != chunks and Document(pk=pk).requeue(Status.INDEXING):
+            found.lost += 1
+    for pk in counts.keys() - known:
+        wiring.index().forget(str(workspace), pk)
+        found.orphans += 1
+    if found:
+        logger.warning("Index and rows differed: %d documents lost, %d unknown", found.lost, found.orphans, extra={"workspace": workspace})
+    return found
+
+
+def glance() -> None:
+    """A look at one workspace by lot; where something is lost there, at all."""
+    workspaces = list(Document.objects.alive().filter(status=Status.READY).order_by().values_list("workspace", flat=True).distinct())
+    try:
+        if workspaces and compare(random.choice(workspaces)):  # noqa: S311
+            reconcile()
+    except IndexFault as fault:
+        logger.info("The index was not compared with the rows: %s", fault)
+
+
+def tidy() -> int:
+    """Removes files that no row knows, and what was left half-written; returns how many folders went."""
+    files.remove_unfinished()
+    old = [folder for folder, age in files.folders() if age > ORPHAN_SECONDS]
+    gone = 0
+    for start in range(0, len(old), 500):
+        some = {folder.rpartition("/")[2]: folder for folder in old[start : start + 500]}
+        known = {str(pk) for pk in Document.objects.filter(pk__in=some).values_list("pk", flat=True)}
+        for pk in some.keys() - known:
+            files.remove(some[pk])
+            gone += 1
+    return gone

@@ -1,0 +1,98 @@
+"""One document's way: fetched from its file, parsed in the child process, indexed, forgotten. Each stage works under the row's lease, can
+run twice, and knows nothing of what called it or of what happens when it fails.
+
+Every stage that ends well gives the lease back in the same UPDATE that writes its outcome.
+"""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.utils import timezone
+
+from north import wiring
+from north.documents import files
+from north.documents.errors import FileLost
+from north.documents.models import UNHELD, Document, Status
+from north.documents.passages import recheck
+from north.failpoints import failpoint
+from north.leases import LeaseLost
+from retrieval import reading
+from retrieval.types import Entry, Parsed
+
+
+def read(document: Document) -> None:
+    """fetching, parsing: from the stored bytes to text, places and boxes beside them. Raises FileLost, StorageFull and ParseErrors."""
+    document.move(Status.FETCHING)
+    failpoint("fetch")
+    path = files.check(document.file_of(document.sha256), document.sha256)
+    document.move(Status.PARSING)
+    failpoint("parse")
+    limits = {"seconds": settings.PARSE_SECONDS, "megabytes": settings.PARSE_MEGABYTES, "max_bytes": files.limit()}
+    parsed = reading.read(document.name, path, **limits)
+    files.write_layout(document.layout_of(document.sha256), parsed)
+    document.move(Status.INDEXING, error="", **UNHELD)
+
+
+def index(document: Document) -> None:
+    """indexing: cuts, embeds, puts the new points in and the old revision's out; text and points become those of the file in one UPDATE."""
+    try:
+        parsed = files.read_layout(document.layout_of(document.sha256))
+    except FileLost:
+        document.move(Status.QUEUED, **UNHELD)
+        return
+    try:
+        count = put(document, parsed)
+        failpoint("commit")
+        document.move(
+            Status.READY, text=parsed.text, title=parsed.title[:300], media_type=parsed.media_type, pages=parsed.pages,
+            notes=list(parsed.notes), chunks=count, indexed_sha256=document.sha256, indexed_access=document.access,
+            ready_at=timezone.now(), error="", **UNHELD,
+        )
+    except LeaseLost:
+        mend(document)
+        raise
+    files.remove(document.folder, but=document.sha256)
+
+
+def put(document: Document, parsed: Parsed) -> int:
+    """Brings the points of this revision into the index; returns how many. Stops where the lease was lost."""
+
+    def progress(embedded: int, count: int) -> None:
+        failpoint("embed")
+        if not document.held().exists():
+            raise LeaseLost(f"Document {document.pk} changed while it was indexed.")
+        if embedded == count:
+            failpoint("upsert")
+
+    failpoint("chunk")
+    return wiring.retriever(recheck).add(entry_of(document), parsed, progress)
+
+
+def entry_of(document: Document) -> Entry:
+    return Entry(
+        workspace=str(document.workspace_id), document=str(document.pk), source=str(document.source_id or ""), sha256=document.sha256,
+        name=document.name, principals=frozenset(document.principals.values_list("value", flat=True)),
+    )
+
+
+def mend(document: Document) -> None:
+    """The lease was lost after points were written, so another revision's may have gone: whoever holds the row now, it is done again."""
+    row = Document.objects.alive().filter(pk=document.pk).first()
+    if row is None:
+        wiring.index().forget(str(document.workspace_id), str(document.pk))
+    elif row.status == Status.READY:
+        row.requeue(Status.INDEXING)
+
+
+def tell_access(document: Document) -> None:
+    """Tells the index who may read the document now."""
+    entry = entry_of(document)
+    wiring.index().restrict(entry.workspace, entry.document, entry.principals)
+    document.give_back(indexed_access=document.access, attempts=0)
+
+
+def forget(document: Document) -> None:
+    """A tombstone's points go first, then its files, then its row."""
+    wiring.index().forget(str(document.workspace_id), str(document.pk))
+    files.remove(document.folder)
+    document.held().delete()

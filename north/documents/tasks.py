@@ -1,0 +1,256 @@
+"""What the workers do for documents. The rows are the work; a message is only a hint that some is due, so a lost one is a delay, a double
+one nothing, and each task takes whatever is due, by lease, until nothing is.
+
+    prepare   cpu     queued, fetching, parsing
+    index     gpu     indexing, changed access, tombstones; one at a time a process
+    sync      cpu     one pass over a source
+    search    gpu     one search for a person who waits
+    sweep     beat    hints at everything that is due; finds what the index has lost
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+import redis
+from celery import Task, shared_task
+from celery.worker import state as worker_state
+from django.conf import settings
+from django.db import DatabaseError, transaction
+from django.db.models import F
+from django.db.models.signals import post_delete
+from django.dispatch import receiver
+from django.http import Http404
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from kombu.exceptions import OperationalError
+
+from north import wiring
+from north.broker import redis_client
+from north.documents import files, passages, reconciling, stages, syncing
+from north.documents.errors import FileLost
+from north.documents.models import UNHELD, UNREAD, Document, DocumentQuerySet, Source, Status, SyncRun
+from north.leases import LeaseLost
+from north.tracing import trace_id
+from north.workspaces.models import Workspace
+from retrieval.errors import ParseError, ReaderUnavailable
+
+logger = logging.getLogger(__name__)
+SLICE_SECONDS = 5.0
+REPLY_SECONDS = 30
+DRAINING, WANTED = threading.Lock(), threading.Event()
+Stage = Callable[[Document], None]
+OWN_FAULTS = (ParseError, FileLost, ReaderUnavailable)
+"""Of one document's, and of no other's; a reader that was killed may have been killed by what it read."""
+
+
+def hint(task: Task, *arguments: Any, expires: float | None = None) -> None:
+    """Says that work is due. Without a broker this is only logged: the sweeper says it again."""
+    try:
+        redis_client().ping()  # which fails at once, where the publisher tries for seconds
+        task.apply_async(arguments, expires=expires, retry=False)
+    except (OperationalError, redis.RedisError) as error:
+        logger.warning("The broker took no hint for %s (%s); it is given again.", task.name, error)
+
+
+@shared_task
+def prepare() -> None:
+    """Reads what is due. After some seconds it lets other tasks of the worker in and comes again."""
+    until = time.monotonic() + SLICE_SECONDS
+    while document := take_next(Document.objects.alive().filter(status__in=UNREAD)):
+        if attempt(document, stages.read) and document.status == Status.INDEXING:
+            hint(index)
+        if time.monotonic() > until:
+            hint(prepare)
+            return
+
+
+@shared_task
+def index() -> None:
+    """Indexes what is due. Only one at a time works in a process; a hint that comes meanwhile makes it look again."""
+    WANTED.set()
+    while WANTED.is_set() and DRAINING.acquire(blocking=False):
+        try:
+            WANTED.clear()
+            drain()
+        finally:
+            DRAINING.release()
+
+
+def drain() -> None:
+    """Tombstones first, then changed access, then what waits to be indexed; until nothing is due, or a fault that all would meet."""
+    well = True
+    while well and not worker_state.should_stop:
+        if document := take_next(Document.objects.filter(deleted_at__isnull=False)):
+            well = upkeep(document, stages.forget)
+        elif document := take_next(Document.objects.alive().filter(status=Status.READY).exclude(indexed_access=F("access"))):
+            well = upkeep(document, stages.tell_access)
+        elif document := take_next(Document.objects.alive().filter(status=Status.INDEXING)):
+            well = attempt(document, stages.index)
+        else:
+            return
+
+
+def take_next(rows: DocumentQuerySet) -> Document | None:
+    """The longest waiting of the rows that are due, leased; of a workspace by lot, so that one with many documents holds nobody up."""
+    while workspaces := list(rows.due().order_by().values_list("workspace", flat=True).distinct()):
+        waiting = rows.due().filter(workspace=random.choice(workspaces)).order_by("status_at")  # noqa: S311
+        pk = waiting.values_list("pk", flat=True).first()
+        if pk and (document := rows.take(pk)):
+            return document
+    return None
+
+
+def attempt(document: Document, stage: Stage) -> bool:
+    """Runs the stage; whatever goes wrong becomes a status and a sentence. False: the fault is not the document's, others would meet it."""
+    try:
+        if document.attempts > settings.ATTEMPTS:
+            give_up(document)
+            return True
+        with document.kept_alive():
+            stage(document)
+    except LeaseLost as loss:
+        logger.info("%s", loss, extra={"document": document.pk})
+    except Exception as error:
+        return settle(document, error)
+    return True
+
+
+def upkeep(document: Document, stage: Stage) -> bool:
+    """Runs a stage that is never given up: whatever goes wrong, it is tried again later."""
+    try:
+        with document.kept_alive():
+            stage(document)
+    except LeaseLost as loss:
+        logger.info("%s", loss, extra={"document": document.pk})
+    except Exception as error:
+        logger.warning("Upkeep of a document waits: %s", error, exc_info=not is_outage(error), extra={"document": document.pk})
+        document.held().update(try_at=timezone.now() + timedelta(seconds=5), lease_token=None, lease_until=None, attempts=0)
+        return False
+    return True
+
+
+def give_up(document: Document) -> None:
+    """Its attempts ended without an outcome: the process died in each."""
+    words = _("North stopped %(times)d times while it worked on this file, so it was put aside. Try again, or save it in another format.")
+    document.move(Status.FAILED, error=words % {"times": settings.ATTEMPTS}, **UNHELD)
+
+
+def is_outage(error: Exception) -> bool:
+    """Whether a part of North is the cause (index, model, disk, broker, database) and not the document."""
+    if isinstance(error, OWN_FAULTS):
+        return False
+    return hasattr(error, "permanent") or isinstance(error, OSError | DatabaseError | redis.RedisError | OperationalError)
+
+
+def settle(document: Document, error: Exception) -> bool:
+    """An outage waits and costs no attempt; a fault of the document's is final, or final after some attempts."""
+    if is_outage(error):
+        logger.warning("A document waits: %s", error, extra={"document": document.pk})
+        document.give_back(error=str(error), attempts=max(document.attempts - 1, 0), try_at=later(document))
+        return False
+    words = str(error)
+    if not isinstance(error, OWN_FAULTS):
+        logger.exception("A document's stage failed", exc_info=error, extra={"document": document.pk})
+        words = _("North could not process this file (%(kind)s). Tell your administrator this number: %(trace)s.") % {
+            "kind": type(error).__name__, "trace": trace_id.get() or "-",
+        }
+    if getattr(error, "permanent", False) or document.attempts >= settings.ATTEMPTS:
+        document.move(Status.FAILED, error=words, **UNHELD)
+    else:
+        document.give_back(error=words, try_at=later(document))
+    return True
+
+
+def later(document: Document) -> Any:
+    """When to try again: the longer it waits already, the later, from a second to a minute."""
+    waited = (timezone.now() - document.status_at).total_seconds()
+    return timezone.now() + timedelta(seconds=min(max(waited / 2, 1), 60))
+
+
+@shared_task
+def search(reply_to: str, workspace_id: str, user_id: str, query: str, top_k: int) -> None:
+    """Searches for a person who waits at the list `reply_to`."""
+    try:
+        found = passages.search(workspace_id, user_id, query, top_k)
+        answer: dict[str, Any] = {"passages": [{**asdict(passage), "why": dict(passage.why)} for passage in found]}
+    except Http404:
+        answer = {"passages": []}
+    except Exception as error:
+        if not is_outage(error):
+            raise
+        answer = {"error": str(error)}
+    client = redis_client()
+    client.rpush(reply_to, json.dumps(answer))
+    client.expire(reply_to, REPLY_SECONDS)
+
+
+@shared_task
+def sync(run_id: str) -> None:
+    """One pass over a source. Killed, it begins again: what it stored already is found unchanged."""
+    run = SyncRun.objects.filter(status__in=SyncRun.WORKING).take(run_id)
+    if run is None:
+        return
+    try:
+        if run.attempts > settings.ATTEMPTS:
+            syncing.end(run, error=_("North stopped several times during this sync. Try again; if it happens again, look at the logs."))
+            return
+        with run.kept_alive():
+            syncing.run(run, found=lambda: hint(prepare))
+    except LeaseLost as loss:
+        logger.info("%s", loss, extra={"source": run.source_id})
+    except Exception as error:
+        known = is_outage(error)
+        logger.warning("A sync failed: %s", error, exc_info=not known, extra={"source": run.source_id})
+        words = str(error) if known else _("Something unexpected happened (%s). It is in the logs.") % type(error).__name__
+        syncing.end(run, error=words)
+    hint(prepare)
+    hint(index)
+
+
+@shared_task
+def sync_due() -> None:
+    """Begins a pass over each source whose time has come; now and then clears away files that no row knows."""
+    for source in Source.objects.filter(schedule__gt=0):
+        due = source.synced_at is None or source.synced_at + timedelta(seconds=source.schedule) <= timezone.now()
+        if due and (run := syncing.begin(source)):
+            hint(sync, str(run.pk))
+    if redis_client().set("north:tidied", 1, nx=True, ex=3600):
+        reconciling.tidy()
+
+
+@shared_task
+def sweep() -> None:
+    """Hints at all that is due: after a crash, an outage, or a broker that lost its messages. Finds what the index has lost."""
+    unread = Document.objects.alive().filter(status__in=UNREAD).due().count()
+    for _number in range(min(unread, 4)):
+        hint(prepare, expires=30)
+    changed = Document.objects.alive().filter(status=Status.READY).exclude(indexed_access=F("access"))
+    for rows in (Document.objects.alive().filter(status=Status.INDEXING), Document.objects.filter(deleted_at__isnull=False), changed):
+        if rows.due().exists():
+            hint(index, expires=30)
+            break
+    for pk in SyncRun.objects.filter(status__in=SyncRun.WORKING).due().values_list("pk", flat=True):
+        hint(sync, str(pk), expires=30)
+    reconciling.glance()
+
+
+@shared_task
+def forget_workspace(workspace_id: str) -> None:
+    """What a deleted workspace left beside its rows: points and files."""
+    wiring.index().forget_workspace(workspace_id)
+    files.remove(workspace_id)
+
+
+@receiver(post_delete, sender=Workspace)
+def workspace_deleted(instance: Workspace, **_arguments: Any) -> None:
+    transaction.on_commit(partial(hint, forget_workspace, str(instance.pk)), robust=True)

@@ -1,0 +1,28 @@
+from django.urls import include, path
+
+from north.documents.views import documents, searching, sources, viewing
+
+app_name = "documents"
+one_document = [
+    path("", viewing.document, name="document"),
+    path("/pages/<int:page>.png", viewing.page, name="page"),
+    path("/file", viewing.file, name="file"),
+    path("/retry", documents.retry, name="retry"),
+    path("/delete", documents.delete, name="delete"),
+    path("/access", documents.access, name="access"),
+]
+one_source = [
+    path("", sources.source, name="source"),
+    path("/edit", sources.edit, name="edit_source"),
+    path("/sync", sources.sync, name="sync"),
+    path("/delete", sources.delete, name="delete_source"),
+]
+urlpatterns = [
+    path("w/<slug:slug>/documents", documents.index, name="index"),
+    path("w/<slug:slug>/documents/upload", documents.upload, name="upload"),
+    path("w/<slug:slug>/documents/<uuid:document>", include(one_document)),
+    path("w/<slug:slug>/search", searching.search, name="search"),
+    path("w/<slug:slug>/sources", sources.index, name="sources"),
+    path("w/<slug:slug>/sources/new", sources.new, name="new_source"),
+    path("w/<slug:slug>/sources/<uuid:source>", include(one_source)),
+]

@@ -1,0 +1,133 @@
+"""Sources: what North fetches by itself, how the last pass went, and who may read what comes from it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib import messages
+from django.db.models import Count, OuterRef, Q, Subquery
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from north.documents import actions
+from north.documents.errors import Refused
+from north.documents.forms import SourceForm
+from north.documents.models import WORKING, Document, Source, Status, SyncRun
+from north.documents.readers import Readers
+from north.workspaces.access import inside
+from north.workspaces.models import Group, Membership, Role
+
+SHOWN_RUNS = 10
+
+
+@inside(Role.EDITOR)
+@require_GET
+def index(request: HttpRequest, membership: Membership) -> HttpResponse:
+    sources = list(
+        Source.objects.filter(workspace=membership.workspace).annotate(
+            latest=Subquery(SyncRun.objects.filter(source=OuterRef("pk")).order_by("-created_at").values("pk")[:1])
+        )
+    )
+    runs = SyncRun.objects.in_bulk([source.latest for source in sources if source.latest])  # type: ignore[attr-defined]
+    counts = counted(membership)
+    groups = list(Group.objects.filter(workspace=membership.workspace))
+    rows = [described(source, runs.get(source.latest), counts.get(source.pk, {}), groups) for source in sources]  # type: ignore[attr-defined]
+    context = {"rows": rows, "nav": "sources", "working": any(row["syncing"] for row in rows), "roots": settings.FOLDER_ROOTS}
+    page = "documents/sources.html#listing" if request.htmx else "documents/sources.html"  # type: ignore[attr-defined]
+    return render(request, page, context)
+
+
+def counted(membership: Membership, **which: Any) -> dict[UUID, dict[str, Any]]:
+    rows = Document.objects.alive().filter(workspace=membership.workspace, source__isnull=False, **which).order_by().values("source")
+    found = rows.annotate(
+        ready=Count("pk", filter=Q(status=Status.READY)), failed=Count("pk", filter=Q(status=Status.FAILED)),
+        in_work=Count("pk", filter=Q(status__in=WORKING)),
+    )
+    return {row["source"]: dict(row) for row in found}
+
+
+def described(source: Source, run: SyncRun | None, counts: dict[str, Any], groups: list[Group]) -> dict[str, Any]:
+    following = source.synced_at + timedelta(seconds=source.schedule) if source.synced_at and source.schedule else None
+    return {
+        "source": source, "run": run, "counts": counts, "following": following, "path": source.config.get("path", ""),
+        "readers": Readers.of(source.principals, source.workspace, groups), "syncing": bool(run and run.status in SyncRun.WORKING),
+    }
+
+
+@inside(Role.EDITOR)
+@require_GET
+def source(request: HttpRequest, membership: Membership, source: UUID) -> HttpResponse:
+    row = found(membership, source)
+    runs = list(row.sync_runs.all()[:SHOWN_RUNS])
+    groups = list(Group.objects.filter(workspace=membership.workspace))
+    context = described(row, runs[0] if runs else None, counted(membership, source=row).get(row.pk, {}), groups)
+    page = "documents/source.html#status" if request.htmx else "documents/source.html"  # type: ignore[attr-defined]
+    return render(request, page, {**context, "runs": runs, "nav": "sources"})
+
+
+def found(membership: Membership, source: UUID) -> Source:
+    return get_object_or_404(Source.objects.select_related("workspace"), workspace=membership.workspace, pk=source)
+
+
+@inside(Role.EDITOR)
+@require_http_methods(["GET", "POST"])
+def new(request: HttpRequest, membership: Membership) -> HttpResponse:
+    form = SourceForm(request.POST or None, workspace=membership.workspace)
+    if request.method == "POST" and form.is_valid():
+        try:
+            made = actions.create_source(**values_of(form), actor=membership)
+            messages.success(request, _("%s is set up; its first sync begins now.") % made.name)
+            return redirect("documents:source", membership.workspace.slug, made.pk)
+        except Refused as refusal:
+            form.add_error(None, str(refusal))
+    return filled(request, form, None)
+
+
+@inside(Role.EDITOR)
+@require_http_methods(["GET", "POST"])
+def edit(request: HttpRequest, membership: Membership, source: UUID) -> HttpResponse:
+    row = found(membership, source)
+    groups = Group.objects.filter(workspace=membership.workspace)
+    readers = SourceForm.initial_of(Readers.of(row.principals, membership.workspace, groups))
+    initial = {"name": row.name, "path": row.config.get("path", ""), "schedule": row.schedule, **readers}
+    form = SourceForm(request.POST or None, workspace=membership.workspace, initial=initial)
+    if request.method == "POST" and form.is_valid():
+        try:
+            actions.edit_source(row, **values_of(form), actor=membership)
+            messages.success(request, _("Saved."))
+            return redirect("documents:source", membership.workspace.slug, row.pk)
+        except Refused as refusal:
+            form.add_error(None, str(refusal))
+    return filled(request, form, row)
+
+
+def values_of(form: SourceForm) -> dict[str, Any]:
+    return {**{name: form.cleaned_data[name] for name in ("name", "path", "schedule")}, "readers": form.chosen()}
+
+
+def filled(request: HttpRequest, form: SourceForm, row: Source | None) -> HttpResponse:
+    context = {"form": form, "source": row, "nav": "sources", "roots": settings.FOLDER_ROOTS}
+    return render(request, "documents/source_form.html", context, status=422 if form.errors else 200)
+
+
+@inside(Role.EDITOR)
+@require_POST
+def sync(request: HttpRequest, membership: Membership, source: UUID) -> HttpResponse:
+    row = found(membership, source)
+    if actions.sync_now(row, actor=membership) is None:
+        messages.info(request, _("A sync of %s is under way already.") % row.name)
+    return redirect("documents:source", membership.workspace.slug, row.pk)
+
+
+@inside(Role.EDITOR)
+@require_POST
+def delete(request: HttpRequest, membership: Membership, source: UUID) -> HttpResponse:
+    row = found(membership, source)
+    actions.delete_source(row, actor=membership)
+    messages.success(request, _("%s and all its documents are deleted.") % row.name)
+    return redirect("documents:sources", membership.workspace.slug)

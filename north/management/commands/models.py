@@ -1,0 +1,97 @@
+"""`manage.py models list | pull | verify | remove`: the model files of this machine."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from north.inference import catalogue, installed, pulling
+from north.inference.catalogue import Model
+from north.inference.errors import ModelError
+from north.inference.sources import SourceSettings
+
+
+class Command(BaseCommand):
+    help = "Lists, fetches, checks and removes the model files of this machine."
+    requires_system_checks: list[str] = []  # noqa: RUF012
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        verbs = parser.add_subparsers(dest="verb", required=True)
+        verbs.add_parser("list", help="what the catalogue knows and what is here")
+        pull = verbs.add_parser("pull", help="fetch models; without a name those that the settings use")
+        pull.add_argument("names", nargs="*")
+        pull.add_argument("--again", action="store_true", help="throw away a file that is wrong and fetch it anew")
+        pull.add_argument("--quiet-if-there", action="store_true", help="say nothing of what is there already")
+        for verb, words in (("verify", "read every byte and compare the checksums"), ("remove", "delete the files")):
+            verbs.add_parser(verb, help=words).add_argument("names", nargs="*" if verb == "verify" else "+")
+
+    def handle(self, *, verb: str, names: list[str] | None = None, **options: Any) -> None:
+        try:
+            wanted = [catalogue.model(name) for name in names] if names else used()
+            getattr(self, f"handle_{verb}")(wanted, **options)
+        except ModelError as error:
+            raise CommandError(str(error)) from error
+
+    def handle_list(self, wanted: list[Model], **_: Any) -> None:
+        for model in catalogue.MODELS:
+            here = "here" if installed.installed(model, settings.MODELS_DIR) else "-"
+            use = "used" if model in wanted else ""
+            self.stdout.write(f"{model.name:40} {model.role:6} {model.bytes / 1e6:7.0f} MB  {model.licence:12} {here:5} {use}")
+
+    def handle_pull(self, wanted: list[Model], *, again: bool, quiet_if_there: bool, **_: Any) -> None:
+        folder = Path(settings.MODEL_FOLDER) if settings.MODEL_FOLDER else None
+        sources = [source for source in settings.MODEL_SOURCES if source != "folder" or folder]
+        for model in wanted:
+            if quiet_if_there and not again and installed.installed(model, settings.MODELS_DIR):
+                installed.where(model.name, settings.MODELS_DIR)
+                continue
+            bar = Bar(self, model)
+            pulling.pull(
+                model, settings.MODELS_DIR, sources, bar, say=self.stdout.write, settings=SourceSettings(folder=folder), again=again
+            )
+            self.stdout.write(f"{model.name} is here, and its checksums are right. Licence: {model.licence}.")
+
+    def handle_verify(self, wanted: list[Model], **_: Any) -> None:
+        for model in wanted:
+            installed.verify(model, settings.MODELS_DIR)
+            self.stdout.write(f"{model.name}: every byte is right")
+
+    def handle_remove(self, wanted: list[Model], **_: Any) -> None:
+        for model in wanted:
+            shutil.rmtree(settings.MODELS_DIR / model.name, ignore_errors=True)
+            self.stdout.write(f"{model.name} was removed from {settings.MODELS_DIR}")
+
+
+def used() -> list[Model]:
+    """The catalogue's models that the settings name; what a server elsewhere runs is not ours to fetch."""
+    known = {model.name: model for model in catalogue.MODELS}
+    return [known[str(config["model"])] for config in settings.MODELS.values() if "models_dir" in config and config["model"] in known]
+
+
+class Bar:
+    """A progress bar on a terminal, a line every ten percent elsewhere."""
+
+    def __init__(self, command: BaseCommand, model: Model) -> None:
+        self.command, self.model = command, model
+        self.shown, self.told = 0.0, -1
+
+    def __call__(self, done: int, total: int) -> None:
+        part = min(1.0, done / max(total, 1))
+        if sys.stderr.isatty():
+            if part < 1.0 and time.monotonic() - self.shown < 0.1:
+                return
+            self.shown = time.monotonic()
+            bar = "█" * round(part * 30)
+            end = "\n" if part >= 1.0 else ""
+            sys.stderr.write(f"\r{self.model.name:38.38} {bar:30} {done / 1e6:6.0f} of {total / 1e6:.0f} MB {end}")
+            sys.stderr.flush()
+        elif int(part * 10) > self.told:
+            self.told = int(part * 10)
+            self.command.stdout.write(f"{self.model.name}: {done / 1e6:.0f} of {total / 1e6:.0f} MB")

@@ -1,0 +1,88 @@
+"""`manage.py up`: everything on this machine, until Ctrl-C. What `make run` calls."""
+
+from __future__ import annotations
+
+import fcntl
+import signal
+from argparse import ArgumentParser
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import ERROR, run_checks
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+
+from north.checks import TAG
+from north.supervisor import PartDied, Supervisor, parts, port_problem
+from north.workspaces import actions
+
+
+class Command(BaseCommand):
+    help = "Starts every part of North on this machine, watches them, and stops them at Ctrl-C."
+    requires_system_checks: list[str] = []  # noqa: RUF012
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--demo", action="store_true", help="also fill the workspace `demo` with a sample company")
+
+    def handle(self, *, demo: bool, **options: Any) -> None:
+        with alone():
+            self.check_settings()
+            if problem := port_problem(settings.HOST, settings.PORT):
+                raise CommandError(f"{problem} Take another one: PORT={settings.PORT + 100} make run")
+            call_command("models", "pull", "--quiet-if-there")
+            call_command("migrate", verbosity=0)
+            call_command("collectstatic", interactive=False, verbosity=0)
+            supervisor = Supervisor(parts(), self.say)
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, supervisor.stop)
+            try:
+                self.say(f"North is starting; its data lie in {settings.DATA_DIR}")
+                supervisor.start()
+                if not supervisor.stopping:
+                    self.welcome(demo)
+                supervisor.watch()
+            except PartDied as error:
+                raise CommandError(f"{error}\nWhat to do: `make doctor` checks every part.") from error
+            finally:
+                self.say("North is stopping ...")
+                supervisor.stop_all()
+
+    def say(self, text: str) -> None:
+        self.stdout.write(text)
+        self.stdout.flush()
+
+    def check_settings(self) -> None:
+        problems = [problem for problem in run_checks(tags=[TAG]) if problem.level >= ERROR and not problem.is_silenced()]
+        if problems:
+            raise CommandError("\n".join(f"{problem.id}: {problem.msg}\n  What to do: {problem.hint}" for problem in problems))
+
+    def welcome(self, demo: bool) -> None:
+        self.say(f"\nNorth runs at {settings.PUBLIC_URL}")
+        link = actions.first_link()
+        if demo:
+            call_command("demo", stdout=self.stdout)
+        elif link:
+            self.say(f"Make the first administrator here (this link works once):\n    {link}")
+        self.say("Ctrl-C stops it.\n")
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Holds the data folder for this process. Raises `CommandError` where another one runs on it."""
+    settings.RUN_DIR.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (settings.RUN_DIR / "up.lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise CommandError(
+                f"North already runs on {settings.DATA_DIR}: {lock.read().strip() or 'it is just starting'}.\n"
+                "Stop it with Ctrl-C where it was started, or give this one a folder and a port of its own: "
+                "NORTH_DATA_DIR=/another/folder PORT=8100 make run"
+            ) from None
+        lock.truncate(0)
+        lock.write(settings.PUBLIC_URL)
+        lock.flush()
+        yield

@@ -1,0 +1,258 @@
+"""Environment in, settings out. Nothing else reads the environment; `checks.py` says what is wrong with it and how to mend it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import tempfile
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from csp.constants import NONE, SELF
+from django.utils.translation import gettext_lazy as _
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+def env(name: str, default: str = "") -> str:
+    return os.environ.get(name, "").strip() or default
+
+
+def flag(name: str, default: bool = False) -> bool:
+    return env(name, "1" if default else "0").lower() in {"1", "true", "yes", "on"}
+
+
+def listed(name: str, separator: str = ",") -> list[str]:
+    return [part.strip() for part in env(name).split(separator) if part.strip()]
+
+
+# --- where things lie -------------------------------------------------------------------------------------------------------------
+DATA_DIR = Path(env("NORTH_DATA_DIR", str(BASE_DIR / "var"))).expanduser().resolve()
+MODELS_DIR = Path(env("NORTH_MODELS_DIR", "~/.cache/north/models")).expanduser().resolve()
+FILES_DIR = DATA_DIR / "files"
+RUN_DIR = DATA_DIR / "run"
+DATA_DIR.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+
+def kept_secret(name: str) -> str:
+    """A secret made at the first start and kept in the data folder, readable by its owner only."""
+    path = DATA_DIR / name
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text().strip()
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_urlsafe(64))
+    return path.read_text().strip()
+
+
+# --- who may reach the web process ------------------------------------------------------------------------------------------------
+HOST = env("NORTH_HOST", "127.0.0.1")
+PORT = int(env("PORT", "8000"))
+PUBLIC_URL = env("NORTH_PUBLIC_URL", f"http://{'localhost' if HOST in {'127.0.0.1', '0.0.0.0'} else HOST}:{PORT}").rstrip("/")
+SECRET_KEY = env("NORTH_SECRET_KEY") or kept_secret("secret-key")
+DEBUG = flag("NORTH_DEBUG")
+ALLOWED_HOSTS = [*listed("NORTH_ALLOWED_HOSTS"), "localhost", "127.0.0.1", "[::1]", urlsplit(PUBLIC_URL).hostname or "localhost"]
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
+HTTPS = PUBLIC_URL.startswith("https://")
+
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = ("__Host-north", "__Host-north-csrf") if HTTPS else ("north", "north-csrf")
+SESSION_COOKIE_AGE = 14 * 24 * 3600
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SECURE_SSL_REDIRECT = SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if flag("NORTH_BEHIND_PROXY") else None
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE], "script-src": [SELF], "style-src": [SELF], "img-src": [SELF, "blob:"], "font-src": [SELF],
+        "connect-src": [SELF], "form-action": [SELF], "base-uri": [NONE], "frame-ancestors": [NONE], "object-src": [NONE],
+    }
+}
+
+# --- the application --------------------------------------------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions", "django.contrib.messages",
+    "django.contrib.staticfiles", "django.contrib.humanize",
+    "django_htmx", "template_partials", "csp", "axes", "ninja",
+    "north.apps.Config", "north.workspaces", "north.documents", "north.threads", "north.administration",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "north.tracing.trace",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
+    "north.workspaces.sessions.seen",
+]
+ROOT_URLCONF = "north.urls"
+ASGI_APPLICATION = "north.asgi.application"
+APPEND_SLASH = False
+TEMPLATES = [{
+    "BACKEND": "django.template.backends.django.DjangoTemplates",
+    "DIRS": [BASE_DIR / "templates"],
+    "APP_DIRS": True,
+    "OPTIONS": {"context_processors": [
+        "django.template.context_processors.request", "django.template.context_processors.i18n",
+        "django.contrib.auth.context_processors.auth", "django.contrib.messages.context_processors.messages",
+        "north.workspaces.access.page_context",
+    ]},
+}]
+STATIC_URL = "static/"
+STATICFILES_DIRS = [BASE_DIR / "north" / "static"]
+STATIC_ROOT = DATA_DIR / "static"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": FILES_DIR}},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEBUG
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", _("English"))]
+LOCALE_PATHS = [BASE_DIR / "north" / "locale"]
+USE_TZ = True
+TIME_ZONE = "UTC"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+TEST_RUNNER = "django.test.runner.DiscoverRunner"
+
+# --- people -----------------------------------------------------------------------------------------------------------------------
+AUTH_USER_MODEL = "workspaces.User"
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+LOGIN_URL = "workspaces:sign_in"
+LOGIN_REDIRECT_URL = "workspaces:home"
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.ScryptPasswordHasher", "django.contrib.auth.hashers.PBKDF2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
+]
+AUTH_PASSWORD_VALIDATORS[1]["OPTIONS"] = {"min_length": 10}  # type: ignore[assignment]
+AXES_FAILURE_LIMIT = 8
+AXES_COOLOFF_TIME = 0.25  # hours
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_USERNAME_FORM_FIELD = "username"
+AXES_ENABLE_ADMIN = False
+AXES_RESET_ON_SUCCESS = AXES_DISABLE_ACCESS_LOG = True
+AXES_LOCKOUT_TEMPLATE = "workspaces/locked_out.html"
+AXES_IPWARE_PROXY_COUNT = 1 if flag("NORTH_BEHIND_PROXY") else 0
+INVITATION_DAYS = 7
+
+# --- database ---------------------------------------------------------------------------------------------------------------------
+def database(url: str) -> dict[str, object]:
+    """`postgres://user:password@host:port/name`, or SQLite in the data folder where the URL is empty."""
+    if not url:
+        return {
+            "ENGINE": "django.db.backends.sqlite3", "NAME": DATA_DIR / "north.sqlite3", "CONN_MAX_AGE": None,
+            "OPTIONS": {
+                "timeout": 20, "transaction_mode": "IMMEDIATE",
+                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-16000;",
+            },
+        }
+    parts = urlsplit(url)
+    return {
+        "ENGINE": "django.db.backends.postgresql", "NAME": unquote(parts.path.lstrip("/")), "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""), "HOST": unquote(parts.hostname or ""), "PORT": str(parts.port or ""),
+        "CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True, "OPTIONS": {"connect_timeout": 2},
+    }
+
+
+DATABASE_URL = env("NORTH_DATABASE_URL")
+DATABASES = {"default": database(DATABASE_URL)}
+
+# --- broker, workers --------------------------------------------------------------------------------------------------------------
+def socket_path(name: str) -> Path:
+    """A unix socket in the data folder, or, where that path is too long for the kernel (107 bytes), in a private temporary folder."""
+    path = RUN_DIR / name
+    if len(os.fsencode(path)) <= 100:
+        return path
+    digest = hashlib.sha256(os.fsencode(DATA_DIR)).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"north-{os.getuid()}-{digest}" / name
+
+
+BROKER_SOCKET = socket_path("broker.sock")
+REDIS_URL = env("NORTH_REDIS_URL", f"unix://{BROKER_SOCKET}?db=0")
+CELERY_BROKER_URL = CELERY_RESULT_BACKEND = (
+    f"redis+socket://{BROKER_SOCKET}?virtual_host=0" if not env("NORTH_REDIS_URL") else REDIS_URL
+)
+CELERY_TASK_SERIALIZER = CELERY_RESULT_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_ACKS_LATE = CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600, "unacked_restore_interval": 2, "unacked_restore_throttle": 1}
+CELERY_RESULT_EXPIRES = 120
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_CREATE_MISSING_QUEUES = True
+CELERY_TASK_ROUTES = {
+    "north.documents.tasks.search": {"queue": "search"},
+    "north.documents.tasks.index": {"queue": "index"},
+    "north.documents.tasks.forget": {"queue": "index"},
+    "north.threads.tasks.execute": {"queue": "runs"},
+}
+CELERY_TASK_DEFAULT_QUEUE = "cpu"
+WORKERS = {"cpu": ["cpu"], "gpu": ["search", "runs", "index"]}
+CELERY_BEAT_SCHEDULE = {
+    "sweep documents": {"task": "north.documents.tasks.sweep", "schedule": 5.0, "options": {"expires": 5}},
+    "sweep runs": {"task": "north.threads.tasks.sweep", "schedule": 5.0, "options": {"expires": 5}},
+    "sync sources": {"task": "north.documents.tasks.sync_due", "schedule": 30.0, "options": {"expires": 30}},
+}
+CELERY_BEAT_SCHEDULE_FILENAME = str(RUN_DIR / "beat-schedule")
+LEASE_SECONDS = 15
+ATTEMPTS = 3
+RUNS_AT_ONCE = int(env("NORTH_RUNS_AT_ONCE", "8"))
+
+# --- documents --------------------------------------------------------------------------------------------------------------------
+UPLOAD_MEGABYTES = int(env("NORTH_UPLOAD_MEGABYTES", "100"))
+FOLDER_ROOTS = [Path(path).expanduser() for path in listed("NORTH_FOLDER_ROOTS", os.pathsep)]
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
+FILE_UPLOAD_PERMISSIONS = 0o600
+FILE_UPLOAD_TEMP_DIR = DATA_DIR / "incoming"
+FILE_UPLOAD_TEMP_DIR.mkdir(exist_ok=True, mode=0o700)
+PARSE_SECONDS = int(env("NORTH_PARSE_SECONDS", "120"))
+PARSE_MEGABYTES = int(env("NORTH_PARSE_MEGABYTES", "2000"))
+
+# --- vectors ----------------------------------------------------------------------------------------------------------------------
+EDGE_PORT = int(env("NORTH_EDGE_PORT", str(PORT + 1)))
+EDGE_DIR = DATA_DIR / "vectors"
+QDRANT_URL = env("NORTH_QDRANT_URL", f"http://127.0.0.1:{EDGE_PORT}")
+QDRANT_API_KEY = env("NORTH_QDRANT_API_KEY") or kept_secret("vectors-key")
+QDRANT_COLLECTION = env("NORTH_QDRANT_COLLECTION", "north")
+
+# --- models: each engine a dotted path, called with what else stands here ------------------------------------------------------------
+INFERENCE_THREADS = int(env("NORTH_INFERENCE_THREADS", str(os.cpu_count() or 1)))
+MODEL_SOURCES = listed("NORTH_MODEL_SOURCES") or ["folder", "hub", "packages"]
+MODEL_FOLDER = env("NORTH_MODEL_FOLDER")
+CHAT_MODEL = env("NORTH_CHAT_MODEL", "qwen2.5-coder-1.5b-instruct-q4_k_m")
+EMBED_MODEL = env("NORTH_EMBED_MODEL", "multilingual-e5-small-int8")
+CHAT_URL = env("NORTH_CHAT_URL")
+MODELS: dict[str, dict[str, object]] = {
+    "chat": (
+        {"engine": "north.inference.chat.remote", "base_url": CHAT_URL, "model": CHAT_MODEL, "api_key": env("NORTH_CHAT_KEY")}
+        if CHAT_URL
+        else {"engine": env("NORTH_CHAT_ENGINE", "north.inference.llama.local"), "model": CHAT_MODEL, "models_dir": MODELS_DIR, "threads": INFERENCE_THREADS}
+    ),
+    "embed": {"engine": env("NORTH_EMBED_ENGINE", "north.inference.embedding.load"), "model": EMBED_MODEL, "models_dir": MODELS_DIR, "threads": INFERENCE_THREADS},
+}
+
+# --- what is written down ---------------------------------------------------------------------------------------------------------
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"trace": {"()": "north.tracing.TraceFilter"}},
+    "formatters": {"json": {"()": "north.tracing.JsonFormatter"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "json", "filters": ["trace"]}},
+    "root": {"handlers": ["console"], "level": env("NORTH_LOG_LEVEL", "INFO")},
+    "loggers": {"axes": {"level": "WARNING"}, "httpx": {"level": "WARNING"}, "uvicorn.access": {"level": "WARNING"}, "pypdf": {"level": "ERROR"}},
+}

@@ -1,0 +1,112 @@
+"""What a person does with threads: ask, stop, ask again, rename, delete. Rows and their audit event in one transaction, work on commit."""
+
+from __future__ import annotations
+
+from django.db import IntegrityError, transaction
+from django.http import Http404
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from north.threads import tasks
+from north.threads.errors import StillWorking, TooMany, Unaskable
+from north.threads.journal import pen
+from north.threads.models import OPEN, TITLE_LENGTH, Run, Thread
+from north.threads.recording import Recorder
+from north.tracing import trace_id
+from north.workspaces import audit
+from north.workspaces.models import Membership
+
+QUESTION_LENGTH = 8000
+OPEN_RUNS = 5
+"""Questions of one person that may wait for their answers in one workspace."""
+
+
+def create(*, actor: Membership) -> Thread:
+    """An empty thread."""
+    with transaction.atomic():
+        thread = Thread.objects.create(workspace=actor.workspace, user=actor.user)
+        audit.record("thread.create", actor=actor, thing=thread)
+    return thread
+
+
+def start(question: str, *, actor: Membership) -> Run:
+    """A new thread with its first question."""
+    with transaction.atomic():
+        return ask(create(actor=actor), question, actor=actor)
+
+
+def ask(thread: Thread, question: str, *, actor: Membership) -> Run:
+    """Raises `Unaskable`, `StillWorking` and `TooMany`."""
+    own(thread, actor)
+    question = checked(question)
+    with transaction.atomic():
+        if Run.objects.of(actor).open().count() >= OPEN_RUNS:
+            raise TooMany(OPEN_RUNS)
+        run = added(thread, question)
+        title = thread.title or " ".join(question.split())[:TITLE_LENGTH]
+        Thread.objects.filter(pk=thread.pk).update(asked_at=timezone.now(), title=title)
+        thread.title = title
+        audit.record("run.start", actor=actor, thing=run, thread=str(thread.pk))
+        transaction.on_commit(lambda: tasks.publish(run.pk))
+    return run
+
+
+def again(run: Run, *, actor: Membership) -> Run:
+    """The same question once more, as a new run at the end of its thread."""
+    return ask(run.thread, run.question, actor=actor)
+
+
+def cancel(run: Run, *, actor: Membership) -> None:
+    """Stops it: at once where no worker has it yet, else as soon as its worker looks. What is over stays as it is."""
+    own(run.thread, actor)
+    with transaction.atomic():
+        if not Run.objects.open().filter(pk=run.pk, cancel_requested=False).update(cancel_requested=True):
+            return
+        audit.record("run.cancel", actor=actor, thing=run)
+    waiting = Run.objects.take(run.pk, status__in=OPEN)
+    if waiting:
+        Recorder(waiting, pen()).cancelled()
+
+
+def rename(thread: Thread, title: str, *, actor: Membership) -> None:
+    own(thread, actor)
+    thread.title = " ".join(title.split())[:200]
+    if not thread.title:
+        raise Unaskable(_("Give the thread a title."))
+    with transaction.atomic():
+        thread.save(update_fields=["title"])
+        audit.record("thread.rename", actor=actor, thing=thread)
+
+
+def delete(thread: Thread, *, actor: Membership) -> None:
+    """Gone for its reader at once; the sweeper clears what hangs on it."""
+    own(thread, actor)
+    with transaction.atomic():
+        Thread.objects.filter(pk=thread.pk).update(deleted_at=timezone.now())
+        Run.objects.filter(thread=thread).open().update(cancel_requested=True)
+        audit.record("thread.delete", actor=actor, thing=thread)
+
+
+def own(thread: Thread, actor: Membership) -> None:
+    if (thread.user_id, thread.workspace_id) != (actor.user_id, actor.workspace_id) or thread.deleted_at:
+        raise Http404
+
+
+def checked(question: str) -> str:
+    question = question.replace("\0", "").replace("\r\n", "\n").replace("\r", "\n").strip()
+    question = question.encode("utf-8", "replace").decode()
+    if not question:
+        raise Unaskable(_("Write a question first."))
+    if len(question) > QUESTION_LENGTH:
+        raise Unaskable(
+            _("This question has %(count)d characters. Shorten it to %(most)d.") % {"count": len(question), "most": QUESTION_LENGTH}
+        )
+    return question
+
+
+def added(thread: Thread, question: str) -> Run:
+    try:
+        with transaction.atomic():
+            return Run.objects.create(thread=thread, question=question, trace=trace_id.get())
+    except IntegrityError:
+        raise StillWorking from None

@@ -1,0 +1,57 @@
+"""What can go wrong with a question, in words fit to show.
+
+ThreadError
+├── Refused             the question was not taken; nothing was changed
+│   ├── Unaskable       it is empty or too long
+│   ├── StillWorking    the thread has an unanswered question
+│   └── TooMany         this person waits for too many answers already (429)
+├── RightsLost          whoever asked may no longer use this workspace
+└── SourcesChanged      a document was taken away from the reader while the answer was written
+"""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext_lazy as _
+
+
+class ThreadError(Exception):
+    permanent = True
+
+
+class Refused(ThreadError):
+    permanent = True
+    status = 400
+
+
+class Unaskable(Refused):
+    permanent = True
+
+
+class StillWorking(Refused):
+    permanent = True
+    status = 409
+
+    def __init__(self) -> None:
+        super().__init__(_("North is still answering the question before. Wait for it, or stop it first."))
+
+
+class TooMany(Refused):
+    permanent = True
+    status = 429
+
+    def __init__(self, count: int) -> None:
+        super().__init__(_("You are waiting for %(count)d answers already. Wait until one is there, or stop one.") % {"count": count})
+
+
+class RightsLost(ThreadError):
+    permanent = True
+
+    def __init__(self) -> None:
+        super().__init__(_("You may no longer use this workspace, so this question was stopped."))
+
+
+class SourcesChanged(ThreadError):
+    permanent = False
+
+    def __init__(self) -> None:
+        super().__init__(_("A document that this answer was built on is no longer open to you. Ask again for an answer without it."))

@@ -1,0 +1,138 @@
+"""Many readers, one connection: a process follows the journals of all runs that are watched here in one loop, and hands each entry to
+those who watch. Knows no rows and no pages."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from weakref import WeakKeyDictionary
+
+import redis.asyncio
+from django.conf import settings
+from redis.exceptions import RedisError
+
+from north.threads.journal import Entry, entry, key, order
+
+BLOCK_MILLISECONDS = 50
+"""How long a loop waits for entries: a new watcher joins it after at most so long (what it had missed was read at once)."""
+GATHER_SECONDS = 0.005
+BUFFER_BYTES = 64 * 1024
+CONNECTIONS = 32
+
+
+class Watcher:
+    """One reader of one journal: what has come and was not taken yet."""
+
+    def __init__(self, stream: str) -> None:
+        self.stream = stream
+        self.last = "0-0"
+        self.waiting: list[Entry] = []
+        self.bytes = 0
+        self.lost: RedisError | None = None
+        self.ready = asyncio.Event()
+        self.task = asyncio.current_task()
+
+    def put(self, found: Entry, size: int) -> None:
+        """A reader that does not keep up is cut off: it comes back with the id that it saw last."""
+        self.last = found.id
+        self.waiting.append(found)
+        self.bytes += size
+        self.ready.set()
+        if self.bytes > BUFFER_BYTES and self.task:
+            self.waiting.clear()
+            self.task.cancel()
+
+    def break_off(self, error: RedisError) -> None:
+        self.lost = error
+        self.ready.set()
+
+    async def next(self, seconds: float) -> Sequence[Entry]:
+        """What has come, at the latest after so many seconds; may be nothing. Raises `RedisError` where the broker went away."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self.ready.wait()
+        except TimeoutError:
+            return []
+        if self.lost:
+            raise self.lost
+        entries, self.waiting, self.bytes = self.waiting, [], 0
+        self.ready.clear()
+        return entries
+
+
+class Follower:
+    """The one loop of this process; it runs while anybody watches."""
+
+    def __init__(self) -> None:
+        pool = redis.asyncio.BlockingConnectionPool.from_url(
+            settings.REDIS_URL, max_connections=CONNECTIONS, timeout=5, decode_responses=True, socket_timeout=5, socket_connect_timeout=2
+        )
+        self.redis = redis.asyncio.Redis(connection_pool=pool)
+        self.watchers: dict[str, set[Watcher]] = {}
+        self.task: asyncio.Task[None] | None = None
+
+    @asynccontextmanager
+    async def watch(self, run_id: object, after: str) -> AsyncIterator[tuple[Watcher, list[Entry]]]:
+        """A watcher, and what the journal holds already: after the id `after` if it is one of this journal, else all."""
+        watcher = Watcher(key(run_id))
+        entries = await self.read(watcher.stream, after)
+        watcher.last = entries[-1].id if entries else "0-0"
+        caught_up = entries[1:] if entries and entries[0].id == after else entries
+        self.watchers.setdefault(watcher.stream, set()).add(watcher)
+        if self.task is None or self.task.done():
+            self.task = asyncio.create_task(self.follow())
+        try:
+            yield watcher, caught_up
+        finally:
+            self.watchers[watcher.stream].discard(watcher)
+            if not self.watchers[watcher.stream]:
+                del self.watchers[watcher.stream]
+
+    async def read(self, stream: str, after: str) -> list[Entry]:
+        """The entry `after` and what follows it, where the journal holds it; else all entries."""
+        if known(after):
+            found = [entry(id, fields) for id, fields in await self.redis.xrange(stream, min=after)]
+            if found and found[0].id == after:
+                return found
+        return [entry(id, fields) for id, fields in await self.redis.xrange(stream)]
+
+    async def follow(self) -> None:
+        try:
+            while self.watchers:
+                places = {stream: min((watcher.last for watcher in here), key=order) for stream, here in self.watchers.items()}
+                found = await self.redis.xread(places, block=BLOCK_MILLISECONDS)
+                for stream, entries in found.items() if isinstance(found, dict) else found:
+                    self.hand_out(stream, entries[0] if isinstance(found, dict) else entries)
+                await asyncio.sleep(GATHER_SECONDS)
+        except RedisError as error:
+            for here in self.watchers.values():
+                for watcher in here:
+                    watcher.break_off(error)
+
+    def hand_out(self, stream: str, entries: Sequence[tuple[str, dict[str, str]]]) -> None:
+        watchers = self.watchers.get(stream, set())
+        for id, fields in entries:
+            told, place = entry(id, fields), order(id)
+            for watcher in watchers:
+                if place > order(watcher.last):
+                    watcher.put(told, len(fields["payload"]))
+
+
+def known(id: str) -> bool:
+    """Whether this can be an id of a journal."""
+    try:
+        return len(id) < 40 and all(number >= 0 for number in order(id))
+    except ValueError:
+        return False
+
+
+FOLLOWERS: WeakKeyDictionary[asyncio.AbstractEventLoop, Follower] = WeakKeyDictionary()
+
+
+def follower() -> Follower:
+    """This event loop's."""
+    loop = asyncio.get_running_loop()
+    if loop not in FOLLOWERS:
+        FOLLOWERS[loop] = Follower()
+    return FOLLOWERS[loop]

@@ -1,0 +1,159 @@
+"""What a run tells becomes rows (what is kept) and entries of its journal (what is seen now). Knows no agent and no page."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Any
+
+import redis
+from django.db import transaction
+from django.utils import timezone
+
+from agents.events import AnswerDelta, Answered, AnswerReset, Event, StepFinished, StepStarted
+from north.threads.journal import Journal
+from north.threads.models import Citation, Run, Step
+
+DELTA_SECONDS = 0.05
+"""Pieces of the answer go out together, at most twenty times a second."""
+
+
+def step_payload(step: Step) -> dict[str, Any]:
+    return {
+        "key": step.key, "ordinal": step.ordinal, "kind": step.kind, "detail": step.detail, "error": step.error,
+        "started_at": step.started_at.isoformat(), "ended_at": step.ended_at.isoformat() if step.ended_at else None,
+        "tokens_in": step.tokens_in, "tokens_out": step.tokens_out,
+    }  # fmt: skip
+
+
+def result_payload(run: Run, citations: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "text": run.answer, "citations": citations, "unsupported": run.unsupported, "refused": run.refused, "searched": run.searched,
+    }  # fmt: skip
+
+
+def citation_payload(citation: Citation) -> dict[str, Any]:
+    return {"start": citation.start, "end": citation.end, "text": citation.text, "sources": citation.sources}
+
+
+class Recorder:
+    """Writes one attempt at one run, under its lease. Raises `LeaseLost` as soon as somebody else holds the run."""
+
+    def __init__(self, run: Run, client: redis.Redis) -> None:
+        self.run = run
+        self.steps = {step.key: step for step in run.steps.all()}
+        self.answer = ""
+        self.notice = ""
+        self.result: dict[str, Any] | None = None
+        self.waiting = ""
+        self.sent_at = 0.0
+        self.journal = Journal(client, run.pk, self.state)
+        self.journal.restart()
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "status": self.run.status, "notice": self.notice, "steps": [step_payload(step) for step in self.steps.values()],
+            "answer": self.answer, "result": self.result,
+        }  # fmt: skip
+
+    def record(self, event: Event) -> None:
+        match event:
+            case StepStarted():
+                self._started(event)
+            case StepFinished():
+                self._finished(event)
+            case AnswerDelta():
+                self._wrote(event)
+            case AnswerReset():
+                self._reset()
+            case Answered():
+                raise TypeError("The end of a run is written by `done`.")
+
+    def done(self, answered: Answered) -> None:
+        """The answer with its citations and the end of the lease, in one transaction; then the end of the journal."""
+        self._flush()
+        citations = [asdict(citation) for citation in answered.citations]
+        outcome = {
+            "answer": answered.text, "unsupported": [asdict(span) for span in answered.unsupported], "refused": answered.refused,
+            "searched": list(answered.searched), "tokens_in": answered.tokens_in, "tokens_out": answered.tokens_out,
+        }  # fmt: skip
+        with transaction.atomic():
+            self._over(Run.Status.DONE, **outcome)
+            self.run.citations.all().delete()
+            Citation.objects.bulk_create(Citation(run=self.run, **citation) for citation in citations)
+        self.answer, self.result = answered.text, result_payload(self.run, citations)
+        self.journal.append("answer", self.result)
+        self._end()
+
+    def failed(self, error: str) -> None:
+        self._flush()
+        self._over(Run.Status.FAILED, error=error)
+        self._end()
+
+    def cancelled(self) -> None:
+        """What was written so far is kept, without citations."""
+        self._flush()
+        self._over(Run.Status.CANCELLED, answer=self.answer)
+        self._end()
+
+    def put_back(self, error: str, seconds: float) -> None:
+        """To be tried again in so many seconds."""
+        self.run.give_back(status=Run.Status.PENDING, error=error, try_at=timezone.now() + timedelta(seconds=seconds))
+        self.notice, self.answer, self.waiting = error, "", ""
+        self.journal.restart()
+
+    def _over(self, status: str, **values: Any) -> None:
+        self.run.give_back(status=status, ended_at=timezone.now(), **{"error": "", **values})
+
+    def _end(self) -> None:
+        self.journal.close({"status": self.run.status, "error": self.run.error})
+
+    def _started(self, event: StepStarted) -> None:
+        values = {"kind": event.kind, "detail": dict(event.detail), "error": "", "started_at": timezone.now(), "ended_at": None}
+        self._keep(event.key, values)
+
+    def _finished(self, event: StepFinished) -> None:
+        now = timezone.now()
+        known = self.steps.get(event.key)
+        values = {
+            "kind": event.kind, "detail": dict(event.detail), "error": event.error, "started_at": known.started_at if known else now,
+            "ended_at": now, "tokens_in": event.tokens_in, "tokens_out": event.tokens_out,
+        }  # fmt: skip
+        if known and known.ended_at and (known.detail, known.error) == (values["detail"], values["error"]):
+            return  # told again after a resume
+        self._keep(event.key, values)
+
+    def _keep(self, key: str, values: dict[str, Any]) -> None:
+        self._flush()
+        self.run.renew()
+        new = key not in self.steps
+        ordinal = len(self.steps) + 1 if new else self.steps[key].ordinal
+        self.steps[key], _ = Step.objects.update_or_create(run=self.run, key=key, defaults={**values, "ordinal": ordinal})
+        self.journal.append("step", {**step_payload(self.steps[key]), "new": new})
+
+    def _wrote(self, event: AnswerDelta) -> None:
+        if not self.answer and self.run.first_token_at is None:
+            self.run.write(first_token_at=timezone.now())
+        if event.offset != len(self.answer):
+            self.answer, self.waiting = self.answer[: event.offset] + event.text, ""
+            return self.journal.restart()
+        self.answer += event.text
+        self.waiting += event.text
+        if time.monotonic() - self.sent_at >= DELTA_SECONDS:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self.waiting:
+            text, self.waiting = self.waiting, ""
+            self.journal.append("delta", {"offset": len(self.answer) - len(text), "text": text})
+            self.sent_at = time.monotonic()
+
+    def _reset(self) -> None:
+        self.waiting, self.answer = "", ""
+        self.journal.append("reset", {})
+
+    def forget(self) -> None:
+        """The steps so far are void: the run begins anew."""
+        self.run.steps.all().delete()
+        self.steps.clear()

@@ -1,0 +1,248 @@
+"""A run as it is seen while it works: server-sent events for the page and, as JSON, for the API. The one async view.
+
+Whoever reads is let in before the first byte and looked at again every few seconds. What the journal cannot say (it is gone, or its
+writer died between the last row and the last entry) is told from the rows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
+from functools import partial
+from html import escape
+from typing import TypeVar
+from uuid import UUID
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.contrib.auth import get_user
+from django.db import close_old_connections, connection
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.middleware.csrf import get_token
+from django.template.loader import render_to_string
+from django.utils import translation
+from django.utils.module_loading import import_string
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET
+from redis.exceptions import RedisError
+
+from north.threads import pages
+from north.threads.following import follower
+from north.threads.journal import Entry
+from north.threads.models import Run
+from north.threads.reading import documents_told, open_documents, payload_shown
+from north.threads.recording import citation_payload, result_payload, step_payload
+from north.workspaces.access import enter
+from north.workspaces.models import Membership, User
+
+logger = logging.getLogger(__name__)
+
+LOOK_SECONDS = 5
+GRACE_SECONDS = 1
+"""From the last row to the last entry of the journal."""
+PING_SECONDS = 12
+SHOWN = "threads/thread.html"
+
+Door = Callable[[], Membership]
+"""Who reads, as they are now; raises `Http404` where they may not any more."""
+Render = Callable[[Entry], AsyncIterator[str]]
+"""An entry as server-sent events."""
+T = TypeVar("T")
+
+ROWS = ThreadPoolExecutor(4, thread_name_prefix="stream-rows")
+"""The streams' own few threads for the database: hundreds of streams must not hold hundreds of connections."""
+
+
+async def rows(ask: Callable[[], T]) -> T:
+    def asked() -> T:
+        try:
+            return ask()
+        finally:
+            close_old_connections()
+
+    return await asyncio.get_running_loop().run_in_executor(ROWS, asked)
+
+
+# --- what a run tells, for one reader ----------------------------------------------------------------------------------------------
+
+
+async def batches(run_id: UUID, after: str, door: Door) -> AsyncIterator[Sequence[Entry]]:
+    """What the run tells this reader, from the start or after the entry `after`, to its end; empty batches while nothing happens.
+    Raises `Http404` before the first batch where the reader has no such run, and ends where they lose it. Raises `RedisError`."""
+    over = await rows(partial(is_over, run_id, door))
+    async with follower().watch(run_id, after) as (watcher, caught_up):
+        entries: Sequence[Entry] = caught_up
+        looked = time.monotonic()
+        if not entries and over and watcher.last == after:
+            return
+        while True:
+            for told in await readable(door, entries):
+                yield told
+            if entries and entries[-1].kind == "end":
+                return
+            if over and not entries:
+                yield await rows(partial(from_rows, run_id, door))
+                return
+            entries = await watcher.next(GRACE_SECONDS if over else LOOK_SECONDS)
+            if not over and time.monotonic() - looked >= LOOK_SECONDS:
+                try:
+                    over = await rows(partial(is_over, run_id, door))
+                except Http404:
+                    return
+                looked = time.monotonic()
+
+
+async def events(run_id: UUID, after: str, door: Door) -> AsyncIterator[Entry]:
+    """The same, one entry at a time."""
+    async with aclosing(batches(run_id, after, door)) as found:
+        async for entries in found:
+            for told in entries:
+                yield told
+
+
+async def readable(door: Door, entries: Sequence[Entry]) -> list[Sequence[Entry]]:
+    """The entries as one batch, without what this reader may not open (any more)."""
+    told = set().union(*(documents_told(entry.payload) for entry in entries if entry.kind not in {"delta", "reset", "end"}))
+    if not told:
+        return [entries]
+    known = await rows(lambda: open_documents(door(), told).keys())
+    return [[Entry(entry.id, entry.kind, payload_shown(entry.payload, known)) for entry in entries]]
+
+
+def is_over(run_id: UUID, door: Door) -> bool:
+    return find(run_id, door()).over
+
+
+def find(run_id: UUID, membership: Membership) -> Run:
+    run = Run.objects.of(membership).filter(pk=run_id).first()
+    if run is None:
+        raise Http404
+    return run
+
+
+def from_rows(run_id: UUID, door: Door) -> Sequence[Entry]:
+    """A finished run in two entries."""
+    membership = door()
+    run = find(run_id, membership)
+    citations = [citation_payload(citation) for citation in run.citations.all()]
+    result = result_payload(run, citations) if run.status == Run.Status.DONE else None
+    steps = [step_payload(step) for step in run.steps.all()]
+    state = {"status": run.status, "notice": "", "steps": steps, "answer": run.answer, "result": result}
+    known = open_documents(membership, documents_told(state)).keys()
+    return [Entry("", "restart", payload_shown(state, known)), Entry("", "end", {"status": run.status, "error": run.error})]
+
+
+# --- as server-sent events ---------------------------------------------------------------------------------------------------------
+
+
+def sent(kind: str, data: str, id: str = "") -> str:
+    lines = "".join(f"data: {line}\n" for line in data.replace("\r", "").split("\n"))
+    return f"event: {kind}\n{lines}" + (f"id: {id}\n\n" if id else "\n")
+
+
+async def as_json(entry: Entry) -> AsyncIterator[str]:
+    yield sent(entry.kind, json.dumps(entry.payload), entry.id)
+
+
+async def respond(run_id: UUID, after: str, door: Door, render: Render = as_json) -> HttpResponseBase:
+    """The stream as an answer. Raises `Http404`; without its broker an answer that says when to come back."""
+    found = batches(run_id, after, door)
+    try:
+        first = await anext(found, None)
+    except RedisError:
+        words = _("Live answers are away for a moment. Nothing is lost: reload the page.")
+        return HttpResponse(words, status=503, headers={"Retry-After": "2"}, content_type="text/plain; charset=utf-8")
+    headers = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
+    return StreamingHttpResponse(body(first, found, render), content_type="text/event-stream; charset=utf-8", headers=headers)
+
+
+async def body(first: Sequence[Entry] | None, found: AsyncIterator[Sequence[Entry]], render: Render) -> AsyncIterator[str]:
+    """`except Exception` here is the edge: the headers are out, so a fault can only be recorded and the stream cut off. Whoever reads
+    comes back with the id that they saw last."""
+    yield "retry: 1000\n\n"
+    spoke = time.monotonic()
+    try:
+        async with aclosing(found):  # type: ignore[type-var]
+            entries = first
+            while entries is not None:
+                said = [event for entry in entries async for event in render(entry)]
+                if not said and time.monotonic() - spoke >= PING_SECONDS:
+                    said = [": ping\n\n"]
+                if said:
+                    yield "".join(said)
+                    spoke = time.monotonic()
+                entries = await anext(found, None)
+    except RedisError as error:
+        logger.warning("A stream was cut off: %s", error)
+    except Exception:
+        logger.exception("A stream broke.")
+        raise
+
+
+# --- for the page ------------------------------------------------------------------------------------------------------------------
+
+
+class Page:
+    """Renders entries as partials of the thread's page."""
+
+    def __init__(self, request: HttpRequest, slug: str, run_id: UUID, door: Door) -> None:
+        self.slug, self.run_id, self.door = slug, run_id, door
+        self.token, self.language = get_token(request), translation.get_language()
+
+    async def __call__(self, entry: Entry) -> AsyncIterator[str]:
+        match entry.kind:
+            case "delta":
+                yield sent("delta", escape(entry.payload["text"]), entry.id)
+            case "restart" | "reset" | "step":
+                yield sent("step" if entry.kind == "step" else "restart", self.partial(entry), entry.id)
+            case "end":
+                yield sent("final", await rows(self.final))
+                yield sent("end", entry.payload["status"], entry.id)
+
+    def partial(self, entry: Entry) -> str:
+        told = entry.payload
+        steps = told.get("steps", [told] if entry.kind == "step" else [])
+        values = {**told, "steps": [pages.told_line(step, self.slug) for step in steps], "run_id": self.run_id}
+        with translation.override(self.language):
+            return render_to_string(f"{SHOWN}#{entry.kind}", values)
+
+    def final(self) -> str:
+        """The finished run, as a reload of the page would show it."""
+        with translation.override(self.language):
+            membership = self.door()
+            values = {"run": pages.run_page(find(self.run_id, membership), membership), "csrf_token": self.token, "out_of_band": True}
+            return render_to_string(f"{SHOWN}#run", values)
+
+
+@require_GET
+async def stream(request: HttpRequest, slug: str, run_id: UUID) -> HttpResponseBase:
+    """Goes on after `Last-Event-ID`, or after `?last-event-id=`, which a browser needs that had to connect anew."""
+    after = request.headers.get("Last-Event-ID") or request.GET.get("last-event-id", "")
+    door = partial(by_session, request.session.session_key, slug)
+    response = await respond(run_id, after, door, Page(request, slug, run_id, door))
+    await sync_to_async(let_go)()
+    return response
+
+
+def by_session(session_key: str | None, slug: str) -> Membership:
+    """The membership of whoever is signed in by this session, read anew each time."""
+    request = HttpRequest()
+    request.session = STORE(session_key)
+    user = get_user(request)
+    if session_key is None or not isinstance(user, User):
+        raise Http404
+    return enter(user, slug=slug)
+
+
+def let_go() -> None:
+    """The connection that the middlewares used: a stream may stay for minutes and needs it no more."""
+    if not connection.in_atomic_block:
+        connection.close()
+
+
+STORE = import_string(f"{settings.SESSION_ENGINE}.SessionStore")

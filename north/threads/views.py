@@ -1,0 +1,133 @@
+"""Pages of threads: forms in, pages and fragments out. Whoever sends an htmx request gets the fragment, everybody else a redirect."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_POST, require_safe
+
+from north.threads import actions, pages
+from north.threads.errors import Refused
+from north.threads.models import Run, Thread
+from north.workspaces.access import inside
+from north.workspaces.models import Membership
+
+THREADS = 30
+RECENT = 12
+QUERY_LENGTH = 200
+
+
+def taken(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """A question that is not taken is answered with the reason: as text to htmx, as a message on the page before to everybody else."""
+
+    @functools.wraps(view)
+    def wrapper(request: HttpRequest, membership: Membership, **arguments: Any) -> HttpResponse:
+        try:
+            return view(request, membership, **arguments)
+        except Refused as error:
+            if request.htmx:  # type: ignore[attr-defined]
+                return HttpResponse(str(error), status=error.status, content_type="text/plain; charset=utf-8")
+            messages.error(request, str(error))
+            slug, thread = membership.workspace.slug, arguments.get("thread_id")
+            return redirect("threads:thread", slug, thread) if thread else redirect("threads:index", slug)
+
+    return wrapper
+
+
+@require_safe
+@inside()
+def index(request: HttpRequest, membership: Membership) -> HttpResponse:
+    query = request.GET.get("q", "").strip()[:QUERY_LENGTH]
+    threads = Thread.objects.of(membership).exclude(asked_at=None).matching(query)
+    agent = membership.workspace.agents.first()
+    values = {
+        "nav": "threads", "query": query, "page": Paginator(threads, THREADS).get_page(request.GET.get("page")),
+        "questions": agent.questions if agent else [], "recent": recent(membership), "length": actions.QUESTION_LENGTH,
+        "has_documents": membership.workspace.documents.alive().exists(),
+    }  # fmt: skip
+    return render(request, "threads/index.html", values)
+
+
+def recent(membership: Membership) -> list[Thread]:
+    return list(Thread.objects.of(membership).exclude(asked_at=None)[:RECENT])
+
+
+def own(membership: Membership, thread_id: UUID) -> Thread:
+    return get_object_or_404(Thread.objects.of(membership), pk=thread_id)
+
+
+def own_run(membership: Membership, run_id: UUID) -> Run:
+    return get_object_or_404(Run.objects.of(membership).select_related("thread"), pk=run_id)
+
+
+@require_safe
+@inside()
+def thread(request: HttpRequest, membership: Membership, thread_id: UUID) -> HttpResponse:
+    found = own(membership, thread_id)
+    values = {
+        "nav": "threads", "thread": found, "runs": pages.runs_of(found.runs.all(), membership), "recent": recent(membership),
+        "length": actions.QUESTION_LENGTH,
+    }  # fmt: skip
+    return render(request, "threads/thread.html", values)
+
+
+@require_POST
+@inside()
+@taken
+def start(request: HttpRequest, membership: Membership) -> HttpResponse:
+    run = actions.start(request.POST.get("question", ""), actor=membership)
+    return HttpResponseRedirect(reverse("threads:thread", args=[membership.workspace.slug, run.thread_id]))
+
+
+@require_POST
+@inside()
+@taken
+def ask(request: HttpRequest, membership: Membership, thread_id: UUID) -> HttpResponse:
+    return added(request, membership, actions.ask(own(membership, thread_id), request.POST.get("question", ""), actor=membership))
+
+
+@require_POST
+@inside()
+@taken
+def again(request: HttpRequest, membership: Membership, run_id: UUID) -> HttpResponse:
+    return added(request, membership, actions.again(own_run(membership, run_id), actor=membership))
+
+
+def added(request: HttpRequest, membership: Membership, run: Run) -> HttpResponse:
+    """The new run at the end of its thread; it opens its stream by itself."""
+    if request.htmx:  # type: ignore[attr-defined]
+        return render(request, "threads/thread.html#run", {"run": pages.run_page(run, membership)})
+    return HttpResponseRedirect(reverse("threads:thread", args=[membership.workspace.slug, run.thread_id]) + f"#run-{run.pk}")
+
+
+@require_POST
+@inside()
+def cancel(request: HttpRequest, membership: Membership, run_id: UUID) -> HttpResponse:
+    run = own_run(membership, run_id)
+    actions.cancel(run, actor=membership)
+    if request.htmx:  # type: ignore[attr-defined]
+        return HttpResponse(status=204)
+    return redirect("threads:thread", membership.workspace.slug, run.thread_id)
+
+
+@require_POST
+@inside()
+@taken
+def rename(request: HttpRequest, membership: Membership, thread_id: UUID) -> HttpResponse:
+    actions.rename(own(membership, thread_id), request.POST.get("title", ""), actor=membership)
+    return redirect("threads:thread", membership.workspace.slug, thread_id)
+
+
+@require_POST
+@inside()
+def delete(request: HttpRequest, membership: Membership, thread_id: UUID) -> HttpResponse:
+    actions.delete(own(membership, thread_id), actor=membership)
+    return redirect("threads:index", membership.workspace.slug)

@@ -1,0 +1,1 @@
+"""Pages of people: entry (in and out), account, workspace (making, settings, keys), people (members, invitations, groups)."""

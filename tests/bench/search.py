@@ -1,0 +1,57 @@
+"""Search over 20,000 chunks: through the retriever, with the real model for the query, the vector daemon in its own process, and the rows."""
+
+from __future__ import annotations
+
+import random
+import time
+from typing import Any
+
+from tests.bench.figures import Figure, spread, told
+from tests.bench.inside.talking import run
+from tests.bench.installations import Installations, client
+from tests.bench.texts import document, question
+from tests.installation import Installation
+
+CHUNKS, COUNT, BY_REST = 20_000, 200, 60
+GOAL_MILLISECONDS = 30
+SLUG, EMAIL = "twenty-thousand", "alice@acme.example"
+SETTLE_SECONDS = 6
+"""The vector daemon writes its log to the disk after some quiet seconds."""
+
+
+def measure(installations: Installations) -> list[Figure]:
+    installation = installations.get("scripted")
+    filled = run("filling", installation.environment, seconds=400, slug=SLUG, email=EMAIL, chunks=CHUNKS)
+    time.sleep(SETTLE_SECONDS)
+    timed = run("searching", installation.environment, slug=SLUG, email=EMAIL, count=COUNT)
+    return [compared(filled, timed, by_rest(installation))]
+
+
+def by_rest(installation: Installation) -> dict[str, float]:
+    """End to end: web, broker, model worker and back."""
+    draw, seconds = random.Random(5), []
+    with client(installation, SLUG, EMAIL) as api:
+        for number in range(BY_REST):
+            query = question(document(4000, number), draw)
+            began = time.perf_counter()
+            api.post("/search", json={"query": query, "top_k": 10}).raise_for_status()
+            seconds.append(time.perf_counter() - began)
+    return spread(seconds[5:])
+
+
+def compared(filled: dict[str, Any], timed: dict[str, Any], rest: dict[str, float]) -> Figure:
+    search, embed = (spread(timed["seconds"][name], 1) for name in ("search", "embed"))
+    over = search["p95"] - embed["p95"]
+    parts = {name: spread(seconds, 1) for name, seconds in timed["parts"].items()}
+    named = {"rights": "rights", "embed": "embedding", "index": "vector daemon (HTTP, filter, dense, BM25, RRF)", "recheck": "rows asked again"}
+    return Figure(
+        f"search over {filled['chunks']:,} chunks (embed, hybrid, ACL, group)", f"p95 <= embedding + {GOAL_MILLISECONDS} ms",
+        f"embedding + {over:.0f} ms: p95 {search['p95']:g} ms (p50 {search['p50']:g}), embedding alone p95 {embed['p95']:g} ms (p50 {embed['p50']:g})",
+        over <= GOAL_MILLISECONDS, {"search": search, "embed": embed, "over": over, "parts": parts, "rest": rest, "filled": filled},
+        [
+            "p50 / p95 ms: " + ", ".join(f"{words} {parts[name]['p50']:g} / {parts[name]['p95']:g}" for name, words in named.items()),
+            f"end to end by POST /api/v1/search: {told(rest)}",
+            f"{filled['documents']:,} documents of real words with random vectors, half for everyone, half for groups ({filled['seconds']:.0f} s "
+            f"to fill); {search['n']} queries of 4 to 8 words, {timed['found']:.1f} passages found each",
+        ],
+    )  # fmt: skip

@@ -1,0 +1,159 @@
+"""The cast and the real parts that tests share.
+
+acme is alice's workspace: alice owns it, bob edits, rita reads and is in the group HR, carl reads and is in no group.
+charlie owns another workspace and must see nothing of acme.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+
+import pytest
+import redis
+from django.conf import settings
+from django.test import Client
+
+from north.broker import redis_client
+from north.supervisor import answers, broker_command, vectors_command
+from north.workspaces.models import Group, Membership, Role, User, Workspace
+
+PASSWORD = "correct horse battery"
+
+
+def person(email: str, *, is_admin: bool = False) -> User:
+    return User.objects.create_user(email, PASSWORD, name=email.split("@")[0].title(), is_admin=is_admin)
+
+
+@pytest.fixture
+def alice(db: None) -> User:
+    return person("alice@acme.example")
+
+
+@pytest.fixture
+def bob(db: None) -> User:
+    return person("bob@acme.example")
+
+
+@pytest.fixture
+def rita(db: None) -> User:
+    return person("rita@acme.example")
+
+
+@pytest.fixture
+def carl(db: None) -> User:
+    return person("carl@acme.example")
+
+
+@pytest.fixture
+def charlie(db: None) -> User:
+    return person("charlie@elsewhere.example")
+
+
+@pytest.fixture
+def admin(db: None) -> User:
+    return person("ada@north.example", is_admin=True)
+
+
+@pytest.fixture
+def workspace(alice: User, bob: User, rita: User, carl: User) -> Workspace:
+    acme = Workspace.objects.create(slug="acme", name="Acme")
+    for user, role in ((alice, Role.OWNER), (bob, Role.EDITOR), (rita, Role.READER), (carl, Role.READER)):
+        Membership.objects.create(workspace=acme, user=user, role=role)
+    return acme
+
+
+@pytest.fixture
+def hr(workspace: Workspace, rita: User) -> Group:
+    group = Group.objects.create(workspace=workspace, name="HR")
+    group.users.add(rita)
+    return group
+
+
+@pytest.fixture
+def other_workspace(charlie: User) -> Workspace:
+    elsewhere = Workspace.objects.create(slug="elsewhere", name="Elsewhere")
+    Membership.objects.create(workspace=elsewhere, user=charlie, role=Role.OWNER)
+    return elsewhere
+
+
+def membership_of(user: User, workspace: Workspace) -> Membership:
+    return Membership.objects.select_related("workspace", "user").get(user=user, workspace=workspace)
+
+
+@pytest.fixture
+def owner(alice: User, workspace: Workspace) -> Membership:
+    return membership_of(alice, workspace)
+
+
+@pytest.fixture
+def editor(bob: User, workspace: Workspace) -> Membership:
+    return membership_of(bob, workspace)
+
+
+@pytest.fixture
+def reader(rita: User, workspace: Workspace) -> Membership:
+    return membership_of(rita, workspace)
+
+
+def browser_of(user: User) -> Client:
+    client = Client()
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    return client
+
+
+@pytest.fixture
+def as_alice(alice: User, workspace: Workspace) -> Client:
+    return browser_of(alice)
+
+
+@pytest.fixture
+def as_bob(bob: User, workspace: Workspace) -> Client:
+    return browser_of(bob)
+
+
+@pytest.fixture
+def as_rita(rita: User, workspace: Workspace) -> Client:
+    return browser_of(rita)
+
+
+@pytest.fixture
+def as_charlie(charlie: User, other_workspace: Workspace) -> Client:
+    return browser_of(charlie)
+
+
+@pytest.fixture(scope="session")
+def broker() -> Iterator[redis.Redis]:
+    """A real broker on the socket that the settings name, for the whole session."""
+    process = subprocess.Popen(broker_command(), stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
+    client = redis_client()
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            client.ping()
+            break
+        except redis.RedisError:
+            if time.monotonic() > deadline or process.poll() is not None:
+                raise
+            time.sleep(0.05)
+    yield client
+    process.terminate()
+    process.wait(10)
+
+
+@pytest.fixture(scope="session")
+def vectors() -> Iterator[str]:
+    """The real vector daemon at the address that the settings name, for the whole session."""
+    environment = {**os.environ, "NORTH_EDGE_API_KEY": settings.QDRANT_API_KEY}
+    command = vectors_command()
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
+    deadline = time.monotonic() + 30
+    while not answers(f"{settings.QDRANT_URL}/readyz"):
+        if time.monotonic() > deadline or process.poll() is not None:
+            raise RuntimeError("The vector daemon did not start.")
+        time.sleep(0.05)
+    yield settings.QDRANT_URL
+    process.terminate()
+    process.wait(10)

@@ -1,0 +1,165 @@
+"""The arrows of the house: who may import whom, no circles, nothing hidden, and the few doors that exist once."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+FLOORS = [
+    {"retrieval", "north.workspaces", "north.inference", "north.outbound", "north.tracing", "north.leases", "north.failpoints", "north.broker", "north.health"},
+    {"north.wiring", "agents"},
+    {"north.documents"},
+    {"north.threads"},
+    {"north.api", "north.administration", "north.demo"},
+    {"north.asgi", "north.urls", "north.celery", "north.supervisor", "north.checks", "north.apps", "north.management"},
+]
+SAME_FLOOR = {
+    ("north.wiring", "agents"), ("north.health", "north.broker"), ("north.health", "north.inference"), ("north.inference", "north.outbound"), ("north.workspaces", "north.tracing"),
+    ("north.apps", "north.checks"), ("north.apps", "north.celery"), ("north.management", "north.supervisor"), ("north.management", "north.checks"),
+    ("north.leases", "north.failpoints"), ("north.management", "north.demo"),
+}
+ONLY_HANDED = {"agents": {"retrieval.types"}}
+NO_FRAMEWORK = {"retrieval", "agents", "north.inference"}
+FRAMEWORKS = {"django", "celery", "ninja"}
+MODEL_LIBRARIES = {"onnxruntime", "xllamacpp", "torch", "transformers", "tokenizers", "onnx"}
+WAYS_OUT = {"urllib.request", "requests", "aiohttp", "http.client", "socket", "httpx", "httpx2"}
+MAY_CONNECT = {
+    "north.outbound",  # the one way out
+    "north.inference.chat", "north.inference.llama",  # the model server that the operator named, or the one in this process
+    "north.health", "north.supervisor",  # is our own part on the loopback address ready?
+    "retrieval.edge", "retrieval.index",  # the vector service itself, and its client's errors
+    "retrieval.reading", "retrieval.confinement",  # takes the network away from the parsers
+}
+BROAD_ALLOWED = {"north.documents.tasks", "north.threads.tasks", "north.threads.stream"}
+NO_NOUN = {"utils", "helpers", "common", "core", "base", "mixins", "managers", "services"}
+
+
+@cache
+def sources() -> dict[str, Path]:
+    """Every module of ours, by its dotted name."""
+    files = [path for room in ("north", "agents", "retrieval") for path in (ROOT / room).rglob("*.py") if "migrations" not in path.parts]
+    return {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in files}
+
+
+@cache
+def tree(module: str) -> ast.Module:
+    return ast.parse(sources()[module].read_text())
+
+
+@cache
+def imports(module: str) -> frozenset[str]:
+    """The dotted names that this module imports; `from a import b` is a.b where that is a module."""
+    names: set[str] = set()
+    for node in ast.walk(tree(module)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{module}: a relative import"
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                names.add(full if full in sources() else str(node.module))
+    return frozenset(names)
+
+
+def room(name: str) -> str:
+    parts = name.split(".")
+    return ".".join(parts[:2]) if parts[0] == "north" else parts[0]
+
+
+def floor(name: str) -> int | None:
+    return next((number for number, rooms in enumerate(FLOORS) if room(name) in rooms), None)
+
+
+MODULES = sorted(sources())
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_arrows_point_down(module: str) -> None:
+    if module in {"north", "north.settings"}:
+        return
+    here = floor(module)
+    assert here is not None, f"{module} has no floor: give the new room a place in FLOORS and in the README"
+    for name in imports(module):
+        if room(name).split(".")[0] not in {"north", "agents", "retrieval"} or room(name) == room(module):
+            continue
+        there = floor(name)
+        assert there is not None, f"{module} imports {name}, which has no floor"
+        assert there < here or (room(module), room(name)) in SAME_FLOOR, f"{module} (floor {here}) imports {name} (floor {there})"
+        allowed = ONLY_HANDED.get(room(module))
+        assert not allowed or name in allowed, f"{module} may import only {allowed} from other rooms, not {name}"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_no_import_hides_inside_a_function(module: str) -> None:
+    for node in ast.walk(tree(module)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            hidden = [inner.lineno for inner in ast.walk(node) if isinstance(inner, ast.Import | ast.ImportFrom)]
+            assert not hidden, f"{module}: an import inside {node.name}, line {hidden}"
+
+
+def test_there_is_no_circle() -> None:
+    graph = {module: {name for name in imports(module) if name in sources() and name != module} for module in MODULES}
+    packages = {name for name in graph if sources()[name].name == "__init__.py"}
+    for module in graph:  # importing a.b runs a/__init__ first: that is no choice of the author's
+        graph[module] -= {package for package in packages if module.startswith(f"{package}.")}
+    try:
+        list(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_the_lower_floors_know_no_framework(module: str) -> None:
+    tops = {name.split(".")[0] for name in imports(module)}
+    if room(module) in NO_FRAMEWORK:
+        assert not tops & FRAMEWORKS
+    if room(module) != "north.inference":
+        assert not tops & MODEL_LIBRARIES, f"{module} imports a model library"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_there_is_one_way_out(module: str) -> None:
+    out = {name for name in imports(module) if name in WAYS_OUT or name.split(".")[0] in {"httpx", "httpx2", "requests", "aiohttp"}}
+    assert not out or module in MAY_CONNECT, f"{module} opens connections of its own: {out}"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_nothing_dangerous_is_called(module: str) -> None:
+    assert not imports(module) & {"pickle", "marshal", "shelve", "langchain_core.load"}
+    for node in ast.walk(tree(module)):
+        if isinstance(node, ast.keyword) and node.arg == "shell":
+            pytest.fail(f"{module}:{node.value.lineno} runs a shell")
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            assert node.func.id not in {"eval", "exec"}, f"{module}:{node.lineno}"
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute):
+            called = node.func.id if isinstance(node.func, ast.Name) else node.func.attr
+            assert called != "mark_safe" or module == "north.threads.rendering" or "rendering" in module, f"{module}:{node.lineno}"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_everything_is_caught_only_at_the_edges(module: str) -> None:
+    for node in ast.walk(tree(module)):
+        if isinstance(node, ast.ExceptHandler):
+            names = {n.id for n in ast.walk(node.type) if isinstance(n, ast.Name)} if node.type else {"BaseException"}
+            broad = names & {"Exception", "BaseException"}
+            assert not broad or module in BROAD_ALLOWED or room(module) == "retrieval", f"{module}:{node.lineno} catches everything"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_files_stay_readable(module: str) -> None:
+    path = sources()[module]
+    assert path.stem not in NO_NOUN, f"{path} is named for no noun"
+    assert len(path.read_text().splitlines()) <= 400, f"{path} is two rooms"
+
+
+def test_the_top_level_is_as_the_readme_says() -> None:
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    top = {line.split("/")[0] for line in listed}
+    ours = {"manage.py", "north", "agents", "retrieval", "templates", "docker", "tests", "README.md", "pyproject.toml", "Makefile", "LICENSE"}
+    assert {name for name in top if not name.startswith(".")} <= ours

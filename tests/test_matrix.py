@@ -1,0 +1,284 @@
+"""Every route against every actor. A route that has no row here fails: who may use it must be said before it is served.
+
+What is refused looks like what does not exist (404, or 401 to a wrong key), and changes nothing in the database.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.core import serializers
+from django.db import transaction
+from django.http import HttpResponse
+from django.test import Client
+from django.urls import URLPattern, get_resolver, reverse
+from django.utils import timezone
+
+from north.documents.models import Document, Principal, Source, Status
+from north.threads.models import Run, Thread
+from north.workspaces import actions
+from north.workspaces.models import ApiKey, Group, Invitation, Membership, Role, User, UserSession, Workspace
+from tests.conftest import browser_of, membership_of, person
+
+pytestmark = pytest.mark.django_db
+
+MEMBERS = frozenset({"carl", "rita", "bob", "alice"})
+EDITORS = frozenset({"bob", "alice"})
+OWNER = frozenset({"alice"})
+SIGNED_IN = MEMBERS | {"charlie", "ada"}
+EVERYBODY = SIGNED_IN | {"anonymous"}
+HR = frozenset({"rita"})
+ACTORS = sorted(EVERYBODY)
+
+
+@dataclass(frozen=True)
+class Row:
+    """Who may, by which method; `needs` are the ids in the address, `body` what a form sends."""
+
+    method: str
+    allowed: frozenset[str]
+    needs: tuple[str, ...] = ()
+    body: dict[str, Any] = field(default_factory=dict)
+    hidden: bool = True
+    """Outsiders get a 404 (and the anonymous are sent to sign in)."""
+
+
+def page(allowed: frozenset[str], *needs: str) -> Row:
+    return Row("get", allowed, needs)
+
+
+def act(allowed: frozenset[str], *needs: str, **body: Any) -> Row:
+    return Row("post", allowed, needs, body)
+
+
+PUBLIC = Row("get", EVERYBODY, hidden=False)
+PAGES: dict[str, list[Row]] = {
+    "healthz": [PUBLIC], "readyz": [PUBLIC], "api:openapi-json": [PUBLIC], "api:openapi-view": [PUBLIC], "api:api-root": [],
+    # people
+    "workspaces:home": [page(SIGNED_IN)], "workspaces:sign_in": [PUBLIC], "workspaces:sign_out": [Row("post", EVERYBODY, hidden=False)],
+    "workspaces:welcome": [Row("get", EVERYBODY, ("secret",), hidden=False)], "workspaces:invitation": [Row("get", EVERYBODY, ("secret",), hidden=False)],
+    "workspaces:account": [page(SIGNED_IN), act(SIGNED_IN, name="x")], "workspaces:password": [act(SIGNED_IN)],
+    "workspaces:end_others": [act(SIGNED_IN)], "workspaces:end_session": [act(HR, "session")],
+    "workspaces:all": [page(SIGNED_IN)], "workspaces:new": [page(SIGNED_IN), act(SIGNED_IN, name="Another")],
+    "workspaces:people": [page(MEMBERS)], "workspaces:invite": [act(OWNER, email="new@acme.example", role="reader")],
+    "workspaces:take_back": [act(OWNER, "invitation")], "workspaces:role": [act(OWNER, "user", role="editor")],
+    "workspaces:remove": [act(OWNER, "user")], "workspaces:new_group": [act(OWNER, name="Finance")],
+    "workspaces:group": [page(OWNER, "group")], "workspaces:rename_group": [act(OWNER, "group", name="Humans")],
+    "workspaces:group_members": [act(OWNER, "group")], "workspaces:delete_group": [act(OWNER, "group")],
+    "workspaces:settings": [page(MEMBERS)], "workspaces:change": [act(OWNER, name="Acme 2")],
+    "workspaces:make_key": [act(MEMBERS, name="ci")], "workspaces:revoke_key": [act(frozenset({"bob", "alice"}), "key")],
+    "workspaces:leave": [act(MEMBERS)], "workspaces:delete": [act(OWNER, name="Acme")],
+    # the installation
+    **{f"administration:{name}": [page(frozenset({"ada"}))] for name in ("index", "users", "groups", "workspaces", "sources", "models", "audit")},
+    "administration:new_user": [act(frozenset({"ada"}), email="z@acme.example")],
+    **{f"administration:{name}": [act(frozenset({"ada"}), "user")] for name in ("link", "suspend", "restore", "make_admin", "unmake_admin")},
+    "administration:appoint": [act(frozenset({"ada"}), "workspace")], "administration:delete_workspace": [act(frozenset({"ada"}), "workspace")],
+    "administration:verify": [act(frozenset({"ada"}))],
+    # documents: `document` is for the group HR only, and bob uploaded it
+    "documents:index": [page(MEMBERS)], "documents:upload": [act(EDITORS)], "documents:document": [page(HR, "document")],
+    "documents:page": [Row("get", HR, ("document", "page"))], "documents:file": [page(HR, "document")],
+    "documents:retry": [act(EDITORS, "document")], "documents:delete": [act(EDITORS, "document")],
+    "documents:access": [act(EDITORS, "document", readers="everyone")], "documents:search": [page(MEMBERS)],
+    "documents:sources": [page(EDITORS)], "documents:new_source": [page(EDITORS), act(EDITORS, name="x")],
+    "documents:source": [page(EDITORS, "source")], "documents:edit_source": [page(EDITORS, "source"), act(EDITORS, "source")],
+    "documents:sync": [act(EDITORS, "source")], "documents:delete_source": [act(EDITORS, "source")],
+    # threads: `thread_id` and `run_id` are rita's
+    "threads:index": [page(MEMBERS)], "threads:start": [act(MEMBERS, question="Why?")], "threads:thread": [page(HR, "thread_id")],
+    "threads:ask": [act(HR, "thread_id", question="Why?")], "threads:rename": [act(HR, "thread_id", title="T")],
+    "threads:delete": [act(HR, "thread_id")], "threads:events": [page(HR, "run_id")], "threads:cancel": [act(HR, "run_id")],
+    "threads:again": [act(HR, "run_id")],
+}
+CALLS: dict[str, Row] = {
+    "api:upload": Row("post", EDITORS), "api:list_documents": Row("get", MEMBERS),
+    "api:get_document": Row("get", HR | EDITORS, ("document_id",)), "api:delete_document": Row("delete", EDITORS, ("document_id",)),
+    "api:search": Row("post", MEMBERS, body={"query": "pay"}), "api:create_thread": Row("post", MEMBERS),
+    "api:ask": Row("post", HR, ("thread_id",), {"question": "Why?"}), "api:get_run": Row("get", HR, ("run_id",)),
+    "api:cancel": Row("post", HR, ("run_id",)), "api:run_events": Row("get", HR, ("run_id",)),
+}
+
+EMPTY = {"documents:page", "workspaces:welcome", "workspaces:invitation", "threads:events", "api:run_events"}
+"""404 here says that the thing is not there: no picture was drawn, the link is nonsense; and streams read in threads of their own, which
+do not see this test's transaction (tests/threads/test_stream.py opens them)."""
+
+
+def names(resolver: Any = None, space: str = "") -> Iterator[str]:
+    for pattern in (resolver or get_resolver()).url_patterns:
+        if isinstance(pattern, URLPattern):
+            yield f"{space}{pattern.name}"
+        else:
+            inner = f"{space}{pattern.namespace}:" if pattern.namespace else space
+            yield from names(pattern, inner)
+
+
+@dataclass
+class World:
+    users: dict[str, User]
+    ids: dict[str, Any]
+    keys: dict[str, str]
+
+
+@pytest.fixture
+def world(workspace: Workspace, hr: Group, other_workspace: Workspace, settings: Any) -> World:
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    users = {user.email.split("@")[0]: user for user in User.objects.all()} | {"ada": person("ada@north.example", is_admin=True)}
+    document = Document.objects.create(
+        workspace=workspace, name="salaries.txt", media_type="text/plain", sha256="0" * 64, indexed_sha256="0" * 64, text="Pay is secret.",
+        status=Status.READY, uploaded_by=users["bob"],
+    )
+    Principal.objects.create(document=document, value=hr.principal)
+    source = Source.objects.create(workspace=workspace, connector="folder", name="Share", config={"path": "/nowhere"}, principals=[])
+    thread = Thread.objects.create(workspace=workspace, user=users["rita"], title="Mine")
+    run = Run.objects.create(thread=thread, question="Why?", status=Run.Status.DONE, answer="Because.", ended_at=timezone.now())
+    invitation = Invitation.issue(lasts=timedelta(days=1), workspace=workspace, email="new@acme.example", role=Role.READER)[0]
+    session = UserSession.objects.create(user=users["rita"], session_key="r" * 32)
+    key = ApiKey.issue(workspace=workspace, user=users["bob"])[0]
+    ids = {
+        "document": document.pk, "document_id": document.pk, "source": source.pk, "thread_id": thread.pk, "run_id": run.pk,
+        "invitation": invitation.pk, "session": session.pk, "user": users["carl"].pk, "group": hr.pk, "key": key.pk, "workspace": workspace.pk,
+        "page": 1, "secret": "nonsense", "slug": workspace.slug,
+    }
+    keys = {name: ApiKey.issue(workspace=workspace, user=users[name])[1] for name in MEMBERS}
+    keys["charlie"] = ApiKey.issue(workspace=other_workspace, user=users["charlie"])[1]
+    return World(users, ids, keys)
+
+
+def fingerprint() -> str:
+    """Of every row of ours; sessions and who was seen when do not count."""
+    rows = [
+        serializers.serialize("json", model.objects.order_by("pk"))
+        for label in ("workspaces", "documents", "threads") for model in apps.get_app_config(label).get_models()
+        if model not in {UserSession, ApiKey, User}
+    ]
+    return hashlib.sha256("".join(rows).encode()).hexdigest()
+
+
+def address(name: str, row: Row, world: World, **other: Any) -> str:
+    ids = {key: other.get(key, world.ids[key]) for key in row.needs}
+    inside = name.split(":")[0] in {"documents", "threads"} or "/w/" in path_of(name)
+    return reverse(name, kwargs=ids | ({"slug": other.get("slug", world.ids["slug"])} if inside else {}))
+
+
+def path_of(name: str) -> str:
+    """The pattern of a route, to see whether it lies in a workspace."""
+    space, _, last = name.rpartition(":")
+    resolver = get_resolver()
+    found = [pattern for pattern in resolver.url_patterns if getattr(pattern, "namespace", None) == space]
+    return "".join(f"/{entry.pattern}" for inner in found for entry in inner.url_patterns if entry.name == last)
+
+
+CASES = [(name, row) for name, rows in PAGES.items() for row in rows]
+
+
+def test_every_route_has_a_row() -> None:
+    missing = set(names()) - PAGES.keys() - CALLS.keys()
+    assert not missing, f"say in tests/test_matrix.py who may use {sorted(missing)}"
+
+
+@pytest.mark.parametrize(("name", "row"), CASES, ids=[f"{row.method} {name}" for name, row in CASES])
+def test_pages_open_only_to_those_who_may(name: str, row: Row, world: World) -> None:
+    url = address(name, row, world)
+    for actor in ACTORS:
+        client = Client() if actor == "anonymous" else browser_of(world.users[actor])
+        before = fingerprint()
+        with transaction.atomic():
+            answer: HttpResponse = getattr(client, row.method)(url, row.body)
+            after = fingerprint()
+            transaction.set_rollback(True)
+        said = f"{row.method} {url} as {actor}: {answer.status_code}"
+        if actor in row.allowed:
+            assert answer.status_code not in {401, 403, 405} and answer.status_code < 500 or answer.status_code == 503, said
+            assert answer.status_code != 404 or name in EMPTY, said
+            assert not answer.headers.get("Location", "").startswith("/sign-in") or not row.hidden, said
+        elif actor == "anonymous":
+            assert answer.status_code == 302 and answer.headers["Location"].startswith("/sign-in") or answer.status_code == 404, said
+        else:
+            assert answer.status_code == 404, said
+        if actor not in row.allowed:
+            assert before == after, f"{said}, and the database changed"
+
+
+INSIDE = [(name, row) for name, row in CASES if row.hidden and row.needs and set(row.needs) - {"secret", "page"}]
+
+
+@pytest.mark.parametrize(("name", "row"), INSIDE, ids=[f"{row.method} {name}" for name, row in INSIDE])
+def test_what_is_refused_looks_like_what_does_not_exist(name: str, row: Row, world: World) -> None:
+    """To a stranger, and to a member who lacks the right, byte for byte but for the token against forgery."""
+    for actor in ("charlie", "carl"):
+        client = browser_of(world.users[actor])
+        if actor in row.allowed:
+            continue
+        missing = {key: uuid.uuid4() for key in row.needs if key != "page"}
+        there = getattr(client, row.method)(address(name, row, world), row.body)
+        nowhere = getattr(client, row.method)(address(name, row, world, **missing), row.body)
+        assert there.status_code == nowhere.status_code == 404
+        assert plain(there) == plain(nowhere)
+
+
+def plain(answer: HttpResponse) -> tuple[list[str], str]:
+    text = answer.content.decode()
+    for token in {value.value for value in answer.cookies.values()}:
+        text = text.replace(token, "")
+    lines = [line for line in text.splitlines() if "csrf" not in line.lower()]
+    return sorted(set(answer.headers) - {"X-Request-ID"}), "\n".join(lines)
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_the_api_opens_only_to_keys_that_may(name: str, world: World) -> None:
+    row = CALLS[name]
+    url = reverse(name, kwargs={key: world.ids[key] for key in row.needs})
+    revoked = actions.issue_key(membership_of(world.users["alice"], Workspace.objects.get(slug="acme")), actor=None)
+    ApiKey.objects.filter(pk=revoked[0].pk).update(revoked_at=timezone.now())
+    left, left_key = ApiKey.issue(workspace=Workspace.objects.get(slug="acme"), user=world.users["ada"])
+    keys = {**world.keys, "anonymous": "", "revoked": revoked[1], "no member": left_key, "wrong": revoked[1][:-1] + "x"}
+    for actor, key in keys.items():
+        before = fingerprint()
+        with transaction.atomic():
+            headers = {"Authorization": f"Bearer {key}"} if key else {}
+            answer = getattr(Client(), row.method)(url, row.body, content_type="application/json", headers=headers)
+            after = fingerprint()
+            transaction.set_rollback(True)
+        said = f"{row.method} {url} as {actor}: {answer.status_code}"
+        if actor in {"anonymous", "revoked", "no member", "wrong"}:
+            assert answer.status_code == 401, said
+        elif actor == "charlie" and name in {"api:list_documents", "api:search", "api:create_thread", "api:upload"}:
+            assert answer.status_code not in {401, 404}, said  # in a workspace of their own
+            continue
+        elif actor in row.allowed:
+            assert answer.status_code not in {401, 403, 404, 405, 500} or name in EMPTY, said
+            continue
+        elif name != "api:upload":
+            assert answer.status_code == 404, said
+        assert before == after, f"{said}, and the database changed"
+
+
+def test_a_session_opens_nothing_of_the_api(world: World) -> None:
+    answer = browser_of(world.users["alice"]).get(reverse("api:list_documents"))
+    assert answer.status_code == 401
+
+
+def test_a_key_opens_no_page_and_not_in_the_address(world: World) -> None:
+    key = world.keys["alice"]
+    assert Client().get(reverse("documents:index", args=["acme"]), headers={"Authorization": f"Bearer {key}"}).status_code == 302
+    assert Client().get(reverse("api:list_documents"), {"key": key, "api_key": key, "access_token": key}).status_code == 401
+
+
+def test_a_suspended_person_is_out_everywhere_at_once(world: World, workspace: Workspace) -> None:
+    browser, key = browser_of(world.users["rita"]), world.keys["rita"]
+    assert browser.get(reverse("threads:index", args=["acme"])).status_code == 200
+    User.objects.filter(pk=world.users["rita"].pk).update(is_active=False)
+    assert browser.get(reverse("threads:index", args=["acme"])).status_code in {302, 404}
+    assert Client().get(reverse("api:list_documents"), headers={"Authorization": f"Bearer {key}"}).status_code == 401
+
+
+def test_somebody_who_left_is_out_at_once(world: World, workspace: Workspace) -> None:
+    browser = browser_of(world.users["rita"])
+    Membership.objects.filter(user=world.users["rita"]).delete()
+    assert browser.get(reverse("threads:thread", args=["acme", world.ids["thread_id"]])).status_code == 404
+    assert Client().get(reverse("api:list_documents"), headers={"Authorization": f"Bearer {world.keys['rita']}"}).status_code == 401

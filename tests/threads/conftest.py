@@ -1,0 +1,150 @@
+"""Threads with real parts: the agent, the index, the broker, the journal; only the chat model follows a script."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import httpx
+import pytest
+import redis
+import uvicorn
+from django.conf import LazySettings
+from django.utils import timezone
+
+import north.celery  # noqa: F401  (the application whose broker the tasks are sent to)
+from north import wiring
+from north.documents.models import Document, Principal, Status
+from north.documents.passages import recheck
+from north.threads import actions, tasks
+from north.threads.models import Run
+from north.workspaces.models import Membership, User, Workspace
+from retrieval.types import Entry, Parsed
+from tests.conftest import browser_of
+from tests.scripted import ObligingChatModel
+
+NOTICE = "The notice period is thirty days for all staff. It begins at the end of the month."
+TRAVEL = "Train journeys are booked in second class. Flights need the consent of the head of department."
+
+
+class Actor(ObligingChatModel):
+    """The chat model of this process. A test tells it what to write; without that it says the first sentence of the first passage."""
+
+    says: str = ""
+
+    def answer(self, call):
+        return self.says if self.says and call.schema is None else super().answer(call)
+
+
+ACTOR = Actor()
+
+
+def engine(**_: object) -> Actor:
+    return ACTOR
+
+
+@pytest.fixture
+def model(settings: LazySettings) -> Iterator[Actor]:
+    settings.MODELS = {**settings.MODELS, "chat": {"engine": "tests.threads.conftest.engine"}}
+    assert wiring.chat_model() is ACTOR, "another test has put its own model into this process"
+    ACTOR.calls.clear()
+    yield ACTOR
+    ACTOR.says, ACTOR.delay, ACTOR.sent = "", 0.0, 0
+
+
+Shelve = Callable[..., Document]
+
+
+@pytest.fixture
+def shelve(vectors: str, workspace: Workspace) -> Shelve:
+    """Puts a document into the workspace and its index. Open to everybody in it unless `principals` says who."""
+
+    def add(name: str, text: str, principals: Iterable[str] | None = None, where: Workspace = workspace) -> Document:
+        sha256 = hashlib.sha256(text.encode()).hexdigest()
+        document = Document.objects.create(
+            workspace=where, name=name, text=text, sha256=sha256, indexed_sha256=sha256, status=Status.READY, ready_at=timezone.now()
+        )
+        who = frozenset([where.everyone] if principals is None else principals)
+        Principal.objects.bulk_create(Principal(document=document, value=value) for value in who)
+        entry = Entry(str(where.pk), str(document.pk), "", sha256, name, who)
+        wiring.retriever(recheck).add(entry, Parsed(text, "text/plain"))
+        return document
+
+    return add
+
+
+@pytest.fixture
+def notice(shelve: Shelve) -> Document:
+    return shelve("handbook.txt", NOTICE)
+
+
+@pytest.fixture
+def answered(transactional_db: None, broker: redis.Redis, model: Actor, notice: Document, reader: Membership) -> Run:
+    """A question of rita's that was answered from the handbook."""
+    return finish(actions.start("How long is the notice period?", actor=reader))
+
+
+def finish(run: Run) -> Run:
+    """Does what the worker does with this run."""
+    tasks.execute(str(run.pk))
+    return Run.objects.get(pk=run.pk)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[str]:
+    """The web process as people reach it: uvicorn around the real application, at this address."""
+    config = uvicorn.Config("north.asgi:application", host="127.0.0.1", port=0, lifespan="off", log_level="warning", access_log=False)
+    running = uvicorn.Server(config)
+    thread = threading.Thread(target=running.run, daemon=True)
+    thread.start()
+    while not running.started:
+        assert thread.is_alive()
+        time.sleep(0.01)
+    yield f"http://127.0.0.1:{running.servers[0].sockets[0].getsockname()[1]}"
+    running.should_exit = True
+    thread.join(10)
+
+
+def cookies(user: User) -> dict[str, str]:
+    """Those of a browser in which this person is signed in."""
+    return {name: morsel.value for name, morsel in browser_of(user).cookies.items()}
+
+
+@dataclass(frozen=True)
+class Told:
+    """One server-sent event."""
+
+    id: str
+    kind: str
+    data: str
+
+
+def told(lines: Iterator[str]) -> Iterator[Told]:
+    """The events in the lines of a stream, as a browser reads them."""
+    id, kind, data = "", "message", []
+    for line in lines:
+        name, _, value = line.partition(": ")
+        if not line and data:
+            yield Told(id, kind, "\n".join(data))
+            kind, data = "message", []
+        elif name == "id":
+            id = value
+        elif name == "event":
+            kind = value
+        elif name == "data" or line == "data:":
+            data.append(value)
+
+
+@contextmanager
+def listening(server: str, run: Run, user: User, after: str = "", **headers: str) -> Iterator[tuple[httpx.Response, Iterator[Told]]]:
+    path = f"/w/{run.thread.workspace.slug}/runs/{run.pk}/events"
+    sent = {"Last-Event-ID": after, **headers} if after else headers
+    with (
+        httpx.Client(base_url=server, cookies=cookies(user), timeout=30, trust_env=False) as client,
+        client.stream("GET", path, headers=sent) as response,
+    ):
+        yield response, told(response.iter_lines())

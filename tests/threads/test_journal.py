@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import json
+import uuid
+from typing import Any
+
+import pytest
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from north.threads.journal import ENTRIES, Journal, key
+
+
+class Writer:
+    """Says words, one after the other, and knows what it has said."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self.run, self.said = uuid.uuid4(), ""
+        self.journal = Journal(client, self.run, lambda: {"answer": self.said})
+
+    def say(self, text: str) -> None:
+        self.said += text
+        self.journal.append("delta", {"offset": len(self.said) - len(text), "text": text})
+
+
+@pytest.fixture
+def writer(broker: redis.Redis) -> Writer:
+    writer = Writer(broker)
+    writer.journal.restart()
+    return writer
+
+
+def entries(client: redis.Redis, writer: Writer) -> list[tuple[str, Any]]:
+    return [(fields["kind"], json.loads(fields["payload"])) for _, fields in client.xrange(key(writer.run))]
+
+
+def read_out(client: redis.Redis, writer: Writer) -> str:
+    """What somebody shows who reads from the start."""
+    shown = ""
+    for kind, payload in entries(client, writer):
+        shown = payload["answer"] if kind == "restart" else shown + payload.get("text", "")
+    return shown
+
+
+def test_it_opens_with_a_restart_and_closes_with_an_end(broker: redis.Redis, writer: Writer) -> None:
+    writer.say("Thirty ")
+    writer.journal.close({"status": "done"})
+    assert [kind for kind, _ in entries(broker, writer)] == ["restart", "delta", "end"]
+
+
+def test_it_goes_a_day_after_the_end(broker: redis.Redis, writer: Writer) -> None:
+    writer.journal.close({"status": "done"})
+    assert 0 < broker.ttl(key(writer.run)) <= 24 * 3600
+
+
+def test_a_wiped_broker_gets_everything_so_far_once(broker: redis.Redis, writer: Writer) -> None:
+    writer.say("Thirty ")
+    broker.flushall()
+    writer.say("days.")
+    writer.say(" All.")
+    assert entries(broker, writer)[0] == ("restart", {"answer": "Thirty days."})
+    assert read_out(broker, writer) == "Thirty days. All."
+
+
+def test_an_end_after_a_wipe_comes_with_everything_before_it(broker: redis.Redis, writer: Writer) -> None:
+    writer.say("Thirty days.")
+    broker.flushall()
+    writer.journal.close({"status": "done"})
+    assert entries(broker, writer) == [("restart", {"answer": "Thirty days."}), ("end", {"status": "done"})]
+
+
+def test_it_does_not_grow_without_end(broker: redis.Redis, writer: Writer) -> None:
+    for _ in range(ENTRIES + 10):
+        writer.say("a")
+    assert broker.xlen(key(writer.run)) < ENTRIES
+    assert read_out(broker, writer) == "a" * (ENTRIES + 10)
+
+
+def test_a_broker_that_is_away_holds_nothing_up_and_doubles_nothing(broker: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("north.threads.journal.PAUSE_SECONDS", 0.0)
+    options = {**broker.connection_pool.connection_kwargs, "path": "/nowhere/broker.sock"}
+    away = redis.Redis(unix_socket_path=options["path"], retry=Retry(NoBackoff(), 0))
+    writer = Writer(broker)
+    writer.say("Thirty ")
+    writer.journal.client = away
+    writer.say("days")
+    writer.journal.client = broker
+    writer.say(".")
+    assert read_out(broker, writer) == "Thirty days."
