@@ -28,8 +28,8 @@ bench: $(VENV)/tested             ## print the figures
 	@$(BIN)/python -m tests.bench
 
 lock: $(UV)                       ## pin everything with hashes, after a change of pyproject.toml
-	$(UV) pip compile -q pyproject.toml --generate-hashes --no-emit-index-url --no-annotate -o docker/requirements.lock
-	$(UV) pip compile -q pyproject.toml --extra dev --generate-hashes --no-emit-index-url --no-annotate -o docker/requirements-dev.lock
+	$(UV) pip compile -q pyproject.toml --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 -o docker/requirements.lock
+	$(UV) pip compile -q pyproject.toml --extra dev --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 -o docker/requirements-dev.lock
 
 $(UV):
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' || \

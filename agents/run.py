@@ -24,7 +24,7 @@ from agents.graph import compiled
 from agents.state import PlainSerializer, State, answered_of, checked, is_finished, steps_of
 
 
-def run(question: str, history: Sequence[Turn], context: Context) -> Iterator[Event]:
+def run(question: str, history: Sequence[Turn], context: Context) -> Generator[Event, None, None]:
     """Steps, pieces of the answer, and last Answered. Closing the iterator stops the run at its next token.
 
     Raises Cancelled, OutOfTime, ModelFailed or StateUnreadable (agents.errors), and whatever the model, the search, the embedding or

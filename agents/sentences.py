@@ -73,7 +73,8 @@ def _is_abbreviation(text: str, start: int, dot: int, end: int) -> bool:
     if not before or not after:
         return False
     word, following = before[0].lstrip("([\"'„“«*_").lower(), after[0].strip(",;.").lower()
-    if word in ABBREVIATIONS or (len(word) == 1 and word.isalpha()) or (word in BEFORE_NUMBERS and following[:1].isdigit()):
+    is_initial = len(word) == 1 and word.isalpha() and not text[start : dot - 1].rstrip().endswith(tuple("0123456789"))
+    if word in ABBREVIATIONS or is_initial or (word in BEFORE_NUMBERS and following[:1].isdigit()):
         return True
     return (word.isdigit() and (following in MONTHS or _starts_line(text, start, dot))) or after[0][0].islower()
 

@@ -31,7 +31,9 @@ Resolve = Callable[[str, int], Sequence[str]]
 
 REDIRECTS = 3
 NO_ADDRESS = "This is not an address that North can ask. Write it as https://host/path."
-HEADERS_FOR_ANYONE = frozenset({"accept", "accept-encoding", "accept-language", "range", "if-none-match", "if-modified-since", "user-agent"})
+HEADERS_FOR_ANYONE = frozenset(
+    {"accept", "accept-encoding", "accept-language", "range", "if-none-match", "if-modified-since", "user-agent"}
+)
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
 UNICAST = ipaddress.ip_network("2000::/3")
 
@@ -103,7 +105,7 @@ class Outbound:
         seconds: float | None = None,
         max_bytes: int | None = None,
     ) -> Iterator[httpx.Response]:
-        """The answer's head. Its body is read inside the block (`iter_raw`, `iter_lines`, `read`); leaving the block closes the connection."""
+        """The answer's head. Its body is read inside the block (`iter_raw`, `iter_lines`, `read`); leaving it closes the connection."""
         deadline, limit = time.monotonic() + (seconds or self.seconds), max_bytes or self.max_bytes
         sent = httpx.Headers({"accept-encoding": "identity", "user-agent": "North"})
         sent.update(headers)

@@ -232,7 +232,7 @@ QDRANT_COLLECTION = env("NORTH_QDRANT_COLLECTION", "north")
 
 # --- models: each engine a dotted path, called with what else stands here ------------------------------------------------------------
 INFERENCE_THREADS = int(env("NORTH_INFERENCE_THREADS", str(os.cpu_count() or 1)))
-MODEL_SOURCES = listed("NORTH_MODEL_SOURCES") or ["folder", "hub", "packages"]
+MODEL_SOURCES = listed("NORTH_MODEL_SOURCES") or ["hub", "packages", "folder"]
 MODEL_FOLDER = env("NORTH_MODEL_FOLDER")
 CHAT_MODEL = env("NORTH_CHAT_MODEL", "qwen2.5-coder-1.5b-instruct-q4_k_m")
 EMBED_MODEL = env("NORTH_EMBED_MODEL", "multilingual-e5-small-int8")

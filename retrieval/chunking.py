@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from retrieval.types import Chunk, Parsed, Place
 
@@ -27,7 +27,7 @@ def chunk(parsed: Parsed, *, characters: int = 1000, overlap: int = 120) -> list
     """
     if characters < 4 or not 0 <= overlap <= characters // 4:
         raise ValueError("characters must be 4 or more, and overlap at most a quarter of it")
-    text, borders, headings = parsed.text, _Borders(parsed.places), _Headings(parsed)
+    text, borders, headings = parsed.text, _Borders(parsed), _Headings(parsed)
     spans = (_stripped(text, start, end) for start, end in _spans(text, borders, characters, overlap))
     kept = [(start, end) for start, end in spans if start < end]
     return [Chunk(ordinal, start, end, text[start:end], headings.at(start)) for ordinal, (start, end) in enumerate(kept)]
@@ -36,9 +36,10 @@ def chunk(parsed: Parsed, *, characters: int = 1000, overlap: int = 120) -> list
 class _Borders:
     """Where the source itself divides: each row's both ends, and the starts of slides and headings."""
 
-    def __init__(self, places: Sequence[Place]) -> None:
-        self._rows = sorted((place.start, place.end) for place in places if place.kind == "row")
-        starts = {place.start for place in places if place.kind in ("row", "slide", "heading")}
+    def __init__(self, parsed: Parsed) -> None:
+        rows = (_stripped(parsed.text, place.start, place.end) for place in parsed.places if place.kind == "row")
+        self._rows = sorted((start, end) for start, end in rows if start < end)
+        starts = {place.start for place in parsed.places if place.kind in ("slide", "heading")}.union(start for start, _ in self._rows)
         self._all = sorted(starts.union(end for _, end in self._rows))
 
     def last(self, limit: int) -> int:
@@ -77,12 +78,12 @@ def _label(place: Place) -> str:
 
 
 def _spans(text: str, borders: _Borders, characters: int, overlap: int) -> Iterator[tuple[int, int]]:
-    start = 0
-    while start < len(text):
+    start, last = 0, len(text.rstrip())
+    while start < last:
         window = text[start : start + characters]
         start += len(window) - len(window.lstrip())
-        if start + characters >= len(text):
-            yield start, len(text)
+        if start + characters >= last:
+            yield start, last
             return
         end, inside = _cut(text, borders, start, start + characters)
         yield start, end

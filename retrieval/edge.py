@@ -38,11 +38,13 @@ SLICE = 64
 """Points of an update that are written at once: some milliseconds, which is how long a search waits for it."""
 QUIET_SECONDS, LONGEST_SECONDS, MOST_POINTS = 5.0, 120.0, 20_000
 """When the log is synced: after so long without an update, or so long or so many points after the first one that is not."""
+UNFINISHED = ".unfinished-"
+"""Begins the names of folders that are half made or half deleted; the next start sweeps them away."""
 NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
 DISTANCES = {"Cosine": edge.Distance.Cosine, "Dot": edge.Distance.Dot, "Euclid": edge.Distance.Euclid, "Manhattan": edge.Distance.Manhattan}
 
 class Collection:
-    """One shard of the engine in its folder. `collection.json`, written last, says how it was made; a folder without it is half made."""
+    """One shard of the engine in its folder, with `collection.json`, which says how it was made."""
 
     def __init__(self, folder: Path) -> None:
         self.made: Body = json.loads((folder / "collection.json").read_text())
@@ -63,9 +65,7 @@ class Collection:
             for name, params in made["sparse_vectors"].items()
         }
         edge.EdgeShard.create(str(folder / "shard"), edge.EdgeConfig(vectors=dense, sparse_vectors=sparse)).close()
-        draft = folder / "collection.json.draft"
-        draft.write_text(json.dumps(made))
-        draft.rename(folder / "collection.json")
+        (folder / "collection.json").write_text(json.dumps(made))
 
     def update(self, operation: edge.UpdateOperation, points: int = 1) -> None:
         self.shard.update(operation)
@@ -178,11 +178,10 @@ class Service:
     def __init__(self, folder: Path, api_key: str) -> None:
         self._folder, self._api_key = folder, api_key.encode()
         self._collections: dict[str, Collection] = {}
-        for path in sorted(folder.iterdir()):
-            if (path / "collection.json").exists():
-                self._collections[path.name] = Collection(path)
-            elif path.is_dir():
-                shutil.rmtree(path)
+        for path in folder.glob(f"{UNFINISHED}*"):
+            shutil.rmtree(path)
+        for path in sorted(folder.glob("*/collection.json")):
+            self._collections[path.parent.name] = Collection(path.parent)
 
     async def __call__(self, scope: Body, receive: Callable[[], Awaitable[Body]], send: Callable[[Body], Awaitable[None]]) -> None:
         began = time.monotonic()
@@ -237,17 +236,17 @@ class Service:
         made["sparse_vectors"] = {key: only(value, "modifier") for key, value in made["sparse_vectors"].items()}
         if any(params["distance"] not in DISTANCES for params in made["vectors"].values()):
             raise Refused(400, f"Format error in JSON body: distance is one of {', '.join(DISTANCES)}")
-        shutil.rmtree(self._folder / name, ignore_errors=True)
-        Collection.create(self._folder / name, made)
-        self._collections[name] = Collection(self._folder / name)
+        making = self._folder / f"{UNFINISHED}{name}"
+        shutil.rmtree(making, ignore_errors=True)
+        Collection.create(making, made)
+        self._collections[name] = Collection(making.rename(self._folder / name))
         return True
 
     def _drop(self, name: str) -> bool:
         collection = self._collections.pop(name, None)
         if collection:
-            (self._folder / name / "collection.json").unlink()
             collection.shard.close()
-            shutil.rmtree(self._folder / name)
+            shutil.rmtree((self._folder / name).rename(self._folder / f"{UNFINISHED}{name}"))
         return collection is not None
 
     async def sync_in_time(self) -> None:
@@ -311,6 +310,17 @@ def listen(host: str, port: int) -> socket.socket:
         sys.exit(f"The vector service cannot listen on {host}:{port} ({error.strerror}). Stop what uses that port, or choose another.")
 
 
+def opened(folder: Path, api_key: str) -> Service:
+    service = None
+    try:
+        service = Service(folder, api_key)
+        return service
+    finally:
+        if not service:
+            mend = "Move it away, start again, and index all documents again."
+            print(f"The vectors in {folder} cannot be opened; the reason follows. {mend}", file=sys.stderr, flush=True)
+
+
 def main(arguments: Iterable[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m retrieval.edge", description="North's vector service for one machine.")
     parser.add_argument("--dir", type=Path, required=True, help="the folder that holds the vectors")
@@ -323,8 +333,8 @@ def main(arguments: Iterable[str] | None = None) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)  # uvicorn ends the serving, raises the signal again, and the folder is closed in peace
     lock = own(given.dir)
-    service = Service(given.dir, api_key)
     listening = listen(given.host, given.port)
+    service = opened(given.dir, api_key)
     print(f"Vectors: {given.dir} on http://{given.host}:{listening.getsockname()[1]}", flush=True)
     try:
         asyncio.run(serve(service, listening))

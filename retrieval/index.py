@@ -25,6 +25,8 @@ Answer = TypeVar("Answer")
 
 DENSE, SPARSE = "dense", "sparse"
 KEYWORDS = ("workspace", "document", "source", "principals")
+DEPTH = 50
+"""How many each of the two searches puts forward for fusion, at least."""
 RRF_K = 60
 """Cormack, Clarke and Buettcher 2009, "Reciprocal Rank Fusion outperforms Condorcet": a point's score is the sum of 1 / (k + rank)."""
 BATCH = 64
@@ -69,12 +71,13 @@ class Index:
     def replace(self, entry: Entry, chunks: Sequence[Chunk], dense: np.ndarray, sparse: Sequence[Sparse]) -> None:
         """These chunks are the document from now on. `dense`: (len(chunks), dimensions); `sparse`: BM25 weights, one a chunk.
 
-        May run twice, and be cut off and run again: a point's id follows from document, revision and ordinal. The new points go in before
-        any other of the document's go out, so that a search never meets a hole.
+        May run twice, and be cut off and run again: a point's id follows from workspace, document, revision and ordinal. The new points
+        go in before any other of the document's go out, so that a search never meets a hole.
         """
         if dense.shape != (len(chunks), self.dimensions) or not np.isfinite(dense).all() or len(sparse) != len(chunks):
             raise EmbeddingFault(f"an array of shape {dense.shape} where {(len(chunks), self.dimensions)} was needed, or not finite")
-        ids = [str(uuid.uuid5(POINTS, f"{entry.document}\n{entry.sha256}\n{chunk.ordinal}")) for chunk in chunks]
+        revision = f"{entry.workspace}\n{entry.document}\n{entry.sha256}"
+        ids = [str(uuid.uuid5(POINTS, f"{revision}\n{chunk.ordinal}")) for chunk in chunks]
         for start in range(0, len(chunks), BATCH):
             rows = range(start, min(start + BATCH, len(chunks)))
             points = [_point(ids[row], entry, chunks[row], dense[row], sparse[row]) for row in rows]
@@ -109,16 +112,17 @@ class Index:
         if dense.shape != (self.dimensions,) or not np.isfinite(dense).all():
             raise EmbeddingFault(f"a query vector of shape {dense.shape} where {(self.dimensions,)} was needed, or not finite")
         allowed, vector = _allowed(scope), dense.tolist()
-        searches = [models.Prefetch(query=vector, using=DENSE, filter=allowed, limit=limit)]
+        depth = max(limit, DEPTH)
+        searches = [models.Prefetch(query=vector, using=DENSE, filter=allowed, limit=depth)]
         if sparse[0]:
             words = models.SparseVector(indices=sparse[0], values=sparse[1])
             idf = models.SearchParams(idf=models.IdfCorpusParams(corpus=allowed))
-            searches.append(models.Prefetch(query=words, using=SPARSE, filter=allowed, limit=limit, params=idf))
+            searches.append(models.Prefetch(query=words, using=SPARSE, filter=allowed, limit=depth, params=idf))
         fusion = models.RrfQuery(rrf=models.Rrf(k=RRF_K))
-        fused = self._search(prefetch=searches, query=fusion, query_filter=allowed, limit=limit, with_payload=True)
+        fused = self._search(prefetch=searches, query=fusion, query_filter=allowed, limit=depth, with_payload=True)
         cosines = self._cosines(vector, allowed, [point.id for point in fused])
-        highest = len(searches) / RRF_K
-        return [_passage(point, highest, cosines.get(point.id)) for point in fused]
+        found = [_passage(point, len(searches) / RRF_K, cosines.get(point.id)) for point in fused]
+        return sorted(found, key=lambda one: (-one.score, -one.why.get("dense", 0.0), one.document, one.ordinal))[:limit]
 
     def counts(self, workspace: str) -> dict[str, int]:
         """How many chunks of each of the workspace's documents are in the index; a document without any is not named."""

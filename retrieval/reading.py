@@ -56,7 +56,7 @@ def read(
     `seconds` limits wall time and processor time alike, `megabytes` the child's address space; `child` is the module that runs, which
     speaks as message.py says. Raises a leaf of ParseError, or ReaderUnavailable where no child can work here.
     """
-    payload = _answer(child, {"do": "parse", "name": clean_name(name)}, content, seconds, megabytes, max_bytes)
+    payload = _answer(child, {"do": "parse", "name": clean_name(name)}, content, seconds=seconds, megabytes=megabytes, max_bytes=max_bytes)
     try:
         return unpack(payload)
     except Malformed as error:
@@ -65,7 +65,7 @@ def read(
 
 def draw(content: Content, page: int, *, width: int = 1200, seconds: float = 30, megabytes: int = 1500) -> bytes:
     """One page (1 is the first) of a PDF as PNG, `width` pixels wide. Raises as `read`."""
-    payload = _answer(CHILD, {"do": "draw", "page": page, "width": width}, content, seconds, megabytes, MAX_BYTES)
+    payload = _answer(CHILD, {"do": "draw", "page": page, "width": width}, content, seconds=seconds, megabytes=megabytes)
     if not payload.startswith(PNG):
         raise Unreadable("its reader gave no picture")
     return payload
@@ -73,10 +73,12 @@ def draw(content: Content, page: int, *, width: int = 1200, seconds: float = 30,
 
 def cut_off() -> bool:
     """Whether the child gets a network namespace of its own on this system; if not, only Python's sockets are closed to it."""
-    return _answer(CHILD, {"do": "check"}, b"-", 30, 500, MAX_BYTES) == b"cut off"
+    return _answer(CHILD, {"do": "check"}, b"-", seconds=30, megabytes=500) == b"cut off"
 
 
-def _answer(module: str, request: Mapping[str, object], content: Content, seconds: float, megabytes: int, max_bytes: int) -> bytes:
+def _answer(
+    module: str, request: Mapping[str, object], content: Content, *, seconds: float, megabytes: int, max_bytes: int = MAX_BYTES
+) -> bytes:
     """What a child answers. Its answer and its complaints go to files that cannot outgrow MAX_OUTPUT."""
     _check_size(content.stat().st_size if isinstance(content, Path) else len(content), max_bytes)
     limits = {"seconds": max(1, round(seconds)), "megabytes": megabytes, "output": MAX_OUTPUT}
@@ -84,7 +86,7 @@ def _answer(module: str, request: Mapping[str, object], content: Content, second
     with ExitStack() as stack:
         source = stack.enter_context(content.open("rb") if isinstance(content, Path) else _file_of(content))
         answer, complaints = (stack.enter_context(TemporaryFile()) for _ in range(2))
-        child = subprocess.Popen(
+        child = subprocess.Popen(  # noqa: S603  # our own module, and no word of the file's
             [sys.executable, "-P", "-s", "-m", module],
             stdin=source,
             stdout=answer,
@@ -108,7 +110,7 @@ def _check_size(size: int, max_bytes: int) -> None:
 
 
 def _file_of(data: bytes) -> IO[bytes]:
-    file = TemporaryFile()
+    file = TemporaryFile()  # noqa: SIM115  # closed with the stack of _answer
     file.write(data)
     file.seek(0)
     return file

@@ -7,6 +7,7 @@ charlie owns another workspace and must see nothing of acme.
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -157,3 +158,10 @@ def vectors() -> Iterator[str]:
     yield settings.QDRANT_URL
     process.terminate()
     process.wait(10)
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args() -> dict[str, object]:
+    """Debian's Chromium, which needs no download of its own."""
+    path = shutil.which("chromium") or shutil.which("google-chrome") or ""
+    return {"executable_path": path, "args": ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]}

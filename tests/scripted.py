@@ -42,7 +42,7 @@ class Call:
 
 
 class ScriptedChatModel(BaseChatModel):
-    """`script(messages)` gives the answer: text, a mapping (sent as JSON), or a whole AIMessage. An exception that it raises is the model's.
+    """`script(messages)` gives the answer: text, a mapping (sent as JSON), or a whole AIMessage. What it raises, the model raises.
 
     The answer is streamed word by word, `delay` seconds before each piece; `sent` tells how far a reader came that stopped early.
     """

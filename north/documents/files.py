@@ -60,7 +60,7 @@ def store(stream: Stream, folder: str) -> tuple[str, int]:
         while piece := stream.read(PIECE):
             size += len(piece)
             if size > limit():
-                raise too_large(size)
+                raise TooLarge("The file is too large", f"{settings.UPLOAD_MEGABYTES} MB")
             digest.update(piece)
             file.write(piece)
         if not size:

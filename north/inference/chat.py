@@ -168,13 +168,14 @@ def _refusal(status: int, body: bytes, retry_after: str | None, model: str) -> E
     if status in (429, 503):
         return Overloaded(float(retry_after) if retry_after and retry_after.isdigit() else 5.0)
     if status in (401, 403):
-        return ModelUnavailable(f"The server of the model {model} does not accept North's key. An administrator can mend NORTH_CHAT_KEY.")
+        return ModelUnavailable(f"The server of the model {model} does not accept North's key. An administrator can set NORTH_CHAT_KEY.")
     if status == 404:
-        return ModelUnavailable(f"The server knows no model {model} at this address. An administrator can mend NORTH_CHAT_URL or NORTH_CHAT_MODEL.")
-    return _failure(body.decode(errors="replace") if status in (400, 413) else "", f"The server of the model {model} failed (status {status}). Try again.")
+        return ModelUnavailable(f"The server knows no model {model}. An administrator can set NORTH_CHAT_URL and NORTH_CHAT_MODEL.")
+    said = body.decode(errors="replace") if status in (400, 413) else ""
+    return _failure(said, f"The server of the model {model} failed (status {status}). Try again.")
 
 
 def _failure(said: str, otherwise: str) -> Exception:
     if any(words in said.lower() for words in TOO_LONG):
-        return ContextTooLong("This is more text than the model can read at once. Ask with fewer or shorter passages, or start a new thread.")
+        return ContextTooLong("This is more text than the model can read at once. Ask more briefly, or start a new thread.")
     return ModelUnavailable(otherwise)

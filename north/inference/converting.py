@@ -15,6 +15,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -59,7 +60,7 @@ def read_e5s1(path: Path) -> Weights:
     def take(form: str) -> tuple:
         nonlocal at
         at += struct.calcsize("<" + form)
-        return struct.unpack_from("<" + form, raw, at - struct.calcsize("<" + form))
+        return struct.unpack_from("<" + form, raw.data, at - struct.calcsize("<" + form))
 
     hidden, layers, heads, inner, _, positions, _, epsilon, block = take("4sI7ifi")[2:]
     if block != BLOCK:
@@ -87,7 +88,7 @@ class Graph:
         self.constants.append(numpy_helper.from_array(np.array(value, order="C"), name))
         return name
 
-    def node(self, kind: str, inputs: list[str], output: str, domain: str = "", **attributes: object) -> str:
+    def node(self, kind: str, inputs: list[str], output: str, domain: str = "", **attributes: Any) -> str:
         self.nodes.append(helper.make_node(kind, inputs, [output], name=output, domain=domain, **attributes))
         return output
 
@@ -105,7 +106,9 @@ def e5s1_to_onnx(source: Path, target: Path) -> None:
     states = _embeddings(weights, graph)
     graph.node("Cast", ["attention_mask"], "mask", to=TensorProto.INT32)
     for layer in range(weights.layers):
-        states = _layer(weights, graph, states, f"l{layer}.", "last_hidden_state" if layer == weights.layers - 1 else f"l{layer}.states")
+        states = _layer(
+            weights, graph, states, f"l{layer}.", output="last_hidden_state" if layer == weights.layers - 1 else f"l{layer}.states"
+        )
     graph.save(target, weights.hidden)
 
 
@@ -125,20 +128,20 @@ def _embeddings(weights: Weights, graph: Graph) -> str:
     return graph.node("LayerNormalization", ["placed", gain, bias], "embedded", axis=-1, epsilon=weights.epsilon)
 
 
-def _layer(weights: Weights, graph: Graph, states: str, layer: str, output: str) -> str:
+def _layer(weights: Weights, graph: Graph, states: str, layer: str, *, output: str) -> str:
     """One encoder layer of BERT (https://arxiv.org/abs/1810.04805, post-norm, GELU)."""
-    attended = _linear(weights, graph, states, layer, ("q", "k", "v"), weights.hidden)
+    attended = _linear(weights, graph, states, layer, ("q", "k", "v"), width=weights.hidden)
     parts = [layer + name for name in ("query", "key", "value")]
     graph.nodes.append(helper.make_node("Split", [attended], parts, name=layer + "split", axis=-1, num_outputs=3))
     graph.node("MultiHeadAttention", [*parts, "", "mask"], layer + "context", MICROSOFT, num_heads=weights.heads)
-    mixed = _linear(weights, graph, layer + "context", layer, ("ao",), weights.hidden)
-    middle = _normed(weights, graph, mixed, states, layer + "aln", layer + "middle")
-    wide = graph.node("Gelu", [_linear(weights, graph, middle, layer, ("fi",), weights.hidden)], layer + "wide", MICROSOFT)
-    narrow = _linear(weights, graph, wide, layer, ("fo",), weights.inner)
-    return _normed(weights, graph, narrow, middle, layer + "oln", output)
+    mixed = _linear(weights, graph, layer + "context", layer, ("ao",), width=weights.hidden)
+    middle = _normed(weights, graph, mixed, states, norm=layer + "aln", output=layer + "middle")
+    wide = graph.node("Gelu", [_linear(weights, graph, middle, layer, ("fi",), width=weights.hidden)], layer + "wide", MICROSOFT)
+    narrow = _linear(weights, graph, wide, layer, ("fo",), width=weights.inner)
+    return _normed(weights, graph, narrow, middle, norm=layer + "oln", output=output)
 
 
-def _linear(weights: Weights, graph: Graph, states: str, layer: str, names: tuple[str, ...], width: int) -> str:
+def _linear(weights: Weights, graph: Graph, states: str, layer: str, names: tuple[str, ...], *, width: int) -> str:
     """states @ W.T + b, for several matrices side by side, with 8-bit weights: scale = largest of an output's weights / 127."""
     name = layer + "".join(names)
     matrix = np.concatenate([weights.matrix(f"{layer}{each}.w", width) for each in names])
@@ -153,7 +156,7 @@ def _linear(weights: Weights, graph: Graph, states: str, layer: str, names: tupl
     return graph.node("DynamicQuantizeMatMul", inputs, name, MICROSOFT)
 
 
-def _normed(weights: Weights, graph: Graph, states: str, before: str, norm: str, output: str) -> str:
+def _normed(weights: Weights, graph: Graph, states: str, before: str, *, norm: str, output: str) -> str:
     gain, bias = graph.constant(norm + ".gain", weights.floats(norm + ".w")), graph.constant(norm + ".bias", weights.floats(norm + ".b"))
     return graph.node("SkipLayerNormalization", [states, before, gain, bias], output, MICROSOFT, epsilon=weights.epsilon)
 

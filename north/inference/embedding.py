@@ -102,7 +102,6 @@ def _session(path: Path, spec: Model, threads: int) -> onnxruntime.InferenceSess
         raise ModelBroken(spec.name, str(path)) from error
 
 
-
 def _saturates() -> bool:
     """On x86 without VNNI instructions, sums of products of signed and unsigned bytes overflow; onnxruntime's precision mode, at half the
     speed, avoids it (https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html)."""

@@ -1,15 +1,15 @@
 """What can go wrong with a model, in words for a person.
 
-    ModelError
-    ├── ModelMissing        permanent: not on this machine
-    ├── ModelBroken         permanent: its file is not what the catalogue says
-    ├── UnknownModel        permanent: not in the catalogue
-    ├── ModelUnavailable    its server is down, slow, or says what it should not
-    ├── Overloaded          too much to do; `retry_after` seconds
-    ├── ContextTooLong      permanent: the prompt is longer than the model can read
-    └── PullFailed          no source gave the files
-        ├── AlreadyPulling  another process is at it
-        └── NoSpace         the disk is too small
+ModelError
+├── ModelMissing        permanent: not on this machine
+├── ModelBroken         permanent: its file is not what the catalogue says
+├── UnknownModel        permanent: not in the catalogue
+├── ModelUnavailable    its server is down, slow, or says what it should not
+├── Overloaded          too much to do; `retry_after` seconds
+├── ContextTooLong      permanent: the prompt is longer than the model can read
+└── PullFailed          no source gave the files
+    ├── AlreadyPulling  another process is at it
+    └── NoSpace         the disk is too small
 """
 
 from __future__ import annotations

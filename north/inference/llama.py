@@ -73,7 +73,13 @@ class LlamaServer:
         return params
 
 
+SERVING: list[LlamaServer] = []
+"""A server ends with its object: these last as long as the process."""
+
+
 def local(model: str, models_dir: Path, threads: int = 1, **limits: int) -> OpenAIChatModel:
     """For settings: a chat model of the catalogue, or the path of a GGUF file, loaded and ready. `limits`: parallel, context."""
     weights = Path(model) if model.endswith(".gguf") else where(model, Path(models_dir)) / "model.gguf"
-    return LlamaServer(weights, name=weights.stem if model.endswith(".gguf") else model, threads=threads, **limits).chat_model()
+    server = LlamaServer(weights, name=weights.stem if model.endswith(".gguf") else model, threads=threads, **limits)
+    SERVING.append(server)
+    return server.chat_model()

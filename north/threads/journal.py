@@ -7,8 +7,8 @@ the record: a journal may be lost with the broker at any time, and its writer th
 | kind    | payload |
 |---------|---------|
 | restart | `{"status", "notice", "steps": [step...], "answer", "result"}`: forget what you had, this is all there is |
-| step    | `{"key", "ordinal", "kind", "detail", "error", "started_at", "ended_at", "tokens_in", "tokens_out", "new"}`; not `new`: it replaces
-            the one of the same key |
+| step    | `{"key", "ordinal", "kind", "detail", "error", "started_at", "ended_at", "tokens_in", "tokens_out", "new"}`: new, or in place of
+the one with its key |
 | delta   | `{"offset", "text"}`: goes to the end of the answer; `offset` in code points |
 | reset   | `{}`: the answer so far is void |
 | answer  | `{"text", "citations", "unsupported", "refused", "searched"}`: the final one |
@@ -35,6 +35,8 @@ logger = logging.getLogger(__name__)
 KEPT_SECONDS = 24 * 3600
 ENTRIES = 5000
 """After so many a journal is opened anew, so that it cannot grow without end."""
+TOLD = "told"
+"""The one field of an entry: its kind and payload as JSON."""
 PAUSE_SECONDS = 1.0
 """Between two tries to reach a broker that is away."""
 
@@ -52,7 +54,8 @@ def key(run_id: object) -> str:
 
 
 def entry(id: str, fields: Mapping[str, str]) -> Entry:
-    return Entry(id, fields["kind"], json.loads(fields["payload"]))
+    kind, payload = json.loads(fields[TOLD])
+    return Entry(id, kind, payload)
 
 
 def order(id: str) -> tuple[int, int]:
@@ -100,7 +103,7 @@ class Journal:
 
     def _write(self, kind: str, payload: Mapping[str, Any], **options: Any) -> str | None:
         self.entries += 1
-        return self.client.xadd(self.key, {"kind": kind, "payload": json.dumps(payload)}, **options)
+        return self.client.xadd(self.key, {TOLD: json.dumps([kind, payload])}, **options)
 
     def _kept_up(self, write: Callable[[], None]) -> None:
         if time.monotonic() < self.away_until:

@@ -29,7 +29,7 @@ LAST_MARK = 0xFFFFD
 PRIVATE = re.compile("[\U000f0000-\U000ffffd]")
 LIST_MARKER = re.compile(r"^[ \t>]*(?:[-*+]|\d{1,9}[.)])[ \t]+", re.MULTILINE)
 DESTINATION = re.compile(r"\]\([^)\n]*\)|^[ \t]*(?:```|~~~)[^\n]*", re.MULTILINE)
-WORD = re.compile(r"\w")
+WORD = re.compile(r"[^\W_]")
 PLAIN = r"[^\s*_~`\[\]()<>#|\\!+=&-]"
 """What can stand beside a word without being markup."""
 BEFORE, AFTER = re.compile(PLAIN), re.compile(rf"(?: ?{PLAIN})*")

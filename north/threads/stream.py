@@ -23,7 +23,6 @@ from django.conf import settings
 from django.contrib.auth import get_user
 from django.db import close_old_connections, connection
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
-from django.middleware.csrf import get_token
 from django.template.loader import render_to_string
 from django.utils import translation
 from django.utils.module_loading import import_string
@@ -32,7 +31,7 @@ from django.views.decorators.http import require_GET
 from redis.exceptions import RedisError
 
 from north.threads import pages
-from north.threads.following import follower
+from north.threads.following import TooSlow, follower
 from north.threads.journal import Entry
 from north.threads.models import Run
 from north.threads.reading import documents_told, open_documents, payload_shown
@@ -157,18 +156,20 @@ async def respond(run_id: UUID, after: str, door: Door, render: Render = as_json
     except RedisError:
         words = _("Live answers are away for a moment. Nothing is lost: reload the page.")
         return HttpResponse(words, status=503, headers={"Retry-After": "2"}, content_type="text/plain; charset=utf-8")
+    if first is None:
+        return HttpResponse(status=204)  # so a browser stops to ask for more
     headers = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
     return StreamingHttpResponse(body(first, found, render), content_type="text/event-stream; charset=utf-8", headers=headers)
 
 
-async def body(first: Sequence[Entry] | None, found: AsyncIterator[Sequence[Entry]], render: Render) -> AsyncIterator[str]:
+async def body(first: Sequence[Entry], found: AsyncIterator[Sequence[Entry]], render: Render) -> AsyncIterator[str]:
     """`except Exception` here is the edge: the headers are out, so a fault can only be recorded and the stream cut off. Whoever reads
     comes back with the id that they saw last."""
     yield "retry: 1000\n\n"
     spoke = time.monotonic()
     try:
         async with aclosing(found):  # type: ignore[type-var]
-            entries = first
+            entries: Sequence[Entry] | None = first
             while entries is not None:
                 said = [event for entry in entries async for event in render(entry)]
                 if not said and time.monotonic() - spoke >= PING_SECONDS:
@@ -177,8 +178,8 @@ async def body(first: Sequence[Entry] | None, found: AsyncIterator[Sequence[Entr
                     yield "".join(said)
                     spoke = time.monotonic()
                 entries = await anext(found, None)
-    except RedisError as error:
-        logger.warning("A stream was cut off: %s", error)
+    except (RedisError, TooSlow) as error:
+        logger.warning("A stream was cut off: %r", error)
     except Exception:
         logger.exception("A stream broke.")
         raise
@@ -190,9 +191,9 @@ async def body(first: Sequence[Entry] | None, found: AsyncIterator[Sequence[Entr
 class Page:
     """Renders entries as partials of the thread's page."""
 
-    def __init__(self, request: HttpRequest, slug: str, run_id: UUID, door: Door) -> None:
+    def __init__(self, slug: str, run_id: UUID, door: Door) -> None:
         self.slug, self.run_id, self.door = slug, run_id, door
-        self.token, self.language = get_token(request), translation.get_language()
+        self.language = translation.get_language()
 
     async def __call__(self, entry: Entry) -> AsyncIterator[str]:
         match entry.kind:
@@ -201,7 +202,7 @@ class Page:
             case "restart" | "reset" | "step":
                 yield sent("step" if entry.kind == "step" else "restart", self.partial(entry), entry.id)
             case "end":
-                yield sent("final", await rows(self.final))
+                yield sent("final", await rows(self.final), entry.id)
                 yield sent("end", entry.payload["status"], entry.id)
 
     def partial(self, entry: Entry) -> str:
@@ -215,8 +216,8 @@ class Page:
         """The finished run, as a reload of the page would show it."""
         with translation.override(self.language):
             membership = self.door()
-            values = {"run": pages.run_page(find(self.run_id, membership), membership), "csrf_token": self.token, "out_of_band": True}
-            return render_to_string(f"{SHOWN}#run", values)
+            run = pages.run_page(find(self.run_id, membership), membership)
+            return render_to_string(f"{SHOWN}#run", {"run": run, "out_of_band": True})
 
 
 @require_GET
@@ -224,7 +225,7 @@ async def stream(request: HttpRequest, slug: str, run_id: UUID) -> HttpResponseB
     """Goes on after `Last-Event-ID`, or after `?last-event-id=`, which a browser needs that had to connect anew."""
     after = request.headers.get("Last-Event-ID") or request.GET.get("last-event-id", "")
     door = partial(by_session, request.session.session_key, slug)
-    response = await respond(run_id, after, door, Page(request, slug, run_id, door))
+    response = await respond(run_id, after, door, Page(slug, run_id, door))
     await sync_to_async(let_go)()
     return response
 

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
-from django.contrib.sessions.models import Session
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
@@ -37,14 +36,6 @@ def demand(membership: Membership, role: Role) -> None:
     """A 404 for members whose role is too small: what they may not do is not there for them."""
     if RANK[Role(membership.role)] < RANK[role]:
         raise Http404
-
-
-def still_inside(membership: Membership, session_key: str | None = None) -> bool:
-    """For what stays open: is this person still a member, with this role, not suspended, and (for a browser) the session not ended? One or
-    two small queries."""
-    if session_key is not None and not Session.objects.filter(session_key=session_key, expire_date__gt=timezone.now()).exists():
-        return False
-    return Membership.objects.filter(pk=membership.pk, role=membership.role, user__is_active=True).exists()
 
 
 def inside(role: Role = Role.READER) -> Callable[[Callable[..., HttpResponseBase]], Callable[..., HttpResponseBase]]:

@@ -17,7 +17,6 @@ from north.workspaces.access import demand
 from north.workspaces.audit import lock, record
 from north.workspaces.errors import DeadLink, LastOwner, Refused, Taken
 from north.workspaces.models import ApiKey, Group, Invitation, Membership, Role, SignInLink, User, UserManager, UserSession, Workspace
-from north.workspaces.signals import workspace_leaves
 
 LINK_HOURS = 24
 SLUG_TRIES = 5
@@ -133,12 +132,12 @@ def change_workspace(*, name: str, grounded: bool, uploads_for_all: bool, actor:
 
 @transaction.atomic
 def delete_workspace(workspace: Workspace, *, actor: User | Membership) -> None:
-    """With everything in it. By an owner, or by an administrator of the installation."""
+    """With everything in it; what other floors keep of it outside the database goes by their own receivers. By an owner, or by an
+    administrator of the installation."""
     if isinstance(actor, Membership):
         demand(actor, Role.OWNER)
     elif not actor.is_admin:
         raise Http404
-    workspace_leaves.send(sender=Workspace, workspace=workspace)
     record("workspace.delete", actor=actor, workspace=workspace, thing=workspace, name=workspace.name)
     workspace.delete()
 

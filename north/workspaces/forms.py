@@ -75,14 +75,16 @@ class FirstAdminForm(JoinForm):
 
 
 class LinkForm(NewPassword):
-    """Signing in by a link: the password may stay as it is, if there is one."""
+    """Signing in by a link: a password may be chosen with it."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.user = User(email=self.user.email, name=self.user.name, password=self.user.password)
+        self.fields["password"].required = self.fields["repeated"].required = False
         if self.user.has_usable_password():
-            self.fields["password"].required = self.fields["repeated"].required = False
             self.fields["password"].help_text = _("Leave it empty to keep the one you have.")
+        else:
+            self.fields["password"].help_text = _("Leave it empty to choose one later, on your account page.")
 
 
 class ChangePasswordForm(NewPassword):

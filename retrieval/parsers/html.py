@@ -18,12 +18,18 @@ from retrieval.parsers.cleaning import SPACES, Draft
 from retrieval.parsers.text import MARKS, decode
 from retrieval.types import Parsed
 
-NEVER: Final = frozenset("script style noscript template svg math iframe object embed applet canvas audio video head datalist".split())
+# fmt: off
+NEVER: Final = frozenset((
+    "script", "style", "noscript", "template", "svg", "math", "iframe", "object", "embed", "applet", "canvas", "audio", "video", "head",
+    "datalist",
+))
 HEADINGS: Final = frozenset(("h1", "h2", "h3", "h4", "h5", "h6"))
-BLOCKS: Final = frozenset(
-    "address article aside blockquote body center dd details dialog div dl dt fieldset figcaption figure footer form header hr html legend "
-    "li main menu nav ol p pre section summary table tbody tfoot thead caption tr ul option optgroup".split()
-)
+BLOCKS: Final = frozenset((
+    "address", "article", "aside", "blockquote", "body", "caption", "center", "dd", "details", "dialog", "div", "dl", "dt", "fieldset",
+    "figcaption", "figure", "footer", "form", "header", "hr", "html", "legend", "li", "main", "menu", "nav", "ol", "optgroup", "option",
+    "p", "pre", "section", "select", "summary", "table", "tbody", "tfoot", "thead", "tr", "ul",
+))
+# fmt: on
 APART: Final = frozenset(("p", "table", "ul", "ol", "dl", "section", "article", "pre", "blockquote"))
 HIDDEN: Final = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden|(?:font-size|opacity)\s*:\s*0(?![.\d]*[1-9])", re.IGNORECASE)
 CHARSET: Final = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([\w:.-]{1,40})", re.IGNORECASE)

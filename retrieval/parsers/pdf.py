@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import pypdfium2 as pdfium
-import pypdfium2.raw as raw
+from pypdfium2 import raw
 
 from retrieval.errors import Encrypted, TooLarge, Unreadable
 from retrieval.parsers import load

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Final
 
 from pdfplumber.table import Table, cells_to_tables, edges_to_intersections, intersections_to_cells, merge_edges
@@ -17,7 +18,7 @@ MIN_FILLED: Final = 0.4
 """The share of cells with words, below which a grid is a drawing."""
 MAX_PARTED: Final = 0.3
 """The share of neighbouring words in different cells with no more than a space between them, above which a grid only decorates a text."""
-SPACE: Final = 0.4
+SPACE: Final = 0.5
 """A space is not wider than this share of its line's height."""
 
 SIGNS: Final = frozenset(("$", "€", "£", "¥", "US$"))
@@ -41,7 +42,8 @@ def _grids(lines: Sequence[Line], size: tuple[float, float]) -> Iterator[Grid]:
         | {"width": line.right - line.left, "height": line.bottom - line.top, "object_type": "line"}
         for line in lines
     ]
-    merged = [edge for edge in merge_edges(edges, SNAP, SNAP, SNAP, SNAP) if max(edge["x1"] - edge["x0"], edge["bottom"] - edge["top"]) >= SNAP]
+    joined = merge_edges(edges, SNAP, SNAP, SNAP, SNAP)
+    merged = [edge for edge in joined if max(edge["x1"] - edge["x0"], edge["bottom"] - edge["top"]) >= SNAP]
     across, down = size
     for cells in cells_to_tables(intersections_to_cells(edges_to_intersections(merged, SNAP, SNAP))):
         rows = Table(None, cells).rows  # type: ignore[arg-type]  # rows are found in the cells alone
@@ -73,7 +75,7 @@ def _parts_sentences(places: Places, tokens: Sequence[Token], shape: float) -> b
     """Whether words that stand like neighbours in a sentence are in different cells: then the lines are marks on a text."""
     where = {id(token): place for place, found in places.items() for token in found}
     counts: Counter[bool] = Counter()
-    for one, other in zip(tokens, tokens[1:], strict=False):
+    for one, other in pairwise(tokens):
         here, there = where.get(id(one)), where.get(id(other))
         if here and there and here != there and here[0] == there[0]:
             gap = (other.box[0] - one.box[2]) * shape

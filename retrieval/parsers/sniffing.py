@@ -25,7 +25,9 @@ BY_EXTENSION: Final = {
     **dict.fromkeys(("html", "htm", "xhtml"), "text/html"),
     **dict.fromkeys(("eml",), "message/rfc822"),
 }
-BINARY_EXTENSIONS: Final = frozenset("pdf docx docm dotx pptx pptm ppsx xlsx xlsm xlsb doc xls odt ods epub rtf".split())
+BINARY_EXTENSIONS: Final = frozenset(
+    ["pdf", "docx", "docm", "dotx", "pptx", "pptm", "ppsx", "xlsx", "xlsm", "xlsb", "doc", "xls", "odt", "ods", "epub", "rtf"]
+)
 BY_MEMBER: Final = {
     "word/document.xml": f"{OPENXML}.wordprocessingml.document",
     "word/document2.xml": f"{OPENXML}.wordprocessingml.document",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -11,14 +12,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from langchain_core.language_models import BaseChatModel
 from langgraph.checkpoint.memory import InMemorySaver
 
 from agents.context import Context, Limits
 from agents.matching import Rarity, words_of
-from retrieval.types import Passage
+from north.inference.embedding import load
+from north.inference.llama import LlamaServer
+from retrieval.types import Embed, Passage
+from tests.inference.conftest import fetched
 from tests.scripted import ScriptedChatModel
 
 DATA = Path(__file__).parent / "data"
+E5, QWEN = "multilingual-e5-small-int8", "qwen2.5-coder-1.5b-instruct-q4_k_m"
 FOUND, NOT_FOUND = {"found": "yes"}, {"found": "no"}
 
 
@@ -73,3 +79,24 @@ def make(shelf: Shelf) -> Iterator[Callable[..., Context]]:
         return Context(model=model, **fields)
 
     yield context
+
+
+@pytest.fixture(scope="session")
+def meaning() -> Embed:
+    """The default embedding model: what carries a citation from one language to another."""
+    models_dir = folder_of_models()
+    fetched(E5, models_dir)
+    return load(E5, models_dir).embed_queries
+
+
+@pytest.fixture(scope="session")
+def chat() -> Iterator[BaseChatModel]:
+    """The default chat model, with one thread: other tests run beside it."""
+    weights = fetched(QWEN, folder_of_models()) / "model.gguf"
+    server = LlamaServer(weights, name=QWEN, threads=1, parallel=1, context=2048)
+    yield server.chat_model()
+    server.stop()
+
+
+def folder_of_models() -> Path:
+    return Path(os.environ.get("NORTH_MODELS_DIR", "~/.cache/north/models")).expanduser()

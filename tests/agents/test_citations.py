@@ -102,7 +102,7 @@ def test_the_markers_that_a_model_invents_are_taken_out(written: str, shown: str
 
 
 @given(st.text(alphabet="ab1,2 \n.[]【】()^-", max_size=60))
-@settings(max_examples=300)
+@settings(max_examples=200)
 def test_while_it_is_written_no_marker_is_shown_and_nothing_shown_is_taken_back(written: str) -> None:
     final = unmarked(written, complete=True)
     before = ""

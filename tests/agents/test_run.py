@@ -252,7 +252,7 @@ def test_leaving_the_iterator_stops_the_model(make: Make) -> None:
     for event in events:
         if isinstance(event, AnswerDelta):
             break
-    events.close()  # type: ignore[attr-defined]
+    events.close()
     sent = model.sent
     time.sleep(0.1)
     assert model.sent <= sent + 2 < 500
@@ -324,7 +324,7 @@ def test_a_consumer_that_dies_after_any_event_misses_nothing(count: int) -> None
     context = Context("r", ScriptedChatModel(script=judged), Shelf(), embed_letters, InMemorySaver())
     events = run(QUESTION, [], context)
     before = [event for event, _ in zip(events, range(count), strict=False)]
-    events.close()  # type: ignore[attr-defined]
+    events.close()
     after = told(QUESTION, replace(context, model=ScriptedChatModel(script=judged)))
     expected = told(QUESTION, replace(context, run_id="undisturbed"))
     assert end(after) == end(expected)

@@ -19,6 +19,7 @@ def parts(text: str) -> list[str]:
         ("One day. Two days! Three?", ["One day.", "Two days!", "Three?"]),
         ("Dr. Solheim signs. See p. 4 of it.", ["Dr. Solheim signs.", "See p. 4 of it."]),
         ("Das gilt z. B. am 31. März. Danach nicht.", ["Das gilt z. B. am 31. März.", "Danach nicht."]),
+        ("J. Smith measured 48 V. The rest is open.", ["J. Smith measured 48 V.", "The rest is open."]),
         ("The answer is no. Ask again.", ["The answer is no.", "Ask again."]),
         ("It costs 4.80 euros at shop.example.com now.", ["It costs 4.80 euros at shop.example.com now."]),
         ("勤務時間は9時からです。昼休みは1時間です。", ["勤務時間は9時からです。", "昼休みは1時間です。"]),

@@ -46,3 +46,8 @@ def client(installation: Installation, workspace: str, email: str) -> httpx.Clie
     key = installation.manage("issue_key", "--workspace", workspace, "--user", email).strip().splitlines()[-1]
     headers = {"Authorization": f"Bearer {key}"}
     return httpx.Client(base_url=f"{installation.url}/api/v1", headers=headers, timeout=60, trust_env=False)
+
+
+def demo(installation: Installation) -> httpx.Client:
+    """The REST API as the owner of the sample company's workspace, which `manage.py demo` has made."""
+    return client(installation, "demo", "admin@example.com")

@@ -5,14 +5,13 @@ from __future__ import annotations
 import time
 
 from tests.bench.figures import Figure
-from tests.bench.installations import Installations, client
+from tests.bench.installations import Installations, demo
 from tests.bench.processes import Peak, memory
 from tests.bench.texts import document
 from tests.bench.upload import uploaded, wait_until_all_ready
 
 GOAL = 1_500_000_000
 DOCUMENTS, CHARACTERS = 12, 100_000
-OWNER = "admin@example.com"
 
 
 def measure(installations: Installations) -> list[Figure]:
@@ -21,7 +20,7 @@ def measure(installations: Installations) -> list[Figure]:
     with Peak(installation) as peak:
         began = time.monotonic()
         installation.manage("demo")
-        with client(installation, "demo", OWNER) as api:
+        with demo(installation) as api:
             for number in range(DOCUMENTS):
                 uploaded(api, f"long-{number}.md", document(CHARACTERS, number).encode())
             counts = api.get("/documents").json()["counts"]

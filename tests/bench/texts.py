@@ -58,6 +58,6 @@ def document(characters: int, seed: int) -> str:
 
 def question(text: str, draw: random.Random) -> str:
     """Some words of a text, as somebody would type them."""
-    words = [word for word in re.findall(r"[^\W\d_]{4,}", text)]
+    words = re.findall(r"[^\W\d_]{4,}", text)
     start = draw.randrange(max(1, len(words) - 8))
     return " ".join(words[start : start + draw.randint(4, 8)])

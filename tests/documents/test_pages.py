@@ -6,11 +6,13 @@ import io
 from collections.abc import Callable
 from typing import Any
 
+import pypdfium2
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
+from north.documents import files
 from north.documents.models import Document, Status
 from north.workspaces.audit import AuditEvent
 from north.workspaces.models import Group, User, Workspace
@@ -170,7 +172,8 @@ def test_a_document_is_retried_restricted_and_deleted(as_bob: Client, workspace:
     assert as_bob.post(page_of(document) + "/delete", headers=HTMX).status_code == 204
     assert as_bob.get(page_of(document)).status_code == 404
     assert as_bob.post(page_of(document) + "/delete", headers=HTMX).status_code == 404
-    assert list(AuditEvent.objects.values_list("action", flat=True)) == ["document.retry", "document.delete"]
+    events = AuditEvent.objects.filter(action__startswith="document.").order_by("number")
+    assert list(events.values_list("action", flat=True)) == ["document.retry", "document.delete"]
 
 
 def test_restricting_takes_a_document_from_its_readers_at_once(as_bob: Client, as_rita: Client, workspace: Workspace, hr: Group) -> None:
@@ -249,15 +252,19 @@ class TestViewer:
         )
         places = (Place(0, 16, "page", "1"), Place(18, 34, "page", "2"))
         document = ready(workspace, text, name="a.pdf", media_type="application/pdf", pages=2, places=places, words=words)
+        files.path_of(document.file_of(document.sha256)).write_bytes(pdf(2))
         html = as_rita.get(page_of(document, "?start=18&end=29")).content.decode()
-        assert html.count("<rect") == 1
+        assert html.split("viewer-body")[1].count("<rect") == 1
+        assert 'width="1200" height="600"' in html
         assert 'x="0.10000" y="0.50000" width="0.20000"' in html
         assert "<mark>Second page</mark> here" in html
         assert "First page words" not in html
         assert "?start=18&amp;end=29&amp;page=1" in html
         assert "First page words" in as_rita.get(page_of(document, "?page=1")).content.decode()
 
-    @pytest.mark.parametrize("query", ["?start=-1&end=x", "?start=9999999&end=99999999", "?part=99", "?page=77", "?start=5&end=2", "?start=٣&end=9"])
+    @pytest.mark.parametrize(
+        "query", ["?start=-1&end=x", "?start=9999999&end=99999999", "?part=99", "?page=77", "?start=5&end=2", "?start=٣&end=9"]
+    )
     def test_no_address_breaks_it(self, as_rita: Client, workspace: Workspace, query: str) -> None:
         document = ready(workspace, "words", name="a.txt")
         assert as_rita.get(page_of(document, query)).status_code == 200
@@ -285,12 +292,9 @@ def test_a_file_is_only_ever_downloaded(as_rita: Client, workspace: Workspace) -
     assert "sandbox" in answer["Content-Security-Policy"]
 
 
-def test_a_picture_of_a_page_is_drawn_for_its_readers_only(as_rita: Client, rita: User, workspace: Workspace, hr: Group, carl: User) -> None:
-    pdf = one_page_pdf()
+def test_a_picture_of_a_page_is_drawn_for_its_readers_only(as_rita: Client, workspace: Workspace, hr: Group, carl: User) -> None:
     document = make(workspace, "x", name="a.pdf", principals=[hr.principal], pages=1)
-    from north.documents import files
-
-    document.sha256, document.bytes = files.store(io.BytesIO(pdf), document.folder)
+    document.sha256, document.bytes = files.store(io.BytesIO(pdf(1)), document.folder)
     Document.objects.filter(pk=document.pk).update(sha256=document.sha256, indexed_sha256=document.sha256)
     answer = as_rita.get(page_of(document) + "/pages/1.png")
     assert (answer.status_code, answer["Content-Type"]) == (200, "image/png"), answer.content[:200]
@@ -300,11 +304,10 @@ def test_a_picture_of_a_page_is_drawn_for_its_readers_only(as_rita: Client, rita
     assert browser_of(carl).get(page_of(document) + "/pages/1.png").status_code == 404
 
 
-def one_page_pdf() -> bytes:
-    import pypdfium2
-
-    pdf = pypdfium2.PdfDocument.new()
-    pdf.new_page(200, 100)
+def pdf(pages: int) -> bytes:
+    made = pypdfium2.PdfDocument.new()
+    for _page in range(pages):
+        made.new_page(200, 100)
     stream = io.BytesIO()
-    pdf.save(stream)
+    made.save(stream)
     return stream.getvalue()

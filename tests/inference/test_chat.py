@@ -20,14 +20,18 @@ from north.outbound import Outbound
 SECRET = "what the server wrote about itself"
 
 
+def data(value: object) -> str:
+    return "data: " + json.dumps(value) + "\n\n"
+
+
 def event(text: str | None = None, finish: str | None = None, **more: Any) -> str:
     delta = {} if text is None else {"content": text}
-    return "data: " + json.dumps({"choices": [{"index": 0, "delta": delta, "finish_reason": finish}], **more}) + "\n\n"
+    return data({"choices": [{"index": 0, "delta": delta, "finish_reason": finish}], **more})
 
 
 USAGE = {"prompt_tokens": 20, "completion_tokens": 2, "total_tokens": 22, "prompt_tokens_details": {"cached_tokens": 16}}
 GOOD = [event(""), event("Thirty "), ": ping\n\n", event("days."), event(finish="stop"),
-        "data: " + json.dumps({"choices": [], "usage": USAGE}) + "\n\n", "data: [DONE]\n\n"]  # fmt: skip
+        data({"choices": [], "usage": USAGE}), "data: [DONE]\n\n"]  # fmt: skip
 
 
 @dataclass
@@ -104,7 +108,8 @@ def test_it_asks_in_openais_words(model: OpenAIChatModel, server: Server) -> Non
     assert [(message["role"], message["content"]) for message in asked["messages"]] == [
         ("system", "S"), ("user", "H"), ("assistant", "A"), ("user", "Q")
     ]  # fmt: skip
-    assert asked["response_format"] == schema and (asked["temperature"], asked["max_tokens"], asked["seed"], asked["stop"]) == (0.5, 7, 3, ["\n"])
+    assert asked["response_format"] == schema
+    assert (asked["temperature"], asked["max_tokens"], asked["seed"], asked["stop"]) == (0.5, 7, 3, ["\n"])
     assert asked["stream"] is True and server.keys == ["Bearer a key"]
 
 
@@ -129,7 +134,7 @@ def test_stopping_to_read_hangs_up_on_the_server(model: OpenAIChatModel, server:
 
 
 def refusals() -> list[Any]:
-    long = '{"error": {"code": 400, "type": "exceed_context_size_error", "message": "%s"}}' % SECRET
+    long = json.dumps({"error": {"code": 400, "type": "exceed_context_size_error", "message": SECRET}})
     return [
         pytest.param(500, SECRET, ModelUnavailable, "status 500", id="error"),
         pytest.param(400, SECRET, ModelUnavailable, "status 400", id="bad request"),
@@ -165,12 +170,14 @@ def test_each_refusal_is_an_error_of_its_kind_in_our_words(
         pytest.param([GOOD[1], "data: [DONE]\n\n"], "broke off", id="done too early"),
         pytest.param([GOOD[1], "data: {nonsense\n\n"], "no answer", id="no json"),
         pytest.param([GOOD[1], "data: [1, 2]\n\n"], "no answer", id="no event"),
-        pytest.param([GOOD[1], 'data: {"error": {"message": "%s"}}\n\n' % SECRET], "in the middle", id="error"),
-        pytest.param([GOOD[1], 'data: {"object": "%s"}\n\n' % SECRET], "no answer", id="something else"),
-        pytest.param([GOOD[1], 'data: {"choices": ["%s"]}\n\n' % SECRET], "no answer", id="odd choices"),
+        pytest.param([GOOD[1], data({"error": {"message": SECRET}})], "in the middle", id="error"),
+        pytest.param([GOOD[1], data({"object": SECRET})], "no answer", id="something else"),
+        pytest.param([GOOD[1], data({"choices": [SECRET]})], "no answer", id="odd choices"),
     ],
 )
-def test_an_answer_that_ends_badly_is_an_error_after_what_was_good(model: OpenAIChatModel, server: Server, script: list[str], words: str) -> None:
+def test_an_answer_that_ends_badly_is_an_error_after_what_was_good(
+    model: OpenAIChatModel, server: Server, script: list[str], words: str
+) -> None:
     server.script = list(script)
     stream, seen = model.stream("x"), ""
     with pytest.raises(ModelUnavailable, match=words) as raised:
@@ -188,7 +195,7 @@ def test_a_server_that_is_too_slow_is_left(server: Server) -> None:
 
 
 def test_a_server_that_is_down_is_said() -> None:
-    with pytest.raises(ModelUnavailable, match="The model toy does not answer: 127.0.0.1 cannot be reached"):
+    with pytest.raises(ModelUnavailable, match=r"The model toy does not answer: 127\.0\.0\.1 cannot be reached"):
         remote("http://127.0.0.1:1/v1", "toy").invoke("x")
 
 

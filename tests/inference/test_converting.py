@@ -30,8 +30,8 @@ def e5s1(tmp_path_factory: pytest.TempPathFactory) -> Path:
     chance = np.random.default_rng(7)
     draw = lambda *shape, spread=0.3: (chance.standard_normal(shape) * spread).astype(np.float32)  # noqa: E731
     tensors: dict[str, tuple[int, bytes]] = {
-        "emb.word": (1, four_bits(draw(WORDS, HIDDEN))), "emb.pos": (0, draw(POSITIONS, HIDDEN).tobytes()), "emb.type": (0, draw(2, HIDDEN).tobytes()),
-        "emb.ln.w": (0, (1 + draw(HIDDEN)).tobytes()), "emb.ln.b": (0, draw(HIDDEN).tobytes()),
+        "emb.word": (1, four_bits(draw(WORDS, HIDDEN))), "emb.pos": (0, draw(POSITIONS, HIDDEN).tobytes()),
+        "emb.type": (0, draw(2, HIDDEN).tobytes()), "emb.ln.w": (0, (1 + draw(HIDDEN)).tobytes()), "emb.ln.b": (0, draw(HIDDEN).tobytes()),
     }  # fmt: skip
     for layer in range(LAYERS):
         for name, rows, width in (("q", HIDDEN, HIDDEN), ("k", HIDDEN, HIDDEN), ("v", HIDDEN, HIDDEN), ("ao", HIDDEN, HIDDEN),
@@ -67,8 +67,8 @@ def forward(path: Path, ids: list[int]) -> np.ndarray:
     def heads(states: np.ndarray) -> np.ndarray:
         return states.reshape(len(ids), HEADS, -1).transpose(1, 0, 2)
 
-    states = weights.matrix("emb.word", HIDDEN)[ids] + weights.floats("emb.pos").reshape(-1, HIDDEN)[: len(ids)] + weights.floats("emb.type")[:HIDDEN]
-    states = norm(states, "emb.ln")
+    places = weights.floats("emb.pos").reshape(-1, HIDDEN)[: len(ids)] + weights.floats("emb.type")[:HIDDEN]
+    states = norm(weights.matrix("emb.word", HIDDEN)[ids] + places, "emb.ln")
     for layer in range(LAYERS):
         query, key, value = (heads(linear(states, f"l{layer}.{name}")) for name in "qkv")
         scores = query @ key.transpose(0, 2, 1) / math.sqrt(HIDDEN // HEADS)
@@ -94,8 +94,9 @@ def test_what_is_masked_changes_nothing(e5s1: Path, tmp_path: Path) -> None:
     e5s1_to_onnx(e5s1, tmp_path / "model.onnx")
     session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"), providers=["CPUExecutionProvider"])
     mask = np.array([[1, 1, 1, 0, 0]])
-    states = [session.run(None, {"input_ids": np.array([[4, 5, 6, *rest]]), "attention_mask": mask})[0][0, :3] for rest in ([8, 9], [11, 12])]
-    cosine = (states[0] * states[1]).sum(-1) / np.linalg.norm(states[0], axis=-1) / np.linalg.norm(states[1], axis=-1)
+    rows = [np.array([[4, 5, 6, *rest]]) for rest in ([8, 9], [11, 12])]
+    one, other = (session.run(None, {"input_ids": ids, "attention_mask": mask})[0][0, :3] for ids in rows)
+    cosine = (one * other).sum(-1) / np.linalg.norm(one, axis=-1) / np.linalg.norm(other, axis=-1)
     assert cosine.min() > 0.995  # the scale of quantised activations is shared, all else is not
 
 

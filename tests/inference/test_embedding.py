@@ -23,7 +23,7 @@ REFERENCE = [
     ("passage", "Les frais de déplacement sont remboursés sous trente jours."),
     ("passage", "छुट्टी के लिए प्रबंधक की अनुमति आवश्यक है।"),
 ]
-WORDS = "the notice period for employees is three months and must be given in writing to the personnel department".split()
+WORDS = ["the", "notice", "period", "for", "employees", "is", "three", "months", "and", "must", "be", "given", "in", "writing", "to", "us"]
 
 
 def test_vectors_are_float32_of_length_one(minilm: OnnxEmbedder) -> None:
@@ -38,11 +38,12 @@ def test_no_texts_give_no_vectors(minilm: OnnxEmbedder) -> None:
 
 def test_what_means_the_same_lies_near(minilm: OnnxEmbedder) -> None:
     query = minilm.embed_queries(["How many days of holiday do I get?"])
-    passages = minilm.embed_passages(["Employees have 25 days of paid leave a year.", "The canteen opens at noon.", "Invoices are due in 30 days."])
+    leave, canteen, invoices = "Employees have 25 days of paid leave a year.", "The canteen opens at noon.", "Invoices are due in 30 days."
+    passages = minilm.embed_passages([leave, canteen, invoices])
     assert int(np.argmax(query @ passages.T)) == 0
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(some.lists(some.integers(1, 60), min_size=1, max_size=12))
 def test_rows_come_in_the_order_of_the_texts_however_they_are_batched(minilm: OnnxEmbedder, lengths: list[int]) -> None:
     texts = [" ".join(WORDS[i % len(WORDS)] for i in range(start, start + length)) for start, length in enumerate(lengths)]
@@ -52,8 +53,8 @@ def test_rows_come_in_the_order_of_the_texts_however_they_are_batched(minilm: On
 
 
 def test_the_end_of_a_long_text_counts_too(minilm: OnnxEmbedder) -> None:
-    plain = " ".join(WORDS * 35)
-    ended = plain + " volcano lava eruption magma" * 300
+    plain = " ".join(WORDS * 32)
+    ended = plain + " volcano lava eruption magma" * 150
     lava = minilm.embed_queries(["volcanic eruptions"])[0]
     plain_vector, ended_vector = minilm.embed_passages([plain, ended])
     assert ended_vector @ lava > plain_vector @ lava + 0.1
@@ -65,7 +66,7 @@ def test_odd_characters_are_only_text(minilm: OnnxEmbedder) -> None:
 
 
 def test_a_query_does_not_wait_for_the_passages_of_others(minilm: OnnxEmbedder) -> None:
-    texts = [" ".join(WORDS * 12) + str(number) for number in range(40)]
+    texts = [" ".join(WORDS * 12) + str(number) for number in range(16)]
     done: dict[str, float] = {}
     bulk = threading.Thread(target=lambda: (minilm.embed_passages(texts), done.setdefault("bulk", time.monotonic())))
     bulk.start()
@@ -97,7 +98,13 @@ def test_e5_is_what_its_weights_say_in_many_languages(e5: OnnxEmbedder) -> None:
 
 def test_e5_finds_a_passage_in_another_language(e5: OnnxEmbedder) -> None:
     passages = e5.embed_passages([text for kind, text in REFERENCE if kind == "passage"])
-    queries = e5.embed_queries(["termination notice three months", "how many days of paid leave a year", "When are travel costs paid back?", "who approves my leave"])
+    asked = [
+        "termination notice three months",
+        "how many days of paid leave a year",
+        "When are travel costs paid back?",
+        "who approves my leave",
+    ]
+    queries = e5.embed_queries(asked)
     assert np.argmax(queries @ passages.T, axis=1).tolist() == [0, 1, 2, 3]
 
 
@@ -121,5 +128,5 @@ def test_a_model_file_with_a_wrong_checksum_is_never_loaded(tmp_path: Path, mode
 def test_a_file_that_is_no_onnx_is_named(tmp_path: Path, models_dir: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(b"no model")
     shutil.copy(fetched(MINILM, models_dir) / "tokenizer.json", tmp_path)
-    with pytest.raises(ModelBroken, match="model.onnx"):
+    with pytest.raises(ModelBroken, match=r"model\.onnx"):
         OnnxEmbedder(tmp_path, model(MINILM))

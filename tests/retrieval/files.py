@@ -10,6 +10,7 @@ from docx import Document
 from openpyxl import Workbook
 from PIL import Image
 from pptx import Presentation
+from pypdfium2 import PdfDocument
 from reportlab.lib import colors
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.pdfencrypt import StandardEncryption
@@ -32,12 +33,19 @@ def pdf(*pages: Sequence[str], rotation: int = 0, crop: tuple[float, float, floa
         canvas.setFont("Helvetica", 12)
         for row, line in enumerate(lines):
             canvas.drawString(72, 760 - 20 * row, line)
-        if rotation:
-            canvas.setPageRotation(rotation)
-        if crop:
-            canvas.setCropBox(crop)
         canvas.showPage()
     canvas.save()
+    return _turned(out.getvalue(), rotation, crop) if rotation or crop else out.getvalue()
+
+
+def _turned(data: bytes, rotation: int, crop: tuple[float, float, float, float] | None) -> bytes:
+    document = PdfDocument(data)
+    for page in document:
+        page.set_rotation(rotation)
+        if crop:
+            page.set_cropbox(*crop)
+    out = BytesIO()
+    document.save(out)
     return out.getvalue()
 
 

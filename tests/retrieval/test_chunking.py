@@ -11,8 +11,29 @@ from hypothesis import strategies as st
 from retrieval.chunking import chunk
 from retrieval.types import Parsed, Place
 
-PIECES = ["word", "a", "Leave is granted. ", "! ", "\n", "\n\n", "  ", "\t", "\u3000", "。", "日本語", "の文", "한국어 ", "नमस्ते ", "e\u0301", "👩‍👩‍👧", "।", "x" * 30]
+PIECES = [
+    "word",
+    "a",
+    "Leave is granted. ",
+    "! ",
+    "\n",
+    "\n\n",
+    "  ",
+    "\t",
+    "\u3000",
+    "。",
+    "日本語",
+    "の文",
+    "한국어 ",
+    "नमस्ते ",
+    "e\u0301",
+    "👩‍👩‍👧",
+    "।",
+    "x" * 30,
+]
 TEXTS = st.lists(st.sampled_from(PIECES) | st.text(max_size=5), max_size=80).map("".join).filter(lambda text: "\r" not in text)
+CELLS = st.sampled_from(["Anna", "12.50", "3. ", "\n", "営業部。", "x" * 9])
+ROWS = st.lists(CELLS, min_size=1, max_size=8).map(" | ".join)
 SIZES = st.integers(4, 60).flatmap(lambda size: st.tuples(st.just(size), st.integers(0, size // 4)))
 
 
@@ -40,7 +61,7 @@ def test_chunks_move_on_and_repeat_no_more_than_the_overlap(text: str, sizes: tu
         assert before.end - after.start <= sizes[1]
 
 
-@given(st.lists(st.lists(st.sampled_from(["Anna", "12.50", "3. ", "\n", "営業部。", "x" * 9]), min_size=1, max_size=8).map(" | ".join), max_size=30), SIZES)
+@given(st.lists(ROWS, max_size=30), SIZES)
 def test_a_row_that_fits_is_whole_in_some_chunk(rows: list[str], sizes: tuple[int, int]) -> None:
     text, places = "", []
     for number, row in enumerate(rows):
@@ -59,7 +80,10 @@ def test_it_cuts_between_paragraphs_rather_than_sentences() -> None:
 
 def test_it_cuts_after_sentences_rather_than_words() -> None:
     text = "The notice period is long. It is three months in all cases."
-    assert [one.text for one in chunk(parsed(text), characters=40, overlap=0)] == ["The notice period is long.", "It is three months in all cases."]
+    assert [one.text for one in chunk(parsed(text), characters=40, overlap=0)] == [
+        "The notice period is long.",
+        "It is three months in all cases.",
+    ]
 
 
 def test_it_cuts_japanese_after_sentences() -> None:
@@ -89,14 +113,21 @@ def test_a_cut_inside_a_paragraph_is_overlapped_by_whole_words() -> None:
 def test_a_heading_begins_a_new_chunk_and_names_it() -> None:
     text = "Intro text of some length here.\nLeave\nThirty days a year are granted to all."
     at = text.index("Leave")
-    chunks = chunk(parsed(text, Place(0, 5, "heading", "Intro"), Place(at, at + 5, "heading", "4.2 Leave"), title="Handbook"), characters=50, overlap=0)
+    places = Place(0, 5, "heading", "Intro"), Place(at, at + 5, "heading", "4.2 Leave")
+    chunks = chunk(parsed(text, *places, title="Handbook"), characters=50, overlap=0)
     assert [one.heading for one in chunks] == ["Handbook > Intro", "Handbook > 4.2 Leave"]
     assert chunks[1].text.startswith("Leave")
 
 
 @pytest.mark.parametrize(
     ("kind", "label", "heading"),
-    [("row", "Prices!7", "Prices"), ("slide", "2", ""), ("slide", "2: Goals", "2: Goals"), ("page", "3", ""), ("heading", " A \n B ", "A B")],
+    [
+        ("row", "Prices!7", "Prices"),
+        ("slide", "2", ""),
+        ("slide", "2: Goals", "2: Goals"),
+        ("page", "3", ""),
+        ("heading", " A \n B ", "A B"),
+    ],
 )
 def test_the_heading_is_what_a_reader_would_call_the_place(kind: str, label: str, heading: str) -> None:
     assert chunk(parsed("words", Place(0, 5, kind, label)))[0].heading == heading

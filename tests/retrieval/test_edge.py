@@ -118,7 +118,9 @@ def test_what_is_no_json_is_refused(http: httpx.Client, content: bytes) -> None:
     assert http.put(POINTS, content=content).status_code == 400
 
 
-@pytest.mark.parametrize("path", ["/collections/none", "/collections/..%2f..%2fetc", "/collections/a b", "/metrics", f"{POINTS}/search", "/collections"])
+@pytest.mark.parametrize(
+    "path", ["/collections/none", "/collections/..%2f..%2fetc", "/collections/a b", "/metrics", f"{POINTS}/search", "/collections"]
+)
 def test_what_is_not_there_is_not_found(http: httpx.Client, path: str) -> None:
     assert http.get(path).status_code == 404
 
@@ -153,14 +155,23 @@ def test_points_are_read_back_page_by_page(http: httpx.Client) -> None:
     assert http.post(f"{POINTS}/count", json={"filter": where}).json()["result"] == {"count": 5}
 
 
-def test_a_half_made_collection_is_swept_away(tmp_path: Path) -> None:
-    (tmp_path / "things" / "shard").mkdir(parents=True)
-    (tmp_path / "things" / "collection.json.draft").write_text("{")
+def test_what_is_half_made_is_swept_away_and_nothing_else_is_touched(tmp_path: Path) -> None:
+    (tmp_path / ".unfinished-things" / "shard").mkdir(parents=True)
+    (tmp_path / "holiday pictures").mkdir()
     running = start_edge(tmp_path)
     client = connect(running.url, running.api_key)
     assert not client.collection_exists("things")
     make(client)
     assert stop_edge(running) == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"things", "holiday pictures", "owner"}
+
+
+def test_a_damaged_folder_is_said_with_the_mending_step(tmp_path: Path) -> None:
+    (tmp_path / "things").mkdir()
+    (tmp_path / "things" / "collection.json").write_text("{")
+    process = launch(tmp_path, "key")
+    assert "Move it away" in process.communicate(timeout=30)[1]
+    assert process.returncode != 0
 
 
 def test_a_deleted_collection_leaves_nothing_on_the_disk(tmp_path: Path) -> None:
@@ -180,7 +191,7 @@ def test_an_acknowledged_update_outlives_kill_9(tmp_path: Path) -> None:
     for moment in (0.3, 0.7, 1.1):
         client = connect(running.url, running.api_key)
         threading.Timer(moment, running.process.kill).start()
-        with pytest.raises(Exception):  # noqa: B017, PT011 - the connection breaks, however the client tells it
+        with pytest.raises(Exception):  # noqa: B017 - the connection breaks, however the client tells it
             while True:
                 points = [a_point() for _ in range(20)]
                 client.upsert("things", points)
@@ -239,5 +250,5 @@ def test_a_search_does_not_wait_for_a_large_update(edge: Edge) -> None:
 
 
 def test_the_stock_client_reads_its_errors(edge: Edge) -> None:
-    with pytest.raises(UnexpectedResponse, match="doesn't exist"):
+    with pytest.raises(UnexpectedResponse, match="Collection `none`"):
         connect(edge.url, edge.api_key).count("none")

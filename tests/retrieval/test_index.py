@@ -117,10 +117,15 @@ def test_a_search_never_meets_a_hole_while_a_document_is_replaced(index: Index, 
 @pytest.mark.parametrize(
     "scope",
     [
-        Scope("{w}", frozenset()), Scope("", ALL), Scope("{w}", frozenset({""})), Scope("{w}", frozenset({"other"})),
-        Scope("elsewhere", ALL), Scope("{w}", ALL, frozenset()), Scope("{w}", ALL, frozenset({"other"})), Scope("{w}", frozenset({"al", "all*"})),
+        Scope("{w}", frozenset()),
+        Scope("", ALL),
+        Scope("elsewhere", ALL),
+        Scope("{w}", frozenset({""})),
+        Scope("{w}", frozenset({"al", "all*", "ALL"})),
+        Scope("{w}", ALL, frozenset()),
+        Scope("{w}", ALL, frozenset({"other"})),
     ],
-)  # fmt: skip
+)
 def test_a_scope_that_names_nothing_finds_nothing(index: Index, workspace: str, scope: Scope) -> None:
     put(index, entry(workspace))
     assert ask(index, Scope(scope.workspace.replace("{w}", workspace), scope.principals, scope.sources)) == []
@@ -168,11 +173,11 @@ def test_what_names_nothing_is_not_forgotten(index: Index, workspace: str) -> No
 
 
 def test_an_answer_does_not_depend_on_what_is_hidden(index: Index, workspace: str) -> None:
-    put(index, entry(workspace))
-    before = ask(index, Scope(workspace, ALL), "notice travel 書面")
+    put(index, entry(workspace), ["alpha", "beta and some words"])
+    before = ask(index, Scope(workspace, ALL), "alpha beta")
     for number in range(5):
-        put(index, entry(workspace, f"secret{number}", principals=frozenset({"hr"})), ["notice notice period", "travel", "period costs"])
-    assert ask(index, Scope(workspace, ALL), "notice travel 書面") == before
+        put(index, entry(workspace, f"secret{number}", principals=frozenset({"hr"})), ["alpha"] * 10)
+    assert ask(index, Scope(workspace, ALL), "alpha beta") == before
 
 
 @pytest.mark.parametrize("shape", [(DIMENSIONS + 1,), (1, DIMENSIONS), (0,)])

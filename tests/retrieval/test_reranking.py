@@ -29,12 +29,14 @@ def test_the_best_come_first_and_no_document_takes_all_places(found: list[Passag
 def test_a_document_is_worth_its_best_chunk(found: list[Passage]) -> None:
     worth = [passages[0].score for passages in by_document(found).values()]
     assert worth == sorted(worth, reverse=True)
-    assert all(passages[0].score == max(one.score for one in found if one.document == name) for name, passages in by_document(found).items())
+    for name, passages in by_document(found).items():
+        assert passages[0].score == max(one.score for one in found if one.document == name)
     assert sum(map(len, by_document(found).values())) == len(found)
 
 
 def test_a_model_judges_the_texts_and_its_verdict_is_between_0_and_1() -> None:
-    judged = judge("q", [passage("a", 0.9, "x"), passage("b", 0.1, "xxxx")], lambda query, texts: [len(text) * 1000.0 - 2000 for text in texts])
+    by_length = lambda query, texts: [len(text) * 1000.0 - 2000 for text in texts]  # noqa: E731
+    judged = judge("q", [passage("a", 0.9, "x"), passage("b", 0.1, "xxxx")], by_length)
     assert [one.score for one in judged] == pytest.approx([0, 1])
     assert judged[1].why == {"fused": 0.1, "rerank": 2000.0}
     assert best(judged, limit=1)[0].document == "b"

@@ -94,7 +94,8 @@ def test_the_heading_is_embedded_and_not_shown(index: Index, rows: Rows, workspa
         return embed(texts)
 
     retriever = Retriever(index, embed_query=embed, embed_passages=listening, recheck=rows.recheck)
-    retriever.add(Entry(workspace, "d1", "up", "s1", "d1", ALL), Parsed("Thirty days.", "text/plain", "Handbook", (Place(0, 6, "heading", "Leave"),)))
+    parsed = Parsed("Thirty days.", "text/plain", "Handbook", (Place(0, 6, "heading", "Leave"),))
+    retriever.add(Entry(workspace, "d1", "up", "s1", "d1", ALL), parsed)
     assert shown == ["Handbook > Leave\nThirty days."]
 
 
@@ -111,7 +112,22 @@ def test_what_is_forgotten_is_not_found(retriever: Retriever, rows: Rows, worksp
 
 
 @pytest.mark.parametrize(
-    "query", ["", "   ", "\n\t", "?!…", "🎉", "\x00", "\ud800", "\u200b\u200d", "\x00leave\ud83d", "leave " * 10_000, "x" * 100_000, "年" * 50_000, "' OR 1=1 --"]
+    "query",
+    [
+        "",
+        "   ",
+        "\n\t",
+        "?!…",
+        "🎉",
+        "\x00",
+        "\ud800",
+        "\u200b\u200d",
+        "\x00leave\ud83d",
+        "leave " * 10_000,
+        "x" * 100_000,
+        "年" * 50_000,
+        "' OR 1=1 --",
+    ],
 )
 def test_any_question_gets_a_list(retriever: Retriever, rows: Rows, workspace: str, query: str) -> None:
     add(retriever, rows, workspace, "leave", LEAVE)

@@ -123,9 +123,9 @@ class Told:
     data: str
 
 
-def told(lines: Iterator[str]) -> Iterator[Told]:
+def told(lines: Iterator[str], after: str) -> Iterator[Told]:
     """The events in the lines of a stream, as a browser reads them."""
-    id, kind, data = "", "message", []
+    id, kind, data = after, "message", []
     for line in lines:
         name, _, value = line.partition(": ")
         if not line and data:
@@ -147,4 +147,4 @@ def listening(server: str, run: Run, user: User, after: str = "", **headers: str
         httpx.Client(base_url=server, cookies=cookies(user), timeout=30, trust_env=False) as client,
         client.stream("GET", path, headers=sent) as response,
     ):
-        yield response, told(response.iter_lines())
+        yield response, told(response.iter_lines(), after)

@@ -9,7 +9,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from north.threads.journal import ENTRIES, Journal, key
+from north.threads.journal import ENTRIES, TOLD, Journal, key
 
 
 class Writer:
@@ -32,7 +32,7 @@ def writer(broker: redis.Redis) -> Writer:
 
 
 def entries(client: redis.Redis, writer: Writer) -> list[tuple[str, Any]]:
-    return [(fields["kind"], json.loads(fields["payload"])) for _, fields in client.xrange(key(writer.run))]
+    return [tuple(json.loads(fields[TOLD])) for _, fields in client.xrange(key(writer.run))]
 
 
 def read_out(client: redis.Redis, writer: Writer) -> str:

@@ -65,20 +65,6 @@ def test_principals_are_everybody_oneself_and_ones_groups_here(reader: Membershi
     assert access.principals(reader) == {reader.workspace.everyone, f"u:{reader.user_id}", hr.principal}
 
 
-def test_what_stays_open_notices_the_end(as_bob: Client, editor: Membership, owner: Membership) -> None:
-    key = as_bob.session.session_key
-    assert access.still_inside(editor, key)
-    actions.change_role(Membership.objects.get(pk=editor.pk), Role.READER, actor=owner)
-    assert not access.still_inside(editor, key)
-    demoted = access.enter(editor.user, slug="acme")
-    assert access.still_inside(demoted, key)
-    actions.end_other_sessions(actor=editor.user, keep=None)
-    assert not access.still_inside(demoted, key)
-    assert access.still_inside(demoted)
-    User.objects.filter(pk=editor.user_id).update(is_active=False)
-    assert not access.still_inside(demoted)
-
-
 def test_a_suspended_persons_session_is_dead_at_once(as_bob: Client, bob: User) -> None:
     assert as_bob.get("/account").status_code == 200
     User.objects.filter(pk=bob.pk).update(is_active=False)

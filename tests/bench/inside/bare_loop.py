@@ -62,8 +62,10 @@ def chunks_of(folder: str) -> list[Chunk]:
     return [one for path in sorted(Path(folder).iterdir()) for one in chunk(reading.read(path.name, path))]
 
 
-def main(folder: str) -> dict[str, Any]:
-    chunks = chunks_of(folder)
+def main(folder: str, half: int) -> dict[str, Any]:
+    """`half`: 0 takes every second chunk from the first on, 1 the others."""
+    every = chunks_of(folder)
+    chunks = every[half::2]
     texts = [one.text for one in chunks]
     config = settings.MODELS["embed"]
     bare = Bare(Path(str(config["models_dir"])) / str(config["model"]), int(str(config["threads"])))
@@ -77,7 +79,7 @@ def main(folder: str) -> dict[str, Any]:
     shown, _ = cost(lambda: embedder.embed_passages([f"{one.heading}\n{one.text}" for one in chunks]))
     sparse, _ = cost(lambda: tokens.documents(texts))
     return {
-        "chunks": len(chunks), "characters": sum(map(len, texts)), "batch": batch, "tried": tried, "loop": loop, "north_embed": north,
+        "all": len(every), "chunks": len(chunks), "characters": sum(map(len, texts)), "batch": batch, "tried": tried, "loop": loop, "north_embed": north,
         "north_embed_with_headings": shown, "sparse": sparse, "cosine": float(np.einsum("nd,nd->n", vectors, own).min()),
     }  # fmt: skip
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retrieval.errors import NoText, TooLarge
@@ -13,6 +13,7 @@ UNSEEN = "\0\x07\x1b\u200b\u200e\u200f\u202a\u202e\u2060\u2066\u2069\ufeff\u00ad
 ANY_TEXT = st.text(st.one_of(st.characters(), st.sampled_from(UNSEEN + "\u200c\u200d\r\n\t \u2028ab1क")), max_size=200)
 
 
+@settings(deadline=None)
 @given(ANY_TEXT)
 def test_clean_text_can_be_stored_shown_and_cut(text: str) -> None:
     cleaned = clean(text)
@@ -22,6 +23,7 @@ def test_clean_text_can_be_stored_shown_and_cut(text: str) -> None:
     assert clean(cleaned) == cleaned
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "Sm", "Sc")), max_size=200))
 def test_it_keeps_what_can_be_seen(text: str) -> None:
     unseen_letters = {"\u115f", "\u1160", "\u3164", "\uffa0"}
@@ -54,6 +56,7 @@ def test_it_takes_time_in_proportion() -> None:
     assert time.process_time() - start < 5
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["write", "line", "paragraph", "heading", "row"]), ANY_TEXT), max_size=20))
 def test_spans_of_a_draft_hold_what_was_written(moves: list[tuple[str, str]]) -> None:
     draft = Draft("text/plain")

@@ -3,7 +3,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retrieval.errors import NoText, ParseError
@@ -18,10 +18,11 @@ def text(body: str) -> str:
 def test_blocks_become_lines_and_headings_places() -> None:
     parsed = parse(
         b"<html><head><title>Handbook | Acme</title><style>p{}</style></head><body><nav><a>Home</a></nav><h1>Leave <em>rules</em></h1>"
-        b"<p>Thirty\n days <b>a</b> year.<br>Not more.</p><ul><li>one<li>two</ul><h2>Sick leave</h2><div>Call <a href=x>HR</a>.</div></body></html>"
+        b"<p>Thirty\n days <b>a</b> year.<br>Not more.</p>"
+        b"<ul><li>one<li>two</ul><h2>Sick leave</h2><div>Call <a href=x>HR</a>.</div></body></html>"
     )
     assert parsed.title == "Handbook | Acme"
-    assert parsed.text == "Leave rules\n\nThirty days a year.\nNot more.\n\n- one\n- two\n\nSick leave\nCall HR.\n"
+    assert parsed.text == "Leave rules\n\nThirty days a year.\nNot more.\n\n- one\n- two\n\nSick leave\n\nCall HR.\n"
     assert [(place.kind, place.label) for place in parsed.places] == [("heading", "Leave rules"), ("heading", "Sick leave")]
 
 
@@ -91,7 +92,32 @@ def test_a_page_without_words_says_so() -> None:
         parse(b"<html><script>render()</script><body><div id=root></div></body></html>")
 
 
-@given(st.lists(st.sampled_from(["<p>", "</p>", "<td>", "</td>", "<tr>", "<table>", "</table>", "<h1>", "</h1>", "<pre>", "</pre>", "<li>", "x ", "<", "&amp;", "<!--", "-->", "<nav>", "\0", "<b hidden>"])).map("".join))
+TAGS = [
+    "<p>",
+    "</p>",
+    "<td>",
+    "</td>",
+    "<tr>",
+    "<table>",
+    "</table>",
+    "<h1>",
+    "</h1>",
+    "<pre>",
+    "</pre>",
+    "<li>",
+    "x",
+    "<",
+    "&amp;",
+    "<!--",
+    "-->",
+    "<nav>",
+    "\x00",
+    "<br/>",
+]
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from([*TAGS, "y ", "<b hidden>"])).map("".join))
 def test_any_tag_soup_becomes_a_clean_text(soup: str) -> None:
     try:
         parsed = parse(soup.encode())

@@ -3,12 +3,13 @@ from __future__ import annotations
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retrieval.parsers.names import clean_name
 
 
+@settings(deadline=None)
 @given(st.text(st.one_of(st.characters(), st.sampled_from("./\\: \0\r\n\u202e\u200b\ud800%")), max_size=400))
 def test_every_name_becomes_one_that_can_be_kept_and_shown(name: str) -> None:
     cleaned = clean_name(name)

@@ -37,5 +37,5 @@ def test_a_damaged_document_is_unreadable(members: dict[str, str]) -> None:
 
 def test_entities_are_not_expanded() -> None:
     bomb = '<!DOCTYPE x [<!ENTITY f SYSTEM "file:///etc/passwd">]>'
-    data = archive({"content.xml": bomb + f'<d xmlns:text="urn:oasis:names:tc:opendocument:xmlns:text:1.0"><text:p>a&f;b</text:p></d>'})
+    data = archive({"content.xml": bomb + '<d xmlns:text="urn:oasis:names:tc:opendocument:xmlns:text:1.0"><text:p>a&f;b</text:p></d>'})
     assert "root:" not in parse(data).text

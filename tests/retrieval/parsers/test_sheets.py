@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import date, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrieval.errors import Encrypted, NoText, TooLarge, Unreadable
+from retrieval.errors import NoText, TooLarge, Unreadable
 from retrieval.parsers.cleaning import clean
 from retrieval.parsers.sheets import MAX_ROWS, parse_csv, parse_xls, parse_xlsx
 from tests.retrieval import files
@@ -91,12 +92,11 @@ def test_a_workbook_that_unpacks_to_far_more_is_refused() -> None:
 def test_entities_of_a_workbook_are_not_expanded() -> None:
     doctype = b'<!DOCTYPE x [<!ENTITY a "lol"><!ENTITY f SYSTEM "file:///etc/passwd">]><worksheet'
     data = files.replaced(files.xlsx({"A": PRICES}), "xl/worksheets/sheet1.xml", b"<worksheet", doctype)
-    try:
+    with suppress(Unreadable):
         assert "root:" not in parse_xlsx(data).text
-    except (Unreadable, Encrypted):
-        pass
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(st.text(max_size=8), max_size=4), max_size=15))
 def test_every_cell_of_any_sheet_is_in_its_row(rows: list[list[str]]) -> None:
     data = "\n".join(",".join('"' + cell.replace('"', '""') + '"' for cell in row) for row in rows).encode(errors="replace")

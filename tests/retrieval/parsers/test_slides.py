@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from contextlib import suppress
 from io import BytesIO
 from zipfile import ZipFile
 
@@ -61,7 +62,5 @@ def test_entities_of_a_presentation_are_not_expanded() -> None:
     doctype = b'<!DOCTYPE x [<!ENTITY f SYSTEM "file:///etc/passwd">]><p:sld '
     data = files.replaced(files.pptx([("Plan", "Grow", "")]), "ppt/slides/slide1.xml", b"<p:sld ", doctype)
     data = files.replaced(data, "ppt/slides/slide1.xml", b"Grow", b"Grow&f;")
-    try:
+    with suppress(Unreadable):
         assert "root:" not in parse(data).text
-    except Unreadable:
-        pass

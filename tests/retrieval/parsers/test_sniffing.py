@@ -3,7 +3,7 @@ from __future__ import annotations
 from importlib import import_module
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retrieval.errors import EmptyFile, Encrypted, ParseError, UnknownType, Unreadable
@@ -87,6 +87,7 @@ def test_a_refusal_names_what_can_be_read() -> None:
         sniff("../plan.dwg", b"AC1032")
 
 
+@settings(deadline=None)
 @given(st.text(max_size=30), st.binary(max_size=300))
 def test_any_bytes_are_known_or_refused(name: str, data: bytes) -> None:
     try:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retrieval.errors import NoText, Unreadable
@@ -44,6 +44,7 @@ def test_binary_data_is_no_text(data: bytes) -> None:
         decode(data)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=500))
 def test_any_bytes_become_a_clean_text_or_are_refused(data: bytes) -> None:
     try:
@@ -97,6 +98,7 @@ def test_markdown_keeps_its_text_and_gives_its_headings() -> None:
     assert parsed.places[-1].end == len(MARKDOWN)
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(["# a", "## b #", "c", "---", "===", "```", "~~~", "", "    d", "| e |", "- f", "#"]), max_size=30))
 def test_headings_stand_where_they_are_said_to(lines: list[str]) -> None:
     text = "\n".join(lines)

@@ -1,0 +1,79 @@
+"""Rows against index and files."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings as django_settings
+
+from north import wiring
+from north.documents import files, reconciling, tasks
+from north.documents.models import Document, Status
+from north.documents.passages import recheck, scope_of
+from north.workspaces.models import Membership, Workspace
+from tests.documents.conftest import make, ready
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("vectors")]
+
+
+def test_a_wiped_index_is_built_again_without_reading_the_files(workspace: Workspace, reader: Membership) -> None:
+    document = ready(workspace, "words to keep")
+    wiring.index()._client.delete_collection(django_settings.QDRANT_COLLECTION)
+    files.path_of(document.file_of(document.sha256)).unlink()
+    for _look in range(2):  # the first finds that the collection is gone
+        reconciling.glance()
+    document.refresh_from_db()
+    assert document.status == Status.INDEXING
+    tasks.index()
+    assert [passage.text for passage in wiring.retriever(recheck).search("words", scope_of(reader), 5)] == ["words to keep"]
+    assert not reconciling.compare(workspace.pk)
+
+
+def test_points_that_no_row_knows_are_removed(workspace: Workspace) -> None:
+    document = ready(workspace, "words")
+    Document.objects.filter(pk=document.pk).delete()
+    kept = ready(workspace, "others")
+    assert reconciling.compare(workspace.pk).orphans == 1
+    assert wiring.index().counts(str(workspace.pk)) == {str(kept.pk): 1}
+
+
+def test_files_that_no_row_knows_are_removed_once_they_are_old(workspace: Workspace) -> None:
+    orphan, kept = make(workspace, "orphan"), make(workspace, "kept")
+    Document.objects.filter(pk=orphan.pk).delete()
+    unfinished = Path(django_settings.FILES_DIR, "new", "half")
+    unfinished.write_text("half")
+    assert reconciling.tidy() == 0
+    past = time.time() - 100_000
+    for path in (files.path_of(orphan.folder), files.path_of(kept.folder), unfinished):
+        os.utime(path, (past, past))
+    assert reconciling.tidy() == 1
+    assert not files.path_of(orphan.folder).exists()
+    assert not unfinished.exists()
+    assert files.path_of(kept.folder).exists()
+
+
+def test_a_look_at_an_index_that_is_down_breaks_nothing(workspace: Workspace, settings: Any) -> None:
+    make(workspace, "x", status=Status.READY)
+    wiring.index.cache_clear()
+    settings.QDRANT_URL = "http://127.0.0.1:9"
+    try:
+        reconciling.glance()
+    finally:
+        wiring.index.cache_clear()
+        wiring.retriever.cache_clear()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_deleted_workspace_leaves_no_points_and_no_files(workspace: Workspace, broker: Any) -> None:
+    document = ready(workspace, "words")
+    pk = str(workspace.pk)
+    broker.delete("cpu")
+    workspace.delete()
+    assert broker.llen("cpu") == 1
+    tasks.forget_workspace(pk)
+    assert wiring.index().counts(pk) == {}
+    assert not files.path_of(document.folder).exists()
