@@ -39,11 +39,11 @@ $(UV):
 	@$(BIN)/python -m pip install -q uv==0.13.9
 
 $(VENV)/installed: docker/requirements.lock | $(UV)
-	@$(UV) pip install -q --python $(BIN)/python --require-hashes -r docker/requirements.lock
+	@$(UV) pip install -q --compile-bytecode --python $(BIN)/python --require-hashes -r docker/requirements.lock
 	@touch $@
 
 $(VENV)/tested: docker/requirements-dev.lock | $(VENV)/installed
-	@$(UV) pip install -q --python $(BIN)/python --require-hashes -r docker/requirements-dev.lock
+	@$(UV) pip install -q --compile-bytecode --python $(BIN)/python --require-hashes -r docker/requirements-dev.lock
 	@touch $@
 
 clean:

@@ -12,6 +12,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 import redis
 from django.conf import settings
@@ -21,6 +22,8 @@ from north.broker import redis_client
 from north.supervisor import answers, broker_command, vectors_command
 from north.workspaces.models import Group, Membership, Role, User, Workspace
 
+hypothesis.settings.register_profile("north", deadline=None)
+hypothesis.settings.load_profile("north")
 PASSWORD = "correct horse battery"
 
 
