@@ -97,7 +97,8 @@ def compared(before: dict[str, Any], after: dict[str, Any], ingested: dict[int, 
         [
             f"{chunks} chunks ({(before['characters'] + after['characters']) / chunks:.0f} characters each) of {sum(SIZES.values())} Markdown documents, sentences from "
             f"{source()}; one thread. By size: " + ", ".join(f"{SIZES[size]} of {size // 1000} kB {value / bare:.2f} x" for size, value in each.items()),
-            f"embedding alone: {embed / bare:.2f} x; with the headings that North embeds, too: {shown / bare:.2f} x; BM25 tokens {sparse / bare:.2f} x",
+            f"embedding alone: {embed / bare:.2f} x; with the headings that North puts before each chunk: {shown / bare:.2f} x, so the whole is "
+            f"{whole / shown:.2f} x of embedding what it embeds; BM25 tokens {sparse / bare:.2f} x",
             "by process, ms a chunk: " + ", ".join(f"{name} {value / chunks * 1000:.2f}" for name, value in parts.items())
             + f" (web and beat are not counted). While idle the counted parts use {idle:.3f} cores: {idle * sum(o['seconds'] for o in ingested.values()) / chunks * 1000:.2f} ms a chunk of it.",
             f"bare loop before and after: {before['loop'] / before['chunks'] * 1000:.1f} and {after['loop'] / after['chunks'] * 1000:.1f} ms a chunk, in batches of "

@@ -97,7 +97,7 @@ def test_a_disk_that_fills_up_under_a_form_is_kept_for_the_view(settings: Any) -
         def new_file(self, *arguments: Any, **fields: Any) -> None:
             super().new_file(*arguments, **fields)
             self.file.file.close()
-            self.file.file = Path("/dev/full").open("wb", buffering=0)
+            self.file.file = Path("/dev/full").open("wb", buffering=0)  # noqa: SIM115
 
     request = RequestFactory().post("/", {"file": SimpleUploadedFile("a.txt", b"x" * 100_000)})
     request.upload_handlers = [OnAFullDisk(request)]
