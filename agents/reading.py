@@ -1,7 +1,7 @@
 """What of the passages that were found a model gets to read: few, short, well chosen, none twice.
 
-A slow model reads some 30 tokens a second and core, so each passage is narrowed to the sentences around the one that is nearest to the
-question. Knows nothing of prompts and models; counts tokens by characters, which is near enough for a budget.
+A slow model reads some 30 tokens a second and core, so each passage is narrowed to its sentences that are nearest to the question.
+Knows nothing of prompts and models; counts tokens by characters, which is near enough for a budget.
 """
 
 from __future__ import annotations
@@ -38,11 +38,12 @@ def tokens_in(text: str) -> int:
 
 
 def choose(queries: Sequence[str], found: Sequence[Sequence[Passage]], embed: Embed, limits: Limits) -> list[Passage]:
-    """At most `limits.passages` passages, each narrowed to the stretch of whole sentences nearest to any of the queries; best first.
+    """At most `limits.passages` passages, each narrowed to the whole sentences nearest to any of the queries; best first.
 
     `found` holds what each search found; those that matter most come first.
 
-    Their text stays the document's own words: `start` and `end` say which. Embeds nothing if all of it fits in `limits.reading_tokens`.
+    Their text stays the document's own words: `start` and `end` say which; sentences far apart become two passages of one ordinal.
+    Embeds nothing if all of it fits in `limits.reading_tokens`.
     """
     passages = merged(found)[: limits.passages]
     if sum(map(_cost, passages)) <= limits.reading_tokens and all(len(p.text) <= limits.passage_characters for p in passages):
@@ -53,7 +54,7 @@ def choose(queries: Sequence[str], found: Sequence[Sequence[Passage]], embed: Em
     for window, value in zip(windows, values, strict=True):
         window.values = value + (FIRST if _place(window.passage) in firsts else 0.0) * (value == value.max())
     _grow(windows, limits)
-    return [window.narrowed() for window in windows if window.chosen] or [_head(passages[0], limits)]
+    return [stretch for window in windows for stretch in window.stretches()] or [_head(passages[0], limits)]
 
 
 def merged(found: Sequence[Sequence[Passage]]) -> list[Passage]:
@@ -70,51 +71,52 @@ def merged(found: Sequence[Sequence[Passage]]) -> list[Passage]:
 
 @dataclass(slots=True)
 class Window:
-    """The stretch of sentences `first` to `last` of a passage that was chosen so far."""
+    """A passage, its sentences, what each is worth, and which of them were taken."""
 
     passage: Passage
     spans: list[tuple[int, int]]
     values: np.ndarray = field(default_factory=lambda: np.zeros(0))
-    first: int = 0
-    last: int = -1
+    taken: set[int] = field(default_factory=set)
 
-    @property
-    def chosen(self) -> bool:
-        return self.last >= self.first
+    def neighbours(self, i: int) -> list[int]:
+        return [n for n in (i - 1, i + 1) if 0 <= n < len(self.spans)]
 
-    def take(self, i: int) -> None:
-        self.first, self.last = (min(self.first, i), max(self.last, i)) if self.chosen else (i, i)
+    def cost(self, i: int) -> int:
+        """Tokens of sentence `i`, and of a header if it begins a stretch of its own."""
+        start, end = self.spans[i]
+        return tokens_in(self.passage.text[start:end]) + (0 if self.taken & set(self.neighbours(i)) else HEADER_TOKENS)
 
-    def neighbours(self) -> list[int]:
-        return [i for i in (self.first - 1, self.last + 1) if 0 <= i < len(self.spans)]
+    def characters(self) -> int:
+        return sum(end - start for start, end in map(self.spans.__getitem__, self.taken))
 
-    def length(self, i: int) -> int:
-        """Characters of the stretch, were sentence `i` part of it."""
-        first, last = (min(self.first, i), max(self.last, i)) if self.chosen else (i, i)
-        return self.spans[last][1] - self.spans[first][0]
+    def stretches(self) -> list[Passage]:
+        """The taken sentences; neighbours in one piece, and what lies between two pieces too if it costs less than a header."""
+        pieces: list[tuple[int, int]] = []
+        for start, end in (self.spans[i] for i in sorted(self.taken)):
+            if pieces and tokens_in(self.passage.text[pieces[-1][1] : start]) <= HEADER_TOKENS:
+                pieces[-1] = (pieces[-1][0], end)
+            else:
+                pieces.append((start, end))
+        return [self._piece(start, end) for start, end in pieces]
 
-    def narrowed(self) -> Passage:
-        start, end = self.spans[self.first][0], self.spans[self.last][1]
+    def _piece(self, start: int, end: int) -> Passage:
         return replace(self.passage, start=self.passage.start + start, end=self.passage.start + end, text=self.passage.text[start:end])
 
 
 def _grow(windows: Sequence[Window], limits: Limits) -> None:
-    """Takes the sentence of most value, then the best that stands next to a taken one or opens another passage, while the budget lasts."""
+    """Takes the sentence of most value, then the next, while the budget lasts; those beside a taken one gain NEXT_TO."""
     left = limits.reading_tokens
-    heap = [(-float(window.values.max()), w, int(window.values.argmax())) for w, window in enumerate(windows)]
+    heap = [(-float(value), w, i) for w, window in enumerate(windows) for i, value in enumerate(window.values)]
     heapq.heapify(heap)
     while heap and -heap[0][0] >= WORTH:
         _, w, i = heapq.heappop(heap)
         window = windows[w]
-        if window.chosen and window.first <= i <= window.last:
+        length = window.spans[i][1] - window.spans[i][0]
+        if i in window.taken or window.cost(i) > left or window.characters() + length > limits.passage_characters:
             continue
-        start, end = window.spans[i]
-        cost = tokens_in(window.passage.text[start:end]) + (0 if window.chosen else HEADER_TOKENS)
-        if cost > left or window.length(i) > limits.passage_characters:
-            continue
-        left -= cost
-        window.take(i)
-        for neighbour in window.neighbours():
+        left -= window.cost(i)
+        window.taken.add(i)
+        for neighbour in window.neighbours(i):
             heapq.heappush(heap, (-float(window.values[neighbour]) - NEXT_TO, w, neighbour))
 
 

@@ -5,6 +5,7 @@ Messages are sentences for people: what is wrong, and how to mend it.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import threading
@@ -70,7 +71,9 @@ def vectors() -> Health:
         with LOCAL.open(request, timeout=2):
             return Health("vectors", True, settings.QDRANT_URL)
     except (URLError, OSError) as error:
-        return Health("vectors", False, _("The vector service does not answer (%s). It is started by `make run`; see logs/vectors.log.") % error)
+        return Health(
+            "vectors", False, _("The vector service does not answer (%s). It is started by `make run`; see logs/vectors.log.") % error
+        )
 
 
 def report_of(worker: str) -> dict | None:
@@ -85,7 +88,9 @@ def report_of(worker: str) -> dict | None:
 def worker(name: str) -> Health:
     report = report_of(name)
     if report is None:
-        return Health(name, False, _("The worker `%s` has not been heard of for 15 s. It is started by `make run`; see logs/%s.log.") % (name, name))
+        return Health(
+            name, False, _("The worker `%s` has not been heard of for 15 s. It is started by `make run`; see logs/%s.log.") % (name, name)
+        )
     failed = [model for model in report["models"] if model["state"] == "failed"]
     if failed:
         return Health(name, False, " ".join(model["error"] for model in failed))
@@ -133,7 +138,7 @@ def is_stuck(name: str, *, since: float) -> bool:
 def task_begun(hostname: str) -> None:
     """Called as each task begins."""
     try:
-        redis_client().set(f"north:begun:{hostname.split('@')[0]}", time.time())
+        redis_client().set(f"north:begun:{hostname.split('@', maxsplit=1)[0]}", time.time())
     except redis.RedisError:
         return
 
@@ -162,8 +167,6 @@ class Reporter:
     def report(self) -> None:
         while True:
             said = json.dumps({"pid": os.getpid(), "at": time.time(), "models": [asdict(model) for model in self.models.values()]})
-            try:
+            with contextlib.suppress(redis.RedisError):
                 redis_client().set(f"north:health:{self.worker}", said, ex=15)
-            except redis.RedisError:
-                pass
             time.sleep(REPORT_SECONDS if all(model.state != "loading" for model in self.models.values()) else 0.3)

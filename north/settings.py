@@ -50,7 +50,7 @@ def kept_secret(name: str) -> str:
 # --- who may reach the web process ------------------------------------------------------------------------------------------------
 HOST = env("NORTH_HOST", "127.0.0.1")
 PORT = int(env("PORT", "8000"))
-PUBLIC_URL = env("NORTH_PUBLIC_URL", f"http://{'localhost' if HOST in {'127.0.0.1', '0.0.0.0'} else HOST}:{PORT}").rstrip("/")
+PUBLIC_URL = env("NORTH_PUBLIC_URL", f"http://{'localhost' if HOST in {'127.0.0.1', '0.0.0.0'} else HOST}:{PORT}").rstrip("/")  # noqa: S104
 SECRET_KEY = env("NORTH_SECRET_KEY") or kept_secret("secret-key")
 DEBUG = flag("NORTH_DEBUG")
 ALLOWED_HOSTS = [*listed("NORTH_ALLOWED_HOSTS"), "localhost", "127.0.0.1", "[::1]", urlsplit(PUBLIC_URL).hostname or "localhost"]
@@ -70,17 +70,37 @@ SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
-        "default-src": [NONE], "script-src": [SELF], "style-src": [SELF], "img-src": [SELF, "blob:"], "font-src": [SELF],
-        "connect-src": [SELF], "form-action": [SELF], "base-uri": [NONE], "frame-ancestors": [NONE], "object-src": [NONE],
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "blob:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+        "object-src": [NONE],
     }
 }
 
 # --- the application --------------------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
-    "django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions", "django.contrib.messages",
-    "django.contrib.staticfiles", "django.contrib.humanize",
-    "django_htmx", "template_partials", "csp", "axes", "ninja",
-    "north.apps.Config", "north.workspaces", "north.documents", "north.threads", "north.administration",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "django_htmx",
+    "template_partials",
+    "csp",
+    "axes",
+    "ninja",
+    "north.apps.Config",
+    "north.workspaces",
+    "north.documents",
+    "north.threads",
+    "north.administration",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -101,16 +121,22 @@ MIDDLEWARE = [
 ROOT_URLCONF = "north.urls"
 ASGI_APPLICATION = "north.asgi.application"
 APPEND_SLASH = False
-TEMPLATES = [{
-    "BACKEND": "django.template.backends.django.DjangoTemplates",
-    "DIRS": [BASE_DIR / "templates"],
-    "APP_DIRS": True,
-    "OPTIONS": {"context_processors": [
-        "django.template.context_processors.request", "django.template.context_processors.i18n",
-        "django.contrib.auth.context_processors.auth", "django.contrib.messages.context_processors.messages",
-        "north.workspaces.access.page_context",
-    ]},
-}]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "north.workspaces.access.page_context",
+            ]
+        },
+    }
+]
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "north" / "static"]
 STATIC_ROOT = DATA_DIR / "static"
@@ -148,27 +174,38 @@ AXES_LOCKOUT_TEMPLATE = "workspaces/locked_out.html"
 AXES_IPWARE_PROXY_COUNT = 1 if flag("NORTH_BEHIND_PROXY") else 0
 INVITATION_DAYS = 7
 
+
 # --- database ---------------------------------------------------------------------------------------------------------------------
 def database(url: str) -> dict[str, object]:
     """`postgres://user:password@host:port/name`, or SQLite in the data folder where the URL is empty."""
     if not url:
         return {
-            "ENGINE": "django.db.backends.sqlite3", "NAME": DATA_DIR / "north.sqlite3", "CONN_MAX_AGE": None,
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": DATA_DIR / "north.sqlite3",
+            "CONN_MAX_AGE": None,
             "OPTIONS": {
-                "timeout": 20, "transaction_mode": "IMMEDIATE",
+                "timeout": 20,
+                "transaction_mode": "IMMEDIATE",
                 "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-16000;",
             },
         }
     parts = urlsplit(url)
     return {
-        "ENGINE": "django.db.backends.postgresql", "NAME": unquote(parts.path.lstrip("/")), "USER": unquote(parts.username or ""),
-        "PASSWORD": unquote(parts.password or ""), "HOST": unquote(parts.hostname or ""), "PORT": str(parts.port or ""),
-        "CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True, "OPTIONS": {"connect_timeout": 2},
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path.lstrip("/")),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": unquote(parts.hostname or ""),
+        "PORT": str(parts.port or ""),
+        "CONN_MAX_AGE": 60,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {"connect_timeout": 2},
     }
 
 
 DATABASE_URL = env("NORTH_DATABASE_URL")
 DATABASES = {"default": database(DATABASE_URL)}
+
 
 # --- broker, workers --------------------------------------------------------------------------------------------------------------
 def socket_path(name: str) -> Path:
@@ -182,9 +219,7 @@ def socket_path(name: str) -> Path:
 
 BROKER_SOCKET = socket_path("broker.sock")
 REDIS_URL = env("NORTH_REDIS_URL", f"unix://{BROKER_SOCKET}?db=0")
-CELERY_BROKER_URL = CELERY_RESULT_BACKEND = (
-    f"redis+socket://{BROKER_SOCKET}?virtual_host=0" if not env("NORTH_REDIS_URL") else REDIS_URL
-)
+CELERY_BROKER_URL = CELERY_RESULT_BACKEND = f"redis+socket://{BROKER_SOCKET}?virtual_host=0" if not env("NORTH_REDIS_URL") else REDIS_URL
 CELERY_TASK_SERIALIZER = CELERY_RESULT_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_ACKS_LATE = CELERY_TASK_REJECT_ON_WORKER_LOST = True
@@ -241,9 +276,19 @@ MODELS: dict[str, dict[str, object]] = {
     "chat": (
         {"engine": "north.inference.chat.remote", "base_url": CHAT_URL, "model": CHAT_MODEL, "api_key": env("NORTH_CHAT_KEY")}
         if CHAT_URL
-        else {"engine": env("NORTH_CHAT_ENGINE", "north.inference.llama.local"), "model": CHAT_MODEL, "models_dir": MODELS_DIR, "threads": INFERENCE_THREADS}
+        else {
+            "engine": env("NORTH_CHAT_ENGINE", "north.inference.llama.local"),
+            "model": CHAT_MODEL,
+            "models_dir": MODELS_DIR,
+            "threads": INFERENCE_THREADS,
+        }
     ),
-    "embed": {"engine": env("NORTH_EMBED_ENGINE", "north.inference.embedding.load"), "model": EMBED_MODEL, "models_dir": MODELS_DIR, "threads": INFERENCE_THREADS},
+    "embed": {
+        "engine": env("NORTH_EMBED_ENGINE", "north.inference.embedding.load"),
+        "model": EMBED_MODEL,
+        "models_dir": MODELS_DIR,
+        "threads": INFERENCE_THREADS,
+    },
 }
 
 # --- what is written down ---------------------------------------------------------------------------------------------------------
@@ -254,5 +299,10 @@ LOGGING = {
     "formatters": {"json": {"()": "north.tracing.JsonFormatter"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "json", "filters": ["trace"]}},
     "root": {"handlers": ["console"], "level": env("NORTH_LOG_LEVEL", "INFO")},
-    "loggers": {"axes": {"level": "WARNING"}, "httpx": {"level": "WARNING"}, "uvicorn.access": {"level": "WARNING"}, "pypdf": {"level": "ERROR"}},
+    "loggers": {
+        "axes": {"level": "WARNING"},
+        "httpx": {"level": "WARNING"},
+        "uvicorn.access": {"level": "WARNING"},
+        "pypdf": {"level": "ERROR"},
+    },
 }

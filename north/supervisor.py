@@ -5,6 +5,7 @@ Knows the commands and how to see that a part is ready; nothing of what the part
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import logging
 import os
@@ -42,27 +43,80 @@ def broker_command() -> list[str]:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     settings.BROKER_SOCKET.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     return [
-        str(get_binary_path()), "--port", "0", "--unixsocket", str(settings.BROKER_SOCKET), "--unixsocketperm", "700",
-        "--dir", str(folder), "--appendonly", "yes", "--appendfsync", "everysec", "--maxmemory-policy", "noeviction",
-        "--save", "", "--daemonize", "no",
+        str(get_binary_path()),
+        "--port",
+        "0",
+        "--unixsocket",
+        str(settings.BROKER_SOCKET),
+        "--unixsocketperm",
+        "700",
+        "--dir",
+        str(folder),
+        "--appendonly",
+        "yes",
+        "--appendfsync",
+        "everysec",
+        "--maxmemory-policy",
+        "noeviction",
+        "--save",
+        "",
+        "--daemonize",
+        "no",
     ]
 
 
 def vectors_command() -> list[str]:
-    return [sys.executable, "-m", "retrieval.edge", "--dir", str(settings.EDGE_DIR), "--host", "127.0.0.1", "--port", str(settings.EDGE_PORT)]
+    return [
+        sys.executable,
+        "-m",
+        "retrieval.edge",
+        "--dir",
+        str(settings.EDGE_DIR),
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(settings.EDGE_PORT),
+    ]
 
 
 def worker_command(name: str, *options: str) -> list[str]:
     return [
-        sys.executable, "-m", "celery", "-A", "north", "worker", "--hostname", f"{name}@%h", "--queues", ",".join(settings.WORKERS[name]),
-        "--loglevel", "INFO", "--without-mingle", "--without-gossip", *options,
+        sys.executable,
+        "-m",
+        "celery",
+        "-A",
+        "north",
+        "worker",
+        "--hostname",
+        f"{name}@%h",
+        "--queues",
+        ",".join(settings.WORKERS[name]),
+        "--loglevel",
+        "INFO",
+        "--without-mingle",
+        "--without-gossip",
+        *options,
     ]
 
 
 def web_command() -> list[str]:
     return [
-        sys.executable, "-m", "uvicorn", "north.asgi:application", "--host", settings.HOST, "--port", str(settings.PORT),
-        "--lifespan", "off", "--no-access-log", "--no-server-header", "--timeout-graceful-shutdown", "3", "--log-level", "warning",
+        sys.executable,
+        "-m",
+        "uvicorn",
+        "north.asgi:application",
+        "--host",
+        settings.HOST,
+        "--port",
+        str(settings.PORT),
+        "--lifespan",
+        "off",
+        "--no-access-log",
+        "--no-server-header",
+        "--timeout-graceful-shutdown",
+        "3",
+        "--log-level",
+        "warning",
     ]
 
 
@@ -108,8 +162,14 @@ class Part:
             self.log.replace(self.log.with_suffix(".log.1"))
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
-                list(self.command()), stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
-                cwd=settings.BASE_DIR, env={**os.environ, **self.environment}, preexec_fn=die_with_parent,
+                list(self.command()),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                cwd=settings.BASE_DIR,
+                env={**os.environ, **self.environment},
+                preexec_fn=die_with_parent,  # noqa: PLW1509
             )
         self.started, self.start_at = time.monotonic(), None
 
@@ -130,10 +190,8 @@ class Part:
                 self.process.wait(seconds)
             except subprocess.TimeoutExpired:
                 log.warning("%s did not stop in %s s and is killed.", self.name, seconds)
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self.process.wait()
 
 
@@ -149,8 +207,14 @@ def parts() -> list[Part]:
     if settings.REDIS_URL.startswith(f"unix://{settings.BROKER_SOCKET}"):
         here.append(Part("broker", broker_command, lambda pid: health.broker().ok))
     if settings.QDRANT_URL == f"http://127.0.0.1:{settings.EDGE_PORT}":
-        here.append(Part("vectors", vectors_command, lambda pid: answers(f"{settings.QDRANT_URL}/readyz"),
-                         {"NORTH_EDGE_API_KEY": settings.QDRANT_API_KEY}))
+        here.append(
+            Part(
+                "vectors",
+                vectors_command,
+                lambda pid: answers(f"{settings.QDRANT_URL}/readyz"),
+                {"NORTH_EDGE_API_KEY": settings.QDRANT_API_KEY},
+            )
+        )
     gpu = ["--pool", "threads", "--concurrency", "32"]
     cpu = ["--pool", "prefork", "--concurrency", str(min(4, os.cpu_count() or 1)), "--max-tasks-per-child", "500"]
     here += [
@@ -208,7 +272,9 @@ class Supervisor:
             lived = time.monotonic() - part.started
             part.deaths = part.deaths + 1 if lived < QUICK_DEATH else 0
             part.start_at = time.monotonic() + (min(30.0, 0.5 * 2**part.deaths) if part.deaths else 0)
-            log.error("%s ended with code %s after %.0f s and is started again.", part.name, part.process and part.process.returncode, lived)
+            log.error(
+                "%s ended with code %s after %.0f s and is started again.", part.name, part.process and part.process.returncode, lived
+            )
             part.stop(0)
         if time.monotonic() >= part.start_at:
             part.start()

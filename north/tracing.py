@@ -79,7 +79,10 @@ class JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         line = {
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname, "logger": record.name, "trace": getattr(record, "trace", ""), "message": ONE_TIME.sub(r"/\1/***", record.getMessage()),
+            "level": record.levelname,
+            "logger": record.name,
+            "trace": getattr(record, "trace", ""),
+            "message": ONE_TIME.sub(r"/\1/***", record.getMessage()),
         }
         line |= {name: str(getattr(record, name)) for name in EXTRA if hasattr(record, name)}
         if record.exc_info:

@@ -69,8 +69,10 @@ def index() -> Index:
 def retriever(recheck: Recheck) -> Retriever:
     """Loads the embedding model at the first text that is embedded."""
     return Retriever(
-        index(), recheck=recheck,
-        embed_query=lambda texts: embedder().embed_queries(texts), embed_passages=lambda texts: embedder().embed_passages(texts),
+        index(),
+        recheck=recheck,
+        embed_query=lambda texts: embedder().embed_queries(texts),
+        embed_passages=lambda texts: embedder().embed_passages(texts),
     )
 
 

@@ -18,4 +18,6 @@ def healthz(request: HttpRequest) -> JsonResponse:
 def readyz(request: HttpRequest) -> JsonResponse:
     """Each part by name; 503 where one is not ready."""
     parts = {part["name"]: part["ok"] for part in health.read()["parts"]}
-    return JsonResponse({"status": "ok" if all(parts.values()) else "not ready", "parts": parts}, status=200 if all(parts.values()) else 503)
+    return JsonResponse(
+        {"status": "ok" if all(parts.values()) else "not ready", "parts": parts}, status=200 if all(parts.values()) else 503
+    )

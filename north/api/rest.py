@@ -39,11 +39,16 @@ from retrieval.errors import RetrievalError
 PAGE = 100
 
 api = NinjaAPI(
-    title="North", version="1", auth=Key(), urls_namespace="api", docs_url="/docs", openapi_url="/openapi.json",
+    title="North",
+    version="1",
+    auth=Key(),
+    urls_namespace="api",
+    docs_url="/docs",
+    openapi_url="/openapi.json",
     description="Documents in, cited answers out. Every call needs a key (`Authorization: Bearer north_...`), which belongs to one "
     "workspace and acts as one user: it sees what that user may see.",
 )
-PROBLEMS = {code: Problem for code in (401, 404, 409, 413, 415, 422, 429, 503, 507)}
+PROBLEMS = dict.fromkeys((401, 404, 409, 413, 415, 422, 429, 503, 507), Problem)
 
 
 # --- faults: each error once ----------------------------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ class DocumentOut(Schema):
     sha256: str
     source: uuid.UUID | None = None
     access: list[str] = Field(description='Who may read it: "everyone" in the workspace, names of groups; empty means nobody.')
-    notes: list[str] = []
+    notes: list[str] = Field(default_factory=list)
     created_at: datetime
     ready_at: datetime | None = None
 

@@ -17,10 +17,18 @@ from retrieval.types import Passage
 def document_out(document: Document, workspace: Workspace) -> DocumentOut:
     readers = Readers.of((principal.value for principal in document.principals.all()), workspace, workspace.groups.all())
     return DocumentOut(
-        id=document.pk, name=document.name, status=document.status, error=document.error, media_type=document.media_type,
-        bytes=document.bytes, sha256=document.sha256, source=document.source_id, notes=document.notes,
+        id=document.pk,
+        name=document.name,
+        status=document.status,
+        error=document.error,
+        media_type=document.media_type,
+        bytes=document.bytes,
+        sha256=document.sha256,
+        source=document.source_id,
+        notes=document.notes,
         access=["everyone"] if readers.everyone else [group.name for group in readers.groups],
-        created_at=document.created_at, ready_at=document.ready_at,
+        created_at=document.created_at,
+        ready_at=document.ready_at,
     )
 
 
@@ -41,17 +49,30 @@ def run_out(run: Run, reader: Membership) -> RunOut:
     seen = shown([run], reader)[0]
     citations = [
         CitationOut(
-            start=citation.start, end=citation.end, text=citation.text,
+            start=citation.start,
+            end=citation.end,
+            text=citation.text,
             sources=[asdict(source) for source in citation.sources if not source.closed],
         )
         for citation in seen.citations
     ]
     return RunOut(
-        id=run.pk, thread=run.thread_id, question=run.question, status=run.status, answer=run.answer,
-        citations=citations, unsupported=run.unsupported, refused=run.refused, searched=run.searched,
-        steps=[step_out(step) for step in seen.steps], error=run.error,
+        id=run.pk,
+        thread=run.thread_id,
+        question=run.question,
+        status=run.status,
+        answer=run.answer,
+        citations=citations,
+        unsupported=run.unsupported,
+        refused=run.refused,
+        searched=run.searched,
+        steps=[step_out(step) for step in seen.steps],
+        error=run.error,
         usage={"input_tokens": run.tokens_in, "output_tokens": run.tokens_out},
-        created_at=run.created_at, started_at=run.started_at, first_token_at=run.first_token_at, ended_at=run.ended_at,
+        created_at=run.created_at,
+        started_at=run.started_at,
+        first_token_at=run.first_token_at,
+        ended_at=run.ended_at,
     )
 
 
@@ -61,6 +82,4 @@ def step_out(shown_step: ShownStep) -> StepOut:
     if "found" in step.detail:
         open_ids = {found.document for found in shown_step.found}
         detail["found"] = [one for one in step.detail["found"] if str(one["document"]) in open_ids]
-    return StepOut(
-        key=step.key, kind=step.kind, detail=detail, error=step.error, started_at=step.started_at, ended_at=step.ended_at
-    )
+    return StepOut(key=step.key, kind=step.kind, detail=detail, error=step.error, started_at=step.started_at, ended_at=step.ended_at)

@@ -31,6 +31,8 @@ SANITISER = nh3.Cleaner(
 )
 MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
 PIECE = re.compile(r"<[^>]*>|[^<]+")
+SENTENCE = re.compile(r"[.!?]\s|[。！？]|\n")
+SIGNS = re.compile(r"[#*|`>_]+|-{3,}")
 SYNTAX = " \t\n#>*_`~[]()|!-+=\\:"
 
 
@@ -176,17 +178,46 @@ def matches(text: str, query: str) -> list[Span]:
     return found
 
 
-def excerpt(text: str, query: str, *, length: int = 320) -> tuple[Span, SafeString]:
-    """The stretch of a passage that holds most of the query's words, and its HTML with them marked."""
+def excerpt(text: str, query: str, *, length: int = 320, signs: bool = True) -> tuple[Span, SafeString]:
+    """Where in a passage most of the query's words stand near each other, as a span of whole sentences, and the stretch around it as HTML
+    with the words marked. `signs` False: without the signs of Markdown."""
     found = matches(text, query)
-    best = max(found, key=lambda span: sum(span.start <= other.start < span.start + length for other in found), default=Span(0, 0))
-    start = max(0, min(best.start - length // 6, len(text) - length))
-    start = text.rfind(" ", 0, start + 1) + 1 if start else 0
-    end = min(len(text), start + length)
-    end = end if end == len(text) else max(text.rfind(" ", start, end), start + length // 2)
-    html, at = ["… " if start else ""], start
-    for span in (span for span in found if start <= span.start and span.end <= end):
-        html.append(f"{escape(text[at : span.start])}<mark>{escape(text[span.start : span.end])}</mark>")
+    start, end = _sentences(text, _densest(text, found, length), length)
+    first = max(0, min(start - length // 8, len(text) - length))
+    first = text.rfind(" ", 0, first + 1) + 1 if first else 0
+    last = min(len(text), max(first + length, end))
+    last = last if last == len(text) else max(text.rfind(" ", end, last), end)
+    html, at = ["… " if first else ""], first
+    for span in (span for span in found if first <= span.start and span.end <= last):
+        html.append(f"{_shown(text[at : span.start], signs)}<mark>{escape(text[span.start : span.end])}</mark>")
         at = span.end
-    html.append(f"{escape(text[at:end])}{' …' if end < len(text) else ''}")
+    html.append(f"{_shown(text[at:last], signs)}{' …' if last < len(text) else ''}")
     return Span(start, end), mark_safe("".join(html))  # noqa: S308
+
+
+def _densest(text: str, found: Sequence[Span], length: int) -> Span:
+    """The shortest stretch that holds the most different ones of the words."""
+    best, most = Span(0, min(length, len(text))), (0, 0)
+    for number, first in enumerate(found):
+        seen: set[str] = set()
+        for other in found[number:]:
+            if other.end > first.start + length:
+                break
+            seen.add(text[other.start : other.end].casefold())
+            worth = (len(seen), first.start - other.end)
+            if worth > most or not most[0]:
+                best, most = Span(first.start, other.end), worth
+    return best
+
+
+def _sentences(text: str, span: Span, length: int) -> tuple[int, int]:
+    """The span made as long as the sentences or lines that it begins and ends in, if they are near."""
+    before, after = text[max(0, span.start - length) : span.start], text[span.end : span.end + length]
+    starts = [match.end() for match in SENTENCE.finditer(before)]
+    end = SENTENCE.search(after)
+    start = span.start - len(before) + starts[-1] if starts else span.start - (len(before) if span.start <= length else 0)
+    return start, span.end + (len(after[: end.start()].rstrip()) + (end.group()[0] in ".!?。！？") if end else 0)
+
+
+def _shown(text: str, signs: bool) -> str:
+    return str(escape(text if signs else SIGNS.sub(" ", text)))

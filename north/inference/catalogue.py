@@ -6,6 +6,7 @@ checksum and its own ways to get it. A mirror package is only a container for we
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -236,3 +237,9 @@ def model(name: str) -> Model:
         if known.name == name:
             return known
     raise UnknownModel(f"There is no model {name!r} in the catalogue. It knows: {', '.join(known.name for known in MODELS)}.")
+
+
+def used(engines: Mapping[str, Mapping[str, object]]) -> list[Model]:
+    """The models of the catalogue that these engines (settings.MODELS) read from this machine; what a server elsewhere runs is not ours."""
+    known = {model.name: model for model in MODELS}
+    return [known[str(config["model"])] for config in engines.values() if "models_dir" in config and config["model"] in known]

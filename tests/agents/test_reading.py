@@ -29,10 +29,16 @@ def test_what_fits_is_read_whole_and_nothing_is_embedded() -> None:
 
 
 def test_a_long_passage_is_narrowed_to_the_sentences_that_matter() -> None:
-    (passage,) = choose(["What may a hotel in Zurich cost?"], [[LONG]], embed_letters, Limits(reading_tokens=150))
-    assert "Hotels may cost up to 140 euros" in passage.text
-    assert passage.text == LONG.text[passage.start - LONG.start : passage.end - LONG.start]
-    assert passage.text.endswith(".")
+    chosen = choose(["What may a hotel in Zurich cost?"], [[LONG]], embed_letters, Limits(reading_tokens=150))
+    assert "Hotels may cost up to 140 euros" in chosen[0].text
+    assert sum(len(p.text) for p in chosen) < len(LONG.text) / 3
+    assert all(p.text == LONG.text[p.start - LONG.start : p.end - LONG.start] and p.text.endswith(".") for p in chosen)
+
+
+def test_two_sentences_far_apart_are_both_read() -> None:
+    text = "Calibration is due every year. " + "The housing weighs little and is grey all over. " * 8 + "Calibration costs 80 euros."
+    chosen = choose(["calibration"], [[Passage("x", "x", 0, 0, len(text), text, 1.0)]], embed_letters, Limits(reading_tokens=100))
+    assert [p.text for p in chosen] == ["Calibration is due every year.", "Calibration costs 80 euros."]
 
 
 def test_each_search_gets_something_read() -> None:
@@ -68,7 +74,7 @@ def test_it_keeps_to_the_budget_and_to_the_documents_words(places: list[list[int
     limits = Limits(reading_tokens=budget, passages=most)
     chosen = choose(["How many days of leave?"], found, embed_letters, limits)
     assert bool(chosen) == any(found)
-    assert len(chosen) <= most
+    assert len({(p.document, p.ordinal) for p in chosen}) <= most
     assert len(chosen) == 1 or cost(chosen) <= budget
     originals = {(p.document, p.ordinal): p for results in found for p in results}
     for p in chosen:

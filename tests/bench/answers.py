@@ -62,7 +62,7 @@ def fill(installation: Installation) -> str:
     seconds = time.monotonic() - began
     chunks = installation.run_python(
         "from django.db.models import Sum\nfrom north.documents.models import Document\n"
-        f"print(Document.objects.filter(workspace__slug='demo').aggregate(n=Sum('chunks'))['n'])"
+        "print(Document.objects.filter(workspace__slug='demo').aggregate(n=Sum('chunks'))['n'])"
     ).split()[-1]
     return f"the sample company's {sum(counts.values())} documents ({chunks} chunks) were ready {seconds:.0f} s after `manage.py demo` began"
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.figures import Figure
-from tests.bench.inside.talking import run
 from tests.bench.installations import Installations
 from tests.bench.processes import cpu_seconds, used
+from tests.bench.talking import run
 from tests.bench.texts import document, source
 from tests.bench.upload import uploaded, wait_until_all_ready
 from tests.installation import Installation

@@ -16,8 +16,8 @@ from playwright.sync_api import sync_playwright
 
 from tests.bench.answers import ask
 from tests.bench.figures import Figure
-from tests.bench.inside.talking import run
 from tests.bench.installations import Installations, demo
+from tests.bench.talking import run
 from tests.bench.upload import wait_until_all_ready
 from tests.installation import Installation
 

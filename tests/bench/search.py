@@ -7,8 +7,8 @@ import time
 from typing import Any
 
 from tests.bench.figures import Figure, spread, told
-from tests.bench.inside.talking import run
 from tests.bench.installations import Installations, client
+from tests.bench.talking import run
 from tests.bench.texts import document, question
 from tests.installation import Installation
 

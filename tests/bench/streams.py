@@ -10,9 +10,9 @@ import time
 from typing import Any
 
 from tests.bench.figures import Figure, percentile, spread, told
-from tests.bench.inside.talking import ended, run, started
 from tests.bench.installations import Installations
 from tests.bench.processes import cpu_seconds, memory, used
+from tests.bench.talking import Program, run
 from tests.installation import Installation
 
 COUNT, RATE, SECONDS = 200, 20.0, 24.0
@@ -27,13 +27,13 @@ def measure(installations: Installations) -> list[Figure]:
     installation.api()
     prepared = run("preparing", installation.environment, slug=SLUG, email=EMAIL, count=COUNT)
     begin = time.time() + BEFORE
-    producer = started("producing", installation.environment, runs=prepared["runs"], begin=begin, seconds=SECONDS, rate=RATE)
-    reader = started(
+    producer = Program("producing", installation.environment, runs=prepared["runs"], begin=begin, seconds=SECONDS, rate=RATE)
+    reader = Program(
         "watching", installation.environment, runs=prepared["runs"], slug=SLUG, port=installation.port, key=installation.keys["alice"],
         cookies=prepared["cookies"], connect_at=begin + CONNECT, arrive_seconds=ARRIVE, lose_at=begin + LOSE, end_at=begin + SECONDS + 60,
     )  # fmt: skip
     costs = watched(installation, begin)
-    wrote, read = ended(producer, SECONDS + 90), ended(reader, 90)
+    wrote, read = producer.said(SECONDS + 90), reader.said(90)
     return [judged(wrote, read, costs)]
 
 

@@ -13,7 +13,7 @@ from north.documents import actions, files, rendering
 from north.documents.errors import DocumentError, FileLost, status_of
 from north.documents.models import Document
 from north.documents.rendering import Span
-from north.documents.views.viewing import address, place_words
+from north.documents.views.viewing import MARKDOWN, address, place_words
 from north.workspaces.access import inside
 from north.workspaces.models import Membership, Role
 from retrieval.errors import IndexFault
@@ -68,7 +68,7 @@ def result(row: Document, passages: list[Passage], query: str, membership: Membe
     slug, places = membership.workspace.slug, places_of(row)
     found = []
     for passage in passages:
-        span, html = rendering.excerpt(passage.text, query)
+        span, html = rendering.excerpt(passage.text, query, signs=row.media_type != MARKDOWN)
         span = Span(passage.start + span.start, passage.start + span.end)
         url = address(slug, passage.document, span, passage.sha256)
         found.append(Found(html, place_words(rendering.place_at(places, span.start)), url))

@@ -14,9 +14,8 @@ from django.db.migrations.executor import MigrationExecutor
 
 from north import health
 from north.documents import reconciling
-from north.inference import installed
+from north.inference import catalogue, installed
 from north.inference.errors import ModelError
-from north.management.commands.models import used
 from north.workspaces import audit
 from retrieval.errors import RetrievalError
 
@@ -66,19 +65,28 @@ def settings_findings() -> Iterator[Finding]:
 
 
 def model_files() -> Iterator[Finding]:
-    for model in used():
+    for model in catalogue.used(settings.MODELS):
         problem = ""
         try:
             installed.where(model.name, settings.MODELS_DIR)
         except ModelError as error:
             problem = str(error)
-        yield Finding(model.role + " model", not problem, problem or f"{model.name}, its checksum is right", f"python manage.py models pull {model.name} --again")
+        yield Finding(
+            model.role + " model",
+            not problem,
+            problem or f"{model.name}, its checksum is right",
+            f"python manage.py models pull {model.name} --again",
+        )
 
 
 def part_findings() -> Iterator[Finding]:
     for part in health.read()["parts"]:
-        yield Finding(part["name"], part["ok"], part["message"], "Start North with `make run`; if it runs, read the logs in "
-                      f"{settings.DATA_DIR / 'logs'}.")
+        yield Finding(
+            part["name"],
+            part["ok"],
+            part["message"],
+            f"Start North with `make run`; if it runs, read the logs in {settings.DATA_DIR / 'logs'}.",
+        )
 
 
 def row_findings(*, vectors: bool) -> Iterator[Finding]:
@@ -92,13 +100,21 @@ def row_findings(*, vectors: bool) -> Iterator[Finding]:
     if waiting:
         return
     problems = audit.verify()
-    yield Finding("audit log", not problems, "; ".join(map(str, problems[:3])) or "its chain is whole",
-                  "Find out who changed the audit table; `python manage.py audit verify` lists every break.")
+    yield Finding(
+        "audit log",
+        not problems,
+        "; ".join(map(str, problems[:3])) or "its chain is whole",
+        "Find out who changed the audit table; `python manage.py audit verify` lists every break.",
+    )
     if vectors:
         try:
             lost = reconciling.lost()
         except RetrievalError as error:
             yield Finding("index", False, str(error), "Start the vector service with `make run`.")
             return
-        yield Finding("index", not lost, f"{len(lost)} documents lack their passages" if lost else "every document has its passages",
-                      "Nothing by hand: the sweeper rebuilds them from their text; ask again in a minute.")
+        yield Finding(
+            "index",
+            not lost,
+            f"{len(lost)} documents lack their passages" if lost else "every document has its passages",
+            "Nothing by hand: the sweeper rebuilds them from their text; ask again in a minute.",
+        )

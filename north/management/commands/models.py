@@ -28,13 +28,12 @@ class Command(BaseCommand):
         pull = verbs.add_parser("pull", help="fetch models; without a name those that the settings use")
         pull.add_argument("names", nargs="*")
         pull.add_argument("--again", action="store_true", help="throw away a file that is wrong and fetch it anew")
-        pull.add_argument("--quiet-if-there", action="store_true", help="say nothing of what is there already")
         for verb, words in (("verify", "read every byte and compare the checksums"), ("remove", "delete the files")):
             verbs.add_parser(verb, help=words).add_argument("names", nargs="*" if verb == "verify" else "+")
 
     def handle(self, *, verb: str, names: list[str] | None = None, **options: Any) -> None:
         try:
-            wanted = [catalogue.model(name) for name in names] if names else used()
+            wanted = [catalogue.model(name) for name in names] if names else catalogue.used(settings.MODELS)
             getattr(self, f"handle_{verb}")(wanted, **options)
         except ModelError as error:
             raise CommandError(str(error)) from error
@@ -45,13 +44,10 @@ class Command(BaseCommand):
             use = "used" if model in wanted else ""
             self.stdout.write(f"{model.name:40} {model.role:6} {model.bytes / 1e6:7.0f} MB  {model.licence:12} {here:5} {use}")
 
-    def handle_pull(self, wanted: list[Model], *, again: bool, quiet_if_there: bool, **_: Any) -> None:
+    def handle_pull(self, wanted: list[Model], *, again: bool, **_: Any) -> None:
         folder = Path(settings.MODEL_FOLDER) if settings.MODEL_FOLDER else None
         sources = [source for source in settings.MODEL_SOURCES if source != "folder" or folder]
         for model in wanted:
-            if quiet_if_there and not again and installed.installed(model, settings.MODELS_DIR):
-                installed.where(model.name, settings.MODELS_DIR)
-                continue
             bar = Bar(self, model)
             pulling.pull(
                 model, settings.MODELS_DIR, sources, bar, say=self.stdout.write, settings=SourceSettings(folder=folder), again=again
@@ -67,12 +63,6 @@ class Command(BaseCommand):
         for model in wanted:
             shutil.rmtree(settings.MODELS_DIR / model.name, ignore_errors=True)
             self.stdout.write(f"{model.name} was removed from {settings.MODELS_DIR}")
-
-
-def used() -> list[Model]:
-    """The catalogue's models that the settings name; what a server elsewhere runs is not ours to fetch."""
-    known = {model.name: model for model in catalogue.MODELS}
-    return [known[str(config["model"])] for config in settings.MODELS.values() if "models_dir" in config and config["model"] in known]
 
 
 class Bar:

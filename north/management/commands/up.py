@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import signal
+import subprocess
+import sys
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +17,8 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
 from north.checks import TAG
+from north.inference import catalogue, installed
+from north.inference.errors import ModelError
 from north.supervisor import PartDied, Supervisor, parts, port_problem
 from north.workspaces import actions
 
@@ -31,7 +35,7 @@ class Command(BaseCommand):
             self.check_settings()
             if problem := port_problem(settings.HOST, settings.PORT):
                 raise CommandError(f"{problem} Take another one: PORT={settings.PORT + 100} make run")
-            call_command("models", "pull", "--quiet-if-there")
+            self.have_models()
             call_command("migrate", verbosity=0)
             call_command("collectstatic", interactive=False, verbosity=0)
             supervisor = Supervisor(parts(), self.say)
@@ -57,6 +61,21 @@ class Command(BaseCommand):
         problems = [problem for problem in run_checks(tags=[TAG]) if problem.level >= ERROR and not problem.is_silenced()]
         if problems:
             raise CommandError("\n".join(f"{problem.id}: {problem.msg}\n  What to do: {problem.hint}" for problem in problems))
+
+    def have_models(self) -> None:
+        """Fetches what is missing, in a process of its own, since that loads what this one never needs again."""
+        wanted = catalogue.used(settings.MODELS)
+        missing = [model.name for model in wanted if not installed.installed(model, settings.MODELS_DIR)]
+        if (
+            missing
+            and subprocess.run([sys.executable, "manage.py", "models", "pull", *missing], cwd=settings.BASE_DIR, check=False).returncode
+        ):
+            raise CommandError("The models are not here. What to do stands above; then start North again.")
+        try:
+            for model in wanted:
+                installed.where(model.name, settings.MODELS_DIR)
+        except ModelError as error:
+            raise CommandError(str(error)) from error
 
     def welcome(self, demo: bool) -> None:
         self.say(f"\nNorth runs at {settings.PUBLIC_URL}")

@@ -21,7 +21,6 @@ from north import wiring
 from retrieval import reading, tokens
 from retrieval.chunking import chunk
 from retrieval.types import Chunk
-from tests.bench.inside.talking import answer
 
 BATCHES = (1, 4, 8, 32)
 SAMPLE = 32
@@ -82,7 +81,3 @@ def main(folder: str, half: int) -> dict[str, Any]:
         "all": len(every), "chunks": len(chunks), "characters": sum(map(len, texts)), "batch": batch, "tried": tried, "loop": loop, "north_embed": north,
         "north_embed_with_headings": shown, "sparse": sparse, "cosine": float(np.einsum("nd,nd->n", vectors, own).min()),
     }  # fmt: skip
-
-
-if __name__ == "__main__":
-    answer(main)

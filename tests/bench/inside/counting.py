@@ -18,7 +18,6 @@ from north.documents.readers import Readers
 from north.threads.models import Run, Thread
 from north.workspaces.access import enter
 from north.workspaces.models import Group, Membership, User
-from tests.bench.inside.talking import answer
 
 NO_PAGES = ("api", "healthz", "readyz")
 FILTERS = {"documents:search": "?q=travel", "threads:index": "?q=how"}
@@ -80,7 +79,3 @@ def main(slug: str, email: str) -> dict[str, Any]:
         if not path:
             left_out.append(name)
     return {"pages": pages, "left_out": left_out, "cookies": {key: morsel.value for key, morsel in browser.cookies.items()}}
-
-
-if __name__ == "__main__":
-    answer(main)

@@ -18,7 +18,6 @@ from north.workspaces.models import Group, Membership, User, Workspace
 from retrieval import tokens
 from retrieval.chunking import chunk
 from retrieval.types import Entry, Parsed
-from tests.bench.inside.talking import answer
 from tests.bench.texts import document
 
 GROUPS = 8
@@ -57,7 +56,3 @@ def add(workspace: Workspace, principal: str, number: int, draw: np.random.Gener
     entry = Entry(str(workspace.pk), str(row.pk), "", sha256, name, frozenset({principal}))
     wiring.index().replace(entry, found, vectors, tokens.documents([f"{name}\n{one.text}" for one in found]))
     return len(found)
-
-
-if __name__ == "__main__":
-    answer(main)

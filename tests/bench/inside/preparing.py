@@ -12,7 +12,6 @@ from django.utils import timezone
 
 from north.threads.models import Run, Thread
 from north.workspaces.models import User, Workspace
-from tests.bench.inside.talking import answer
 
 
 def main(slug: str, email: str, count: int) -> dict[str, Any]:
@@ -23,7 +22,3 @@ def main(slug: str, email: str, count: int) -> dict[str, Any]:
     browser = Client()
     browser.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
     return {"runs": [str(run.pk) for run in runs], "cookies": {name: morsel.value for name, morsel in browser.cookies.items()}}
-
-
-if __name__ == "__main__":
-    answer(main)

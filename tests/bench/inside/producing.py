@@ -18,7 +18,6 @@ from agents.events import Answered, StepFinished, StepStarted
 from north.threads import journal
 from north.threads.models import Run
 from north.threads.recording import Recorder
-from tests.bench.inside.talking import answer
 
 GROUP = 10
 
@@ -66,7 +65,3 @@ def ended(recorders: list[Recorder]) -> dict[str, Any]:
         recorder.done(Answered(recorder.answer, (), (), False, (), ()))
     rows = Run.objects.filter(pk__in=[recorder.run.pk for recorder in recorders]).values_list("pk", "status", "answer")
     return {"answers": {str(pk): hashlib.sha256(text.encode()).hexdigest() for pk, status, text in rows if status == Run.Status.DONE}}
-
-
-if __name__ == "__main__":
-    answer(main)

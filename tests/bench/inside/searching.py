@@ -16,7 +16,6 @@ from north.workspaces.models import User
 from retrieval import tokens
 from retrieval.retriever import Retriever
 from retrieval.types import Scope
-from tests.bench.inside.talking import answer
 from tests.bench.texts import question
 
 T = TypeVar("T")
@@ -65,7 +64,3 @@ def in_parts(query: str, clock: Clock, slug: str, user: User) -> None:
     clock("retriever", lambda: retriever.search(query, scope, 10))
     vector, words = wiring.embedder().embed_queries([query])[0], tokens.query(query)
     clock("index", lambda: wiring.index().query(scope, vector, words, limit=50))
-
-
-if __name__ == "__main__":
-    answer(main)

@@ -11,8 +11,6 @@ import re
 import time
 from typing import Any
 
-from tests.bench.inside.talking import answer
-
 RETRY_SECONDS = 1.0
 
 
@@ -163,7 +161,3 @@ def thinned(values: list[float]) -> list[float]:
     """Evenly chosen of the sorted values, with the largest: percentiles stay."""
     ordered = sorted(values)
     return [*ordered[:: max(1, len(ordered) // 2000)], *ordered[-1:]]
-
-
-if __name__ == "__main__":
-    answer(main, with_django=False)
