@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 FLOORS = [
-    {"retrieval", "north.workspaces", "north.inference", "north.outbound", "north.tracing", "north.leases", "north.failpoints", "north.broker", "north.health"},
+    {"retrieval", "north.workspaces", "north.inference", "north.outbound", "north.tracing", "north.leases", "north.failpoints", "north.hints", "north.broker", "north.health"},
     {"north.wiring", "agents"},
     {"north.documents"},
     {"north.threads"},
@@ -159,7 +159,23 @@ def test_files_stay_readable(module: str) -> None:
 
 
 def test_the_top_level_is_as_the_readme_says() -> None:
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
-    top = {line.split("/")[0] for line in listed}
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
+    top = {line.split("/")[0] for line in listed if line}
     ours = {"manage.py", "north", "agents", "retrieval", "templates", "docker", "tests", "README.md", "pyproject.toml", "Makefile", "LICENSE"}
     assert {name for name in top if not name.startswith(".")} <= ours
+
+
+def test_every_hint_names_a_task() -> None:
+    """Hints go by name, so that pages need not load what only workers need."""
+    given = set()
+    for module in MODULES:
+        for node in ast.walk(tree(module)):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith(("documents.", "threads.")):
+                given.add(node.value)
+    tasks = {
+        f"{room}.{node.name}"
+        for room in ("documents", "threads")
+        for node in tree(f"north.{room}.tasks").body
+        if isinstance(node, ast.FunctionDef) and any(getattr(mark, "id", "") == "shared_task" for mark in node.decorator_list)
+    }
+    assert {name for name in given if name.count(".") == 1 and " " not in name} <= tasks

@@ -21,11 +21,12 @@ from django.utils.translation import gettext as _
 from kombu.exceptions import OperationalError
 
 from north.broker import redis_client
-from north.documents import files, syncing, tasks
+from north.documents import files
 from north.documents.errors import NoAnswer, NobodyChosen, Refused, disk
 from north.documents.files import Stream
 from north.documents.models import Document, DocumentQuerySet, Principal, Source, SyncRun
 from north.documents.readers import Readers
+from north.hints import hint, send
 from north.workspaces.access import principals
 from north.workspaces.audit import record
 from north.workspaces.models import Group, Membership
@@ -40,9 +41,9 @@ WHOLE = (b"PK\3\4", b"PK\5\6", b"\xd0\xcf\x11\xe0")
 """How archives and compound files begin."""
 
 
-def soon(task: Any, *arguments: Any) -> None:
+def soon(task: str, *arguments: Any) -> None:
     """Hints at work once this transaction is durable."""
-    transaction.on_commit(partial(tasks.hint, task, *arguments), robust=True)
+    transaction.on_commit(partial(hint, task, *arguments), robust=True)
 
 
 # --- documents ---------------------------------------------------------------------------------------------------------------------
@@ -88,7 +89,7 @@ def keep(document: Document, readers: Readers, actor: Membership) -> None:
     values = readers.principals(actor.workspace)
     Principal.objects.bulk_create([Principal(document=document, value=value) for value in values])
     record("document.upload", actor=actor, thing=document, name=document.name, bytes=document.bytes, readers=str(readers))
-    soon(tasks.prepare)
+    soon("documents.prepare")
 
 
 def chosen(groups: Sequence[Group] | None, actor: Membership) -> Readers:
@@ -119,7 +120,7 @@ def restrict(document: Document, readers: Readers, *, actor: Membership) -> None
     with transaction.atomic():
         if document.restrict(readers.principals(actor.workspace)):
             record("document.restrict", actor=actor, thing=document, name=document.name, readers=str(readers))
-            soon(tasks.index)
+            soon("documents.index")
 
 
 def delete(document: Document, *, actor: Membership) -> None:
@@ -130,7 +131,7 @@ def delete(document: Document, *, actor: Membership) -> None:
     with transaction.atomic():
         if Document.objects.filter(pk=document.pk).bury():
             record("document.delete", actor=actor, thing=document, name=document.name)
-            soon(tasks.index)
+            soon("documents.index")
 
 
 def retry(document: Document, *, actor: Membership) -> None:
@@ -139,7 +140,7 @@ def retry(document: Document, *, actor: Membership) -> None:
     with transaction.atomic():
         if document.requeue():
             record("document.retry", actor=actor, thing=document, name=document.name)
-            soon(tasks.prepare)
+            soon("documents.prepare")
 
 
 def managed(document: Document, actor: Membership) -> None:
@@ -153,7 +154,7 @@ def search(query: str, *, top_k: int, actor: Membership) -> list[Passage]:
     try:
         redis_client().ping()
         arguments = (reply_to, str(actor.workspace_id), str(actor.user_id), query, top_k)
-        tasks.search.apply_async(arguments, expires=ANSWER_SECONDS, retry=False)
+        send("documents.search", *arguments, expires=ANSWER_SECONDS)
         for _half in range(2):
             if answer := redis_client().blpop([reply_to], timeout=ANSWER_SECONDS / 2):
                 return unpacked(json.loads(answer[1]))
@@ -198,7 +199,7 @@ def edit_source(source: Source, *, name: str, path: str, schedule: int, readers:
         record("source.edit", actor=actor, thing=source, name=name, path=config["path"], readers=str(readers))
         if before != source.principals:
             Document.objects.alive().filter(source=source).restrict(source.principals)
-            soon(tasks.index)
+            soon("documents.index")
 
 
 def delete_source(source: Source, *, actor: Membership) -> None:
@@ -210,7 +211,7 @@ def delete_source(source: Source, *, actor: Membership) -> None:
         record("source.delete", actor=actor, thing=source, name=source.name, documents=count)
         Document.objects.filter(source=source).update(source=None)
         source.delete()
-        soon(tasks.index)
+        soon("documents.index")
 
 
 def sync_now(source: Source, *, actor: Membership) -> SyncRun | None:
@@ -224,9 +225,9 @@ def sync_now(source: Source, *, actor: Membership) -> SyncRun | None:
 
 
 def start(source: Source) -> SyncRun | None:
-    run = syncing.begin(source)
+    run = source.begin()
     if run:
-        soon(tasks.sync, str(run.pk))
+        soon("documents.sync", str(run.pk))
     return run
 
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
+from functools import partial
 from typing import Any, ClassVar, Self
 
-from django.db import models, transaction
+from django.db import IntegrityError, models, transaction
 from django.db.models import Exists, F, OuterRef, Q
+from django.db.models.signals import post_delete
+from django.dispatch import receiver
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from north.hints import hint
 from north.leases import Leased, LeasedQuerySet, LeaseLost
 from north.workspaces.models import Membership, User, Workspace
 
@@ -43,6 +47,16 @@ class Source(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def begin(self) -> SyncRun | None:
+        """A pass that waits for a worker; `None` where one is under way."""
+        try:
+            with transaction.atomic():
+                run = SyncRun.objects.create(source=self)
+                Source.objects.filter(pk=self.pk).update(synced_at=timezone.now())
+                return run
+        except IntegrityError:
+            return None
 
 
 class SyncRun(Leased):
@@ -251,3 +265,9 @@ class Principal(models.Model):
 
     def __str__(self) -> str:
         return self.value
+
+
+@receiver(post_delete, sender=Workspace)
+def take_along(instance: Workspace, **_arguments: Any) -> None:
+    """A deleted workspace takes its points and files with it."""
+    transaction.on_commit(partial(hint, "documents.forget_workspace", str(instance.pk)), robust=True)

@@ -11,14 +11,10 @@ from django.db.models.functions import Substr
 
 from north import wiring
 from north.documents.models import Document
-from north.workspaces.access import enter, principals
-from north.workspaces.models import Membership, User
+from north.documents.readers import scope_of
+from north.workspaces.access import enter
+from north.workspaces.models import User
 from retrieval.types import Passage, Scope
-
-
-def scope_of(membership: Membership) -> Scope:
-    """What this person may read, as it is now."""
-    return Scope(str(membership.workspace_id), principals(membership))
 
 
 def recheck(scope: Scope, passages: Sequence[Passage]) -> list[Passage]:

@@ -9,7 +9,9 @@ from typing import Self
 from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 
-from north.workspaces.models import Group, Workspace
+from north.workspaces.access import principals
+from north.workspaces.models import Group, Membership, Workspace
+from retrieval.types import Scope
 
 
 @dataclass(frozen=True)
@@ -42,3 +44,8 @@ class Readers:
             return _("everyone in the workspace")
         names = [group.name for group in self.groups] + ([_("people named by the source")] if self.others else [])
         return get_text_list(names, _("and")) if names else _("nobody")
+
+
+def scope_of(membership: Membership) -> Scope:
+    """What this person may read, as it is now."""
+    return Scope(str(membership.workspace_id), principals(membership))

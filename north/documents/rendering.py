@@ -214,9 +214,10 @@ def _sentences(text: str, span: Span, length: int) -> tuple[int, int]:
     """The span made as long as the sentences or lines that it begins and ends in, if they are near."""
     before, after = text[max(0, span.start - length) : span.start], text[span.end : span.end + length]
     starts = [match.end() for match in SENTENCE.finditer(before)]
-    end = SENTENCE.search(after)
     start = span.start - len(before) + starts[-1] if starts else span.start - (len(before) if span.start <= length else 0)
-    return start, span.end + (len(after[: end.start()].rstrip()) + (end.group()[0] in ".!?。！？") if end else 0)
+    if end := SENTENCE.search(after):
+        return start, span.end + len(after[: end.start() + (not end.group().isspace())])
+    return start, span.end + (len(after.rstrip()) if len(after) < length else 0)
 
 
 def _shown(text: str, signs: bool) -> str:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -23,17 +23,6 @@ from retrieval.types import Cursor, Deleted, Item, Skipped, Unchanged
 KEPT_RUNS = 30
 TOLD = 200
 """So many skipped things are named; the others are counted."""
-
-
-def begin(source: Source) -> SyncRun | None:
-    """A pass that waits for a worker; `None` where one is under way."""
-    try:
-        with transaction.atomic():
-            run = SyncRun.objects.create(source=source)
-            Source.objects.filter(pk=source.pk).update(synced_at=timezone.now())
-            return run
-    except IntegrityError:
-        return None
 
 
 def run(row: SyncRun, *, found: Callable[[], None]) -> None:

@@ -18,17 +18,14 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import timedelta
-from functools import partial
 from typing import Any
 
 import redis
-from celery import Task, shared_task
+from celery import shared_task
 from celery.worker import state as worker_state
 from django.conf import settings
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError
 from django.db.models import F
-from django.db.models.signals import post_delete
-from django.dispatch import receiver
 from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -39,9 +36,9 @@ from north.broker import redis_client
 from north.documents import files, passages, reconciling, stages, syncing
 from north.documents.errors import FileLost
 from north.documents.models import UNHELD, UNREAD, Document, DocumentQuerySet, Source, Status, SyncRun
+from north.hints import hint
 from north.leases import LeaseLost
 from north.tracing import trace_id
-from north.workspaces.models import Workspace
 from retrieval.errors import ParseError, ReaderUnavailable
 
 logger = logging.getLogger(__name__)
@@ -53,24 +50,15 @@ OWN_FAULTS = (ParseError, FileLost, ReaderUnavailable)
 """Of one document's, and of no other's; a reader that was killed may have been killed by what it read."""
 
 
-def hint(task: Task, *arguments: Any, expires: float | None = None) -> None:
-    """Says that work is due. Without a broker this is only logged: the sweeper says it again."""
-    try:
-        redis_client().ping()  # which fails at once, where the publisher tries for seconds
-        task.apply_async(arguments, expires=expires, retry=False)
-    except (OperationalError, redis.RedisError) as error:
-        logger.warning("The broker took no hint for %s (%s); it is given again.", task.name, error)
-
-
 @shared_task
 def prepare() -> None:
     """Reads what is due. After some seconds it lets other tasks of the worker in and comes again."""
     until = time.monotonic() + SLICE_SECONDS
     while document := take_next(Document.objects.alive().filter(status__in=UNREAD)):
         if attempt(document, stages.read) and document.status == Status.INDEXING:
-            hint(index)
+            hint("documents.index")
         if time.monotonic() > until:
-            hint(prepare)
+            hint("documents.prepare")
             return
 
 
@@ -205,7 +193,7 @@ def sync(run_id: str) -> None:
             syncing.end(run, error=_("North stopped several times during this sync. Try again; if it happens again, look at the logs."))
             return
         with run.kept_alive():
-            syncing.run(run, found=lambda: hint(prepare))
+            syncing.run(run, found=lambda: hint("documents.prepare"))
     except LeaseLost as loss:
         logger.info("%s", loss, extra={"source": run.source_id})
     except Exception as error:
@@ -213,8 +201,8 @@ def sync(run_id: str) -> None:
         logger.warning("A sync failed: %s", error, exc_info=not known, extra={"source": run.source_id})
         words = str(error) if known else _("Something unexpected happened (%s). It is in the logs.") % type(error).__name__
         syncing.end(run, error=words)
-    hint(prepare)
-    hint(index)
+    hint("documents.prepare")
+    hint("documents.index")
 
 
 @shared_task
@@ -222,8 +210,8 @@ def sync_due() -> None:
     """Begins a pass over each source whose time has come; now and then clears away files that no row knows."""
     for source in Source.objects.filter(schedule__gt=0):
         due = source.synced_at is None or source.synced_at + timedelta(seconds=source.schedule) <= timezone.now()
-        if due and (run := syncing.begin(source)):
-            hint(sync, str(run.pk))
+        if due and (run := source.begin()):
+            hint("documents.sync", str(run.pk))
     if redis_client().set("north:tidied", 1, nx=True, ex=3600):
         reconciling.tidy()
 
@@ -233,14 +221,14 @@ def sweep() -> None:
     """Hints at all that is due: after a crash, an outage, or a broker that lost its messages. Finds what the index has lost."""
     unread = Document.objects.alive().filter(status__in=UNREAD).due().count()
     for _number in range(min(unread, 4)):
-        hint(prepare, expires=30)
+        hint("documents.prepare", expires=30)
     changed = Document.objects.alive().filter(status=Status.READY).exclude(indexed_access=F("access"))
     for rows in (Document.objects.alive().filter(status=Status.INDEXING), Document.objects.filter(deleted_at__isnull=False), changed):
         if rows.due().exists():
-            hint(index, expires=30)
+            hint("documents.index", expires=30)
             break
     for pk in SyncRun.objects.filter(status__in=SyncRun.WORKING).due().values_list("pk", flat=True):
-        hint(sync, str(pk), expires=30)
+        hint("documents.sync", str(pk), expires=30)
     reconciling.glance()
 
 
@@ -250,7 +238,3 @@ def forget_workspace(workspace_id: str) -> None:
     wiring.index().forget_workspace(workspace_id)
     files.remove(workspace_id)
 
-
-@receiver(post_delete, sender=Workspace)
-def workspace_deleted(instance: Workspace, **_arguments: Any) -> None:
-    transaction.on_commit(partial(hint, forget_workspace, str(instance.pk)), robust=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from django.db import IntegrityError, transaction
 from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from north.threads import tasks
+from north.hints import hint
 from north.threads.errors import StillWorking, TooMany, Unaskable
 from north.threads.journal import pen
 from north.threads.models import OPEN, TITLE_LENGTH, Run, Thread
@@ -16,6 +18,8 @@ from north.tracing import trace_id
 from north.workspaces import audit
 from north.workspaces.models import Membership
 
+MESSAGE_SECONDS = 30
+"""A hint older than this is void: the sweeper gives a new one."""
 QUESTION_LENGTH = 8000
 OPEN_RUNS = 5
 """Questions of one person that may wait for their answers in one workspace."""
@@ -47,7 +51,7 @@ def ask(thread: Thread, question: str, *, actor: Membership) -> Run:
         Thread.objects.filter(pk=thread.pk).update(asked_at=timezone.now(), title=title)
         thread.title = title
         audit.record("run.start", actor=actor, thing=run, thread=str(thread.pk))
-        transaction.on_commit(lambda: tasks.publish(run.pk))
+        transaction.on_commit(partial(hint, "threads.execute", str(run.pk), expires=MESSAGE_SECONDS), robust=True)
     return run
 
 

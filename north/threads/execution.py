@@ -66,7 +66,7 @@ def context(run: Run, membership: Membership, watch: Watch) -> Context:
         run_id=str(run.pk),
         model=wiring.chat_model(),
         search=Searching(run),
-        embed=wiring.embedder().embed_passages,
+        embed=wiring.embedder().embed_queries,
         checkpointer=wiring.checkpointer(),
         grounded=membership.workspace.grounded,
         instructions=agent.instructions if agent else "",

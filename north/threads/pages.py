@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
+from uuid import UUID
 
 from django.db.models import QuerySet
+from django.http import Http404
 from django.urls import reverse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -70,8 +72,12 @@ def runs_of(runs: QuerySet[Run], membership: Membership) -> list[RunPage]:
     return [page_of(one, slug) for one in shown(list(runs.prefetch_related("steps", "citations")), membership)]
 
 
-def run_page(run: Run, membership: Membership) -> RunPage:
-    return runs_of(Run.objects.of(membership).filter(pk=run.pk), membership)[0]
+def run_page(run_id: UUID, membership: Membership) -> RunPage:
+    """Raises `Http404`."""
+    found = runs_of(Run.objects.of(membership).filter(pk=run_id), membership)
+    if not found:
+        raise Http404
+    return found[0]
 
 
 def page_of(one: Shown, slug: str) -> RunPage:

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from north.documents.models import Document
-from north.documents.passages import scope_of
+from north.documents.readers import scope_of
 from north.threads.models import Citation, Run, Step
 from north.workspaces.models import Membership
 

@@ -23,6 +23,7 @@ from django.conf import settings
 from django.contrib.auth import get_user
 from django.db import close_old_connections, connection
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.shortcuts import get_object_or_404
 from django.template.loader import render_to_string
 from django.utils import translation
 from django.utils.module_loading import import_string
@@ -33,7 +34,7 @@ from redis.exceptions import RedisError
 from north.threads import pages
 from north.threads.following import TooSlow, follower
 from north.threads.journal import Entry
-from north.threads.models import Run
+from north.threads.models import OPEN, Run
 from north.threads.reading import documents_told, open_documents, payload_shown
 from north.threads.recording import citation_payload, result_payload, step_payload
 from north.workspaces.access import enter
@@ -41,7 +42,7 @@ from north.workspaces.models import Membership, User
 
 logger = logging.getLogger(__name__)
 
-LOOK_SECONDS = 5
+LOOK_SECONDS = 8
 GRACE_SECONDS = 1
 """From the last row to the last entry of the journal."""
 PING_SECONDS = 12
@@ -114,20 +115,16 @@ async def readable(door: Door, entries: Sequence[Entry]) -> list[Sequence[Entry]
 
 
 def is_over(run_id: UUID, door: Door) -> bool:
-    return find(run_id, door()).over
-
-
-def find(run_id: UUID, membership: Membership) -> Run:
-    run = Run.objects.of(membership).filter(pk=run_id).first()
-    if run is None:
+    status = Run.objects.of(door()).filter(pk=run_id).values_list("status", flat=True).first()
+    if status is None:
         raise Http404
-    return run
+    return status not in OPEN
 
 
 def from_rows(run_id: UUID, door: Door) -> Sequence[Entry]:
     """A finished run in two entries."""
     membership = door()
-    run = find(run_id, membership)
+    run = get_object_or_404(Run.objects.of(membership), pk=run_id)
     citations = [citation_payload(citation) for citation in run.citations.all()]
     result = result_payload(run, citations) if run.status == Run.Status.DONE else None
     steps = [step_payload(step) for step in run.steps.all()]
@@ -215,8 +212,7 @@ class Page:
     def final(self) -> str:
         """The finished run, as a reload of the page would show it."""
         with translation.override(self.language):
-            membership = self.door()
-            run = pages.run_page(find(self.run_id, membership), membership)
+            run = pages.run_page(self.run_id, self.door())
             return render_to_string(f"{SHOWN}#run", {"run": run, "out_of_band": True})
 
 

@@ -13,13 +13,13 @@ from django.conf import settings
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from kombu.exceptions import OperationalError
-from redis import RedisError
 
 from agents.errors import Cancelled
 from north import wiring
+from north.hints import hint
 from north.leases import LeaseLost
 from north.threads import journal
+from north.threads.actions import MESSAGE_SECONDS
 from north.threads.errors import SourcesChanged
 from north.threads.execution import attempt
 from north.threads.models import OPEN, Run, Thread
@@ -30,16 +30,11 @@ logger = logging.getLogger(__name__)
 
 SLOTS = threading.BoundedSemaphore(settings.RUNS_AT_ONCE)
 SWEPT = 50
-MESSAGE_SECONDS = 30
 PENDING_MINUTES = 30
 
 
 def publish(run_id: UUID) -> None:
-    """Says that this run is due. Without a broker this is only logged: the sweeper says it again."""
-    try:
-        execute.apply_async([str(run_id)], expires=MESSAGE_SECONDS, retry=False)
-    except (OperationalError, RedisError) as error:
-        logger.warning("The broker did not take a run (%s); it is offered again.", error, extra={"run": run_id})
+    hint("threads.execute", str(run_id), expires=MESSAGE_SECONDS)
 
 
 @shared_task

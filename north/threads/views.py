@@ -104,7 +104,7 @@ def again(request: HttpRequest, membership: Membership, run_id: UUID) -> HttpRes
 def added(request: HttpRequest, membership: Membership, run: Run) -> HttpResponse:
     """The new run at the end of its thread; it opens its stream by itself."""
     if request.htmx:  # type: ignore[attr-defined]
-        return render(request, "threads/thread.html#run", {"run": pages.run_page(run, membership)})
+        return render(request, "threads/thread.html#run", {"run": pages.run_page(run.pk, membership)})
     return HttpResponseRedirect(reverse("threads:thread", args=[membership.workspace.slug, run.thread_id]) + f"#run-{run.pk}")
 
 

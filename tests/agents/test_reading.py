@@ -30,7 +30,7 @@ def test_what_fits_is_read_whole_and_nothing_is_embedded() -> None:
 
 def test_a_long_passage_is_narrowed_to_the_sentences_that_matter() -> None:
     chosen = choose(["What may a hotel in Zurich cost?"], [[LONG]], embed_letters, Limits(reading_tokens=150))
-    assert "Hotels may cost up to 140 euros" in chosen[0].text
+    assert any("Hotels may cost up to 140 euros" in p.text for p in chosen)
     assert sum(len(p.text) for p in chosen) < len(LONG.text) / 3
     assert all(p.text == LONG.text[p.start - LONG.start : p.end - LONG.start] and p.text.endswith(".") for p in chosen)
 

@@ -11,6 +11,14 @@ from typing import Any
 
 from tests.installation import ROOT
 
+READY = "ready"
+
+
+def when_to_begin() -> float:
+    """In the program: says that it is ready, and waits for the time."""
+    print(READY, flush=True)
+    return float(sys.stdin.readline())
+
 
 class Program:
     """The program of this name, running; `said` waits for what it returns."""
@@ -19,8 +27,20 @@ class Program:
         self.name = name
         command = [sys.executable, "-m", "tests.bench.inside", name, json.dumps(arguments)]
         self.process = subprocess.Popen(
-            command, cwd=ROOT, env={**os.environ, **environment}, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
+            command, cwd=ROOT, env={**os.environ, **environment}, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+
+    def begins(self, at: float) -> None:
+        """Tells the program when to begin (seconds since 1970)."""
+        assert self.process.stdin
+        print(at, file=self.process.stdin, flush=True)
+
+    def is_ready(self) -> None:
+        """Waits until the program has said that it is ready to be told when to begin."""
+        assert self.process.stdout
+        if self.process.stdout.readline() != READY + "\n":
+            self.said(10)
 
     def said(self, seconds: float) -> Any:
         """Raises RuntimeError, with its last words, for a program that fails or takes longer."""

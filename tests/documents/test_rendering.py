@@ -131,7 +131,8 @@ def test_an_excerpt_is_of_the_text_and_escaped(text: str, query: str) -> None:
 
 
 def test_an_excerpt_spans_the_sentences_in_which_most_of_the_words_stand_together() -> None:
-    text = "Our parental club. " + "Filler words. " * 50 + "## Rules\n\nParental leave lasts **sixteen** weeks. It is paid. " + "Filler words. " * 50
+    filler = "Filler words. " * 50
+    text = f"Our parental club. {filler}## Rules\n\nParental leave lasts **sixteen** weeks. It is paid. {filler}"
     span, html = rendering.excerpt(text, "parental leave weeks", length=160, signs=False)
     assert text[span.start : span.end] == "Parental leave lasts **sixteen** weeks."
     assert "<mark>Parental</mark> <mark>leave</mark> lasts  sixteen  <mark>weeks</mark>." in html

@@ -15,7 +15,8 @@ from north import wiring
 from north.celery import app
 from north.documents import actions, tasks
 from north.documents.models import Document
-from north.documents.passages import recheck, scope_of
+from north.documents.passages import recheck
+from north.documents.readers import scope_of
 from north.workspaces.models import Group, Membership, Workspace
 from retrieval.types import Passage
 from tests.documents.conftest import ready

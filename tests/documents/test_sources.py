@@ -39,7 +39,7 @@ def made(folder: Path, actor: Membership, readers: Readers | None = None) -> Sou
 
 
 def synced(source: Source) -> SyncRun:
-    run = syncing.begin(source) or source.sync_runs.get(status__in=SyncRun.WORKING)
+    run = source.begin() or source.sync_runs.get(status__in=SyncRun.WORKING)
     tasks.sync(str(run.pk))
     run.refresh_from_db()
     return run
@@ -136,7 +136,7 @@ def test_an_empty_or_too_large_file_is_skipped_in_words(folder: Path, editor: Me
 
 def pass_over(source: Source) -> syncing.Pass:
     SyncRun.objects.filter(source=source).update(status="done")
-    run = syncing.begin(source)
+    run = source.begin()
     assert run is not None
     row = SyncRun.objects.take(run.pk)
     row.write(status="running")

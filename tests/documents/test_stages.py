@@ -13,7 +13,8 @@ from django.utils import timezone
 from north import wiring
 from north.documents import files, stages, tasks
 from north.documents.models import Document, Status
-from north.documents.passages import recheck, scope_of
+from north.documents.passages import recheck
+from north.documents.readers import scope_of
 from north.workspaces.models import Membership, Workspace
 from retrieval.errors import IndexUnavailable, ReaderUnavailable, Unreadable
 from tests.documents.conftest import make, read, ready

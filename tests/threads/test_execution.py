@@ -1,14 +1,291 @@
 from __future__ import annotations
 
-import pytest
+import threading
+from collections.abc import Callable, Iterator
+from datetime import timedelta
 
+import pytest
+import redis
+from django.conf import LazySettings
+from django.db import connections
+from django.utils import timezone
+
+from agents.errors import ModelFailed
+from north import wiring
+from north.documents.models import Document
+from north.leases import LeaseLost
+from north.threads import actions, tasks
+from north.threads.journal import entry, key, pen
 from north.threads.models import Run
+from north.workspaces.models import Membership, User
+from tests.threads.conftest import Actor, Shelve, finish
 
 pytestmark = pytest.mark.django_db(transaction=True)
+QUESTION = "How long is the notice period?"
 
 
-def test_it_answers_from_the_documents_with_citations_that_rest_on_them(answered: Run) -> None:
+@pytest.fixture
+def asked(transactional_db: None, broker: redis.Redis, model: Actor, notice: Document, reader: Membership) -> Run:
+    """A question of rita's that waits for its worker."""
+    return actions.start(QUESTION, actor=reader)
+
+
+def while_it_writes(model: Actor, happens: Callable[[], object], after: int = 3) -> None:
+    """Lets something happen when the model has written so many words of its answer."""
+    ordinary = Actor._stream
+
+    def stream(self: Actor, messages: list, **bound: object) -> Iterator:
+        for number, piece in enumerate(ordinary(self, messages, **bound)):
+            if number == after and "response_format" not in bound:
+                aside = threading.Thread(target=in_own_connection, args=[happens])
+                aside.start()
+                aside.join()
+            yield piece
+
+    object.__setattr__(model, "_stream", stream.__get__(model))
+
+
+@pytest.fixture(autouse=True)
+def as_before(model: Actor) -> Iterator[None]:
+    yield
+    model.__dict__.pop("_stream", None)
+
+
+def in_own_connection(happens: Callable[[], object]) -> None:
+    try:
+        happens()
+    finally:
+        connections.close_all()
+
+
+def kinds(run: Run) -> list[str]:
+    return [entry(id, fields).kind for id, fields in pen().xrange(key(run.pk))]
+
+
+def test_it_answers_from_the_documents_with_citations_that_rest_on_them(answered: Run, notice: Document) -> None:
     assert (answered.status, answered.error) == ("done", "")
     assert answered.answer == "The notice period is thirty days for all staff."
     citation = answered.citations.get()
     assert answered.answer[citation.start : citation.end] == citation.text
+    source = citation.sources[0]
+    assert source["document"] == str(notice.pk)
+    assert notice.text[source["start"] : source["end"]] == source["text"]
+
+
+def test_it_keeps_what_was_done_when_and_with_how_many_tokens(answered: Run) -> None:
+    assert [step.kind for step in answered.steps.all()] == ["plan", "search", "read", "answer", "cite"]
+    assert all(step.ended_at >= step.started_at for step in answered.steps.all())
+    assert answered.searched == [QUESTION]
+    assert answered.created_at <= answered.started_at <= answered.first_token_at <= answered.ended_at
+    assert answered.tokens_out > 0
+
+
+def test_the_first_thing_is_shown_before_any_model_is_asked(asked: Run, model: Actor) -> None:
+    seen: list[list[str]] = []
+    ordinary = model.answer
+    object.__setattr__(model, "answer", lambda call: seen.append(kinds(asked)) or ordinary(call))
+    finish(asked)
+    model.__dict__.pop("answer")
+    assert seen[0][:2] == ["restart", "step"]
+
+
+def test_nothing_of_a_finished_run_stays_in_the_checkpoints(answered: Run) -> None:
+    assert wiring.checkpointer().get({"configurable": {"thread_id": str(answered.pk)}}) is None
+    assert not answered.checkpointed
+
+
+def test_a_follow_up_knows_what_was_said_before(answered: Run, model: Actor, reader: Membership) -> None:
+    model.calls.clear()
+    finish(actions.ask(answered.thread, "And for managers?", actor=reader))
+    assert any(answered.answer in message.text for message in model.calls[0].messages)
+
+
+def test_a_follow_up_is_not_told_an_answer_from_what_was_taken_away(
+    answered: Run, model: Actor, reader: Membership, notice: Document, shelve: Shelve
+) -> None:
+    shelve("travel.txt", "Managers travel in first class.")
+    notice.restrict([])
+    model.calls.clear()
+    finish(actions.ask(answered.thread, "And for managers?", actor=reader))
+    assert not any(answered.answer in message.text for call in model.calls for message in call.messages)
+
+
+def test_it_is_told_nothing_that_the_asker_may_not_read(
+    transactional_db: None, broker: redis.Redis, model: Actor, shelve: Shelve, reader: Membership
+) -> None:
+    shelve("secret.txt", "The notice period of the board is one day, says the secret memo.", principals=[])
+    run = finish(actions.start(QUESTION, actor=reader))
+    assert run.refused
+    assert not any("secret memo" in message.text for call in model.calls for message in call.messages)
+    assert "secret" not in "".join(str(step.detail) for step in run.steps.all())
+
+
+# --- stopping ----------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_person_stops_it_and_what_was_written_stays(asked: Run, model: Actor, reader: Membership) -> None:
+    model.says, model.delay = "word " * 100, 0.05
+    while_it_writes(model, lambda: actions.cancel(Run.objects.get(pk=asked.pk), actor=reader))
+    run = finish(asked)
+    assert (run.status, run.error) == ("cancelled", "")
+    assert run.answer.startswith("word word")
+    assert len(run.answer) < 200
+    assert kinds(run)[-1] == "end"
+
+
+def test_a_waiting_one_is_stopped_at_once(asked: Run, reader: Membership) -> None:
+    actions.cancel(asked, actor=reader)
+    assert Run.objects.get(pk=asked.pk).status == "cancelled"
+    assert kinds(asked) == ["restart", "end"]
+    assert finish(asked).status == "cancelled"
+
+
+@pytest.mark.parametrize("loses", ["membership", "account"])
+def test_it_stops_for_who_loses_their_rights_in_the_middle(asked: Run, model: Actor, reader: Membership, rita: User, loses: str) -> None:
+    model.says, model.delay = "word " * 100, 0.05
+    suspend = User.objects.filter(pk=rita.pk)
+    while_it_writes(model, reader.delete if loses == "membership" else lambda: suspend.update(is_active=False))
+    run = finish(asked)
+    assert run.status == "failed"
+    assert "no longer use this workspace" in run.error
+    assert model.sent < 50
+
+
+def test_it_begins_anew_without_a_document_that_is_taken_away_while_it_writes(asked: Run, model: Actor, notice: Document) -> None:
+    while_it_writes(model, lambda: notice.restrict([]))
+    run = finish(asked)
+    assert (run.status, run.answer, run.citations.count()) == ("pending", "", 0)
+    Run.objects.update(try_at=None)
+    run = finish(asked)
+    assert (run.status, run.refused) == ("done", True)
+    assert "thirty" not in run.answer
+    assert "handbook" not in str([step.detail for step in run.steps.all()])
+
+
+def test_a_worker_that_lost_its_lease_writes_nothing_more(asked: Run, model: Actor) -> None:
+    while_it_writes(model, lambda: Run.objects.update(lease_token="00000000-0000-0000-0000-000000000000"))
+    run = finish(asked)
+    assert (run.status, run.answer) == ("running", "")
+
+
+# --- faults ------------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_passing_fault_is_tried_again_and_then_ends_in_words(asked: Run, model: Actor, settings: LazySettings) -> None:
+    def breaks(call: object) -> str:
+        raise ModelFailed("does not answer")
+
+    object.__setattr__(model, "answer", breaks)
+    try:
+        for attempt in range(1, settings.ATTEMPTS + 1):
+            run = finish(asked)
+            assert run.attempts == attempt
+            Run.objects.update(try_at=None)
+    finally:
+        model.__dict__.pop("answer")
+    assert run.status == "failed"
+    assert run.error.startswith("The chat model does not answer.")
+
+
+def test_a_passing_fault_that_passes_is_forgotten(asked: Run, model: Actor) -> None:
+    faults = iter([ModelFailed("does not answer")])
+    ordinary = model.answer
+
+    def breaks_once(call: object) -> object:
+        for fault in faults:
+            raise fault
+        return ordinary(call)
+
+    object.__setattr__(model, "answer", breaks_once)
+    assert finish(asked).status == "pending"
+    Run.objects.update(try_at=None)
+    run = finish(asked)
+    model.__dict__.pop("answer")
+    assert (run.status, run.error) == ("done", "")
+
+
+def test_what_nobody_foresaw_ends_in_words_and_is_raised_for_the_log(asked: Run, model: Actor) -> None:
+    def breaks(call: object) -> str:
+        raise ZeroDivisionError("secret words")
+
+    object.__setattr__(model, "answer", breaks)
+    try:
+        with pytest.raises(ZeroDivisionError):
+            tasks.execute(str(asked.pk))
+    finally:
+        model.__dict__.pop("answer")
+    run = Run.objects.get(pk=asked.pk)
+    assert run.status == "failed"
+    assert "secret words" not in run.error
+    assert kinds(run)[-1] == "end"
+
+
+def test_one_that_was_interrupted_too_often_is_given_up(asked: Run, settings: LazySettings) -> None:
+    Run.objects.update(attempts=settings.ATTEMPTS)
+    run = finish(asked)
+    assert run.status == "failed"
+    assert "interrupted 3 times" in run.error
+
+
+def test_without_a_broker_it_answers_all_the_same(asked: Run, broker: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    nowhere = redis.Redis(unix_socket_path="/nowhere/broker.sock")
+    monkeypatch.setattr("north.threads.tasks.journal.pen", lambda: nowhere)
+    assert finish(asked).status == "done"
+
+
+def test_only_so_many_run_at_once_and_the_next_is_offered_when_one_ends(asked: Run, broker: redis.Redis) -> None:
+    taken = 0
+    while tasks.SLOTS.acquire(blocking=False):
+        taken += 1
+    assert finish(asked).status == "pending"
+    for _ in range(taken):
+        tasks.SLOTS.release()
+    assert finish(asked).status == "done"
+
+
+def test_a_run_that_is_held_is_not_run_twice(asked: Run) -> None:
+    held = Run.objects.take(asked.pk)
+    assert finish(asked).status == "pending"
+    held.give_back()
+    assert finish(asked).status == "done"
+
+
+# --- the checkpoint is trusted as far as its seal ----------------------------------------------------------------------------------
+
+
+def interrupted(asked: Run, model: Actor) -> None:
+    """Leaves the run as a worker does that is killed while it writes the answer."""
+    while_it_writes(model, lambda: Run.objects.update(lease_token="00000000-0000-0000-0000-000000000000"))
+    finish(asked)
+    model.__dict__.pop("_stream", None)
+    Run.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+
+
+def test_an_interrupted_run_goes_on_where_it_was(asked: Run, model: Actor) -> None:
+    interrupted(asked, model)
+    model.calls.clear()
+    run = finish(asked)
+    assert (run.status, run.answer) == ("done", "The notice period is thirty days for all staff.")
+    assert [step.kind for step in run.steps.all()] == ["plan", "search", "read", "answer", "cite"]
+    assert len(model.calls) == 1, "only the answer is written again"
+
+
+def test_a_tampered_checkpoint_ends_the_run_in_words_and_nothing_of_it_is_used(asked: Run, model: Actor) -> None:
+    interrupted(asked, model)
+    saver = wiring.checkpointer()
+    if hasattr(saver, "conn") and hasattr(saver.conn, "execute"):
+        saver.conn.execute("UPDATE checkpoints SET checkpoint = CAST(substr(checkpoint, 1, 50) || X'00' || substr(checkpoint, 52) AS BLOB)")
+        saver.conn.commit()
+    else:
+        pytest.skip("PostgreSQL keeps checkpoints as rows of JSON and blobs; the seal is tested on SQLite")
+    model.calls.clear()
+    run = finish(asked)
+    assert run.status == "failed"
+    assert "saved state of this run cannot be used" in run.error
+    assert not model.calls
+
+
+def test_it_raises_the_loss_of_a_lease_to_nobody(asked: Run) -> None:
+    assert issubclass(LeaseLost, Exception)
+    tasks.execute(str(asked.pk))
+    tasks.execute(str(asked.pk))

@@ -87,7 +87,7 @@ def test_a_citation_is_exactly_its_words_with_the_numbers_of_its_sources() -> No
     text = "The notice period is thirty days. Nothing else."
     rendered = render(text, [marked(text, "The notice period is thirty days.", sources=(1, 2), href="/d?start=1&end=2", title='Hand"book')])
     assert cited(rendered) == ["The notice period is thirty days."]
-    assert '<sup>1 2</sup></a> Nothing else.' in rendered
+    assert "<sup>1 2</sup></a> Nothing else." in rendered
     assert 'title="Hand&quot;book"' in rendered
     assert 'href="/d?start=1&amp;end=2"' in rendered
 

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from north import wiring
 from north.documents import passages
 from north.documents.models import Document
+from north.documents.readers import scope_of
 from north.workspaces.access import enter
 from north.workspaces.models import User
 from retrieval import tokens
@@ -54,7 +55,7 @@ def main(slug: str, email: str, count: int) -> dict[str, Any]:
 
 
 def in_parts(query: str, clock: Clock, slug: str, user: User) -> None:
-    scope: Scope = clock("rights", lambda: passages.scope_of(enter(user, slug=slug)))
+    scope: Scope = clock("rights", lambda: scope_of(enter(user, slug=slug)))
     retriever = Retriever(
         wiring.index(),
         recheck=lambda scope, found: clock("recheck", lambda: passages.recheck(scope, found)),

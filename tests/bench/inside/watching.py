@@ -11,6 +11,8 @@ import re
 import time
 from typing import Any
 
+from tests.bench.talking import when_to_begin
+
 RETRY_SECONDS = 1.0
 
 
@@ -132,8 +134,9 @@ async def arrive(readers: list[Reader], port: int, at: float, over: float, until
 
 
 def main(
-    runs: list[str], slug: str, port: int, key: str, cookies: dict[str, str], connect_at: float, arrive_seconds: float, lose_at: float, end_at: float
+    runs: list[str], slug: str, port: int, key: str, cookies: dict[str, str], connect: float, over: float, lose: float, end: float
 ) -> dict[str, Any]:
+    """`connect`, `lose`, `end`: seconds after the beginning; `over` so many seconds the readers arrive."""
     cookie = {"Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())}
     bearer, host = {"Authorization": f"Bearer {key}"}, f"127.0.0.1:{port}"
 
@@ -142,10 +145,11 @@ def main(
             Reader(run, f"/w/{slug}/runs/{run}/events", cookie, host) if number % 2 else Reader(run, f"/api/v1/runs/{run}/events", bearer, host)
             for number, run in enumerate(runs)
         ]
-        await arrive(readers, port, connect_at, arrive_seconds, lose_at)
-        await arrive(readers, port, 0, 0, end_at)
+        await arrive(readers, port, begin + connect, over, begin + lose)
+        await arrive(readers, port, 0, 0, begin + end)
         return readers
 
+    begin = when_to_begin()
     readers = asyncio.run(watch())
     return {
         "answers": {reader.run: hashlib.sha256(reader.text.encode()).hexdigest() for reader in readers},
