@@ -25,10 +25,15 @@ Answer = TypeVar("Answer")
 
 DENSE, SPARSE = "dense", "sparse"
 KEYWORDS = ("workspace", "document", "source", "principals")
+ANSWERED = ["document", "sha256", "ordinal", "start", "end", "heading"]
 DEPTH = 50
 """How many each of the two searches puts forward for fusion, at least."""
-RRF_K = 60
-"""Cormack, Clarke and Buettcher 2009, "Reciprocal Rank Fusion outperforms Condorcet": a point's score is the sum of 1 / (k + rank)."""
+RRF_K, WEIGHTS = 3, {DENSE: 1.0, SPARSE: 0.5}
+"""Reciprocal rank fusion (Cormack, Clarke and Buettcher 2009), weighted as Qdrant does: the sum of 1 / (rank / weight + k - 1), where the
+first rank is 1. The usual k = 60 with equal weights lets the words, which hardly cross languages, spoil what the model finds across them.
+Measured with multilingual-e5-small, nDCG@10, k = 60 and equal weights / these: English .530 / .525 and .982 / .980, Japanese .899 / .900,
+German .976 / .975; German, Spanish, Chinese questions to English texts .807 / .897, .824 / .926, .783 / .816.
+"""
 BATCH = 64
 """Points of one request: what the embedded engine writes in some milliseconds, while searches wait."""
 POINTS = uuid.UUID("5bd1f1f6-9d0c-5f3e-8f59-6a1d2c0a7e11")
@@ -118,10 +123,12 @@ class Index:
             words = models.SparseVector(indices=sparse[0], values=sparse[1])
             idf = models.SearchParams(idf=models.IdfCorpusParams(corpus=allowed))
             searches.append(models.Prefetch(query=words, using=SPARSE, filter=allowed, limit=depth, params=idf))
-        fusion = models.RrfQuery(rrf=models.Rrf(k=RRF_K))
-        fused = self._search(prefetch=searches, query=fusion, query_filter=allowed, limit=depth, with_payload=True)
+        weights = [WEIGHTS[search.using] for search in searches if search.using]
+        fusion = models.RrfQuery(rrf=models.Rrf(k=RRF_K, weights=weights))
+        fused = self._search(prefetch=searches, query=fusion, query_filter=allowed, limit=depth, with_payload=ANSWERED)
         cosines = self._cosines(vector, allowed, [point.id for point in fused])
-        found = [_passage(point, len(searches) / RRF_K, cosines.get(point.id)) for point in fused]
+        highest = sum(1 / (1 / weight + RRF_K - 1) for weight in weights)
+        found = [_passage(point, highest, cosines.get(point.id)) for point in fused]
         return sorted(found, key=lambda one: (-one.score, -one.why.get("dense", 0.0), one.document, one.ordinal))[:limit]
 
     def counts(self, workspace: str) -> dict[str, int]:

@@ -43,16 +43,26 @@ def reconcile() -> Difference:
     return found
 
 
-def compare(workspace: UUID) -> Difference:
-    """Rows are read before the index is asked: what becomes ready meanwhile is not missed for lost."""
+def lost() -> list[Document]:
+    """The ready documents whose points are not all in the index. Changes nothing. Raises IndexFaults."""
+    workspaces = Document.objects.alive().order_by().values_list("workspace", flat=True).distinct()
+    return [document for workspace in list(workspaces) for document in missing(workspace)[0]]
+
+
+def missing(workspace: UUID) -> tuple[list[Document], dict[str, int]]:
+    """The workspace's documents whose points are missing, and what the index holds. Rows are read before the index is asked: what becomes
+    ready meanwhile is not missed for lost."""
     ready = Document.objects.alive().filter(workspace=workspace, status=Status.READY, lease_token=None)
-    expected = {str(pk): chunks for pk, chunks in ready.values_list("pk", "chunks")}
+    expected = list(ready.only("pk", "name", "chunks"))
     counts = wiring.index().counts(str(workspace))
+    return [document for document in expected if counts.get(str(document.pk), 0) != document.chunks], counts
+
+
+def compare(workspace: UUID) -> Difference:
+    """One workspace's rows against the index."""
+    gone, counts = missing(workspace)
     known = {str(pk) for pk in Document.objects.filter(workspace=workspace).values_list("pk", flat=True)} if counts else set()
-    found = Difference()
-    for pk, chunks in expected.items():
-        if counts.get(pk, 0) != chunks and Document(pk=pk).requeue(Status.INDEXING):
-            found.lost += 1
+    found = Difference(lost=sum(document.requeue(Status.INDEXING) for document in gone))
     for pk in counts.keys() - known:
         wiring.index().forget(str(workspace), pk)
         found.orphans += 1

@@ -27,8 +27,9 @@ def read(document: Document) -> None:
     path = files.check(document.file_of(document.sha256), document.sha256)
     document.move(Status.PARSING)
     failpoint("parse")
-    limits = {"seconds": settings.PARSE_SECONDS, "megabytes": settings.PARSE_MEGABYTES, "max_bytes": files.limit()}
-    parsed = reading.read(document.name, path, **limits)
+    parsed = reading.read(
+        document.name, path, seconds=settings.PARSE_SECONDS, megabytes=settings.PARSE_MEGABYTES, max_bytes=files.limit()
+    )
     files.write_layout(document.layout_of(document.sha256), parsed)
     document.move(Status.INDEXING, error="", **UNHELD)
 

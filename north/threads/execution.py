@@ -118,16 +118,21 @@ class Watch:
 
     def __call__(self) -> bool:
         if self.reason is None and self.lost.is_set():
-            self.reason = LeaseLost(f"Run {self.run.pk} is held by another worker.")
+            self.reason = self.lost_lease()
         if self.reason is None and time.monotonic() >= self.look_at:
             self.reason = self.look()
             self.look_at = time.monotonic() + WATCH_SECONDS
         return self.reason is not None
 
+    def lost_lease(self) -> LeaseLost:
+        return LeaseLost(f"Run {self.run.pk} is held by another worker, or was deleted.")
+
     def look(self) -> Exception | None:
         try:
-            row = Run.objects.filter(pk=self.run.pk).values("cancel_requested", "thread__deleted_at").first()
-            if row is None or row["cancel_requested"] or row["thread__deleted_at"]:
+            row = Run.objects.filter(pk=self.run.pk).values("cancel_requested", "thread__deleted_at", "lease_token").first()
+            if row is None or row["lease_token"] != self.run.lease_token:
+                return self.lost_lease()
+            if row["cancel_requested"] or row["thread__deleted_at"]:
                 return Cancelled()
             member(self.run)
         except RightsLost as error:

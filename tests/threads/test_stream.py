@@ -3,25 +3,25 @@ from __future__ import annotations
 import random
 import re
 import socket
-import threading
 import time
 import uuid
-from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 
 import httpx
 import pytest
 import redis
 from django.contrib.sessions.models import Session
-from django.db import connections
 
 from north.threads import actions, tasks
 from north.threads.following import BUFFER_BYTES
 from north.threads.journal import key, pen
 from north.threads.models import Run, Thread
 from north.threads.recording import Recorder
-from north.workspaces.models import Membership, User
-from tests.threads.conftest import Actor, Told, cookies, listening
+from north.threads.stream import LOOK_SECONDS
+from north.workspaces.models import Membership, User, Workspace
+from tests.installation import wait_until
+from tests.threads.conftest import Actor, Told, cookies, in_background, listening
 
 pytestmark = pytest.mark.django_db(transaction=True)
 LONG = "The notice period is thirty days for all staff. It begins at the end of the month. " * 4
@@ -46,18 +46,6 @@ def pen_of(waiting: Run) -> Recorder:
     run = Run.objects.take(waiting.pk)
     run.write(status=Run.Status.RUNNING)
     return Recorder(run, pen())
-
-
-def in_background(work: Callable[[], object]) -> threading.Thread:
-    def working() -> None:
-        try:
-            work()
-        finally:
-            connections.close_all()
-
-    thread = threading.Thread(target=working)
-    thread.start()
-    return thread
 
 
 def say(recorder: Recorder, text: str) -> None:
@@ -140,7 +128,7 @@ def test_a_wiped_broker_in_the_middle_loses_no_word(server: str, broker: redis.R
 
 
 def test_a_run_whose_writer_died_after_its_last_row_still_ends(
-    server: str, broker: redis.Redis, answered: Run, rita: User, monkeypatch: pytest.MonkeyPatch
+    server: str, broker: redis.Redis, answered: Run, rita: User
 ) -> None:
     stream = key(answered.pk)
     broker.xdel(stream, broker.xrevrange(stream, count=1)[0][0])
@@ -161,23 +149,29 @@ def test_a_stranger_a_colleague_and_nobody_get_a_404_before_the_first_byte(
     assert httpx.get(f"{server}/w/acme/runs/{uuid.uuid4()}/events", cookies=cookies(rita), trust_env=False).status_code == 404
 
 
-@pytest.mark.parametrize("loses", ["membership", "account", "session"])
 def test_it_closes_for_who_is_removed_suspended_or_signed_out(
-    server: str, waiting: Run, pen_of: Recorder, rita: User, reader: Membership, loses: str, monkeypatch: pytest.MonkeyPatch
+    server: str, broker: redis.Redis, workspace: Workspace, rita: User, carl: User, bob: User
 ) -> None:
-    monkeypatch.setattr("north.threads.stream.LOOK_SECONDS", 0.3)
-    with listening(server, waiting, rita) as (_, events):
-        assert next(events).kind == "restart"
-        match loses:
-            case "membership":
-                reader.delete()
-            case "account":
-                User.objects.filter(pk=rita.pk).update(is_active=False)
-            case "session":
-                Session.objects.all().delete()
-        before = time.monotonic()
-        assert list(events) == []
-        assert time.monotonic() - before < 5
+    people, told = (rita, carl, bob), []
+    runs = [Run.objects.create(thread=Thread.objects.create(workspace=workspace, user=person), question="Well?") for person in people]
+    pens = [Recorder(run, pen()) for run in runs]
+
+    def listen(run: Run, person: User) -> None:
+        with listening(server, run, person) as (_, events):
+            told.extend(event.kind for event in events)
+
+    listeners = [in_background(partial(listen, run, person)) for run, person in zip(runs, people, strict=True)]
+    wait_until(lambda: len(told) == 3)
+    Membership.objects.filter(user=rita).delete()
+    User.objects.filter(pk=carl.pk).update(is_active=False)
+    Session.objects.all().delete()
+    time.sleep(LOOK_SECONDS + 1)
+    for writer in pens:
+        say(writer, "secret")
+    for listener in listeners:
+        listener.join(2)
+        assert not listener.is_alive()
+    assert told == ["restart"] * 3
 
 
 def test_it_says_no_document_that_was_taken_away_since(server: str, broker: redis.Redis, answered: Run, rita: User, notice: object) -> None:

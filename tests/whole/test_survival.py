@@ -53,11 +53,13 @@ def test_every_accepted_document_is_ready_once_after_a_kill(north: Installation,
     accepted: list[str] = []
 
     def upload() -> None:
-        for number in range(12):
+        for number in range(100):
             name = f"{part}-{number}.txt"
-            found = put(north.api("alice"), name, f"The code word of {name} is {part}{number}xq. " * 20)
+            found = put(api, name, f"The code word of {name} is {part}{number}xq. " * 20)
             accepted.extend([found] if found else [])
-            time.sleep(0.05)
+            if len(accepted) == 12:
+                return
+            time.sleep(0.05 if found else 0.5)
 
     uploads = threading.Thread(target=upload)
     uploads.start()
@@ -65,12 +67,12 @@ def test_every_accepted_document_is_ready_once_after_a_kill(north: Installation,
     north.kill(part)
     uploads.join()
     wait_until(lambda: north.ready()["status"] == "ok", 60)
-    assert len(accepted) >= 6
+    assert len(accepted) == 12
     statuses = settled(api, set(accepted))
     assert set(statuses.values()) == {"ready"}
     names = Counter(one["name"] for one in everything(api) if one["name"].startswith(f"{part}-") and one["id"] in statuses)
     assert max(names.values()) == 1
-    found = wait_until(lambda: api.post("/search", json={"query": f"code word {part}7xq", "top_k": 3}).json().get("results"), 30)
+    found = wait_until(lambda: api.post("/search", json={"query": f"code word {part}1xq", "top_k": 3}).json().get("results"), 30)
     documents = [result["document"] for result in found]
     assert len(documents) == len(set(documents))
 

@@ -19,7 +19,9 @@ from north.threads.models import Run, Thread
 from north.workspaces.access import enter
 from north.workspaces.models import Group, Membership, User
 
-NO_PAGES = ("api", "healthz", "readyz")
+NO_PAGES = ("api:", "healthz", "readyz")
+DOCS = "api:openapi-view"
+"""The API's description, shown by Swagger UI: told, and not judged as a page of North's."""
 FILTERS = {"documents:search": "?q=travel", "threads:index": "?q=how"}
 SHOWN = {"threads:events", "documents:page", "documents:file"}
 """GET routes that give no page: a stream, a picture, a file."""
@@ -32,8 +34,8 @@ def names(resolver: URLResolver, space: str = "") -> Iterator[tuple[str, set[str
             inner = f"{space}{pattern.namespace}:" if pattern.namespace else space
             for name, arguments in names(pattern, inner):
                 yield name, arguments | set(pattern.pattern.converters)
-        elif isinstance(pattern, URLPattern) and pattern.name and not pattern.name.startswith(NO_PAGES):
-            yield space + pattern.name, set(pattern.pattern.converters) - set(pattern.default_args)
+        elif isinstance(pattern, URLPattern) and (name := f"{space}{pattern.name}") and (not name.startswith(NO_PAGES) or name == DOCS):
+            yield name, set(pattern.pattern.converters) - set(pattern.default_args)
 
 
 def filled(membership: Membership) -> dict[str, Any]:
