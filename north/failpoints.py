@@ -9,7 +9,9 @@ import os
 import signal
 from itertools import count
 
-STAGE, _, NTH = os.environ.get("NORTH_FAILPOINT", "").partition(":")
+from django.conf import settings
+
+STAGE, _, NTH = settings.FAILPOINT.partition(":")
 REACHED = count(1)
 
 

@@ -34,7 +34,7 @@ class LeasedQuerySet(models.QuerySet):
         token = uuid.uuid4()
         until = timezone.now() + timedelta(seconds=settings.LEASE_SECONDS)
         taken = self.due().filter(pk=pk, **conditions).update(lease_token=token, lease_until=until, attempts=F("attempts") + 1)
-        return self.get(pk=pk) if taken else None
+        return self.filter(pk=pk, lease_token=token).first() if taken else None
 
 
 class Leased(models.Model):

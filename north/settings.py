@@ -219,25 +219,34 @@ def socket_path(name: str) -> Path:
 
 BROKER_SOCKET = socket_path("broker.sock")
 REDIS_URL = env("NORTH_REDIS_URL", f"unix://{BROKER_SOCKET}?db=0")
-CELERY_BROKER_URL = CELERY_RESULT_BACKEND = f"redis+socket://{BROKER_SOCKET}?virtual_host=0" if not env("NORTH_REDIS_URL") else REDIS_URL
-CELERY_TASK_SERIALIZER = CELERY_RESULT_SERIALIZER = "json"
+CELERY_BROKER_URL = f"redis+socket://{BROKER_SOCKET}?virtual_host=0" if not env("NORTH_REDIS_URL") else REDIS_URL
+CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_ACKS_LATE = CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600, "unacked_restore_interval": 2, "unacked_restore_throttle": 1}
-CELERY_RESULT_EXPIRES = 120
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 3600,
+    "unacked_restore_interval": 2,
+    "unacked_restore_throttle": 1,
+    "max_retries": 1,
+    "interval_start": 0,
+    "interval_step": 0.1,
+    "interval_max": 0.2,  # a broker that is away holds no page up
+}
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_CREATE_MISSING_QUEUES = True
 CELERY_TASK_ROUTES = {
     "north.documents.tasks.search": {"queue": "search"},
     "north.documents.tasks.index": {"queue": "index"},
-    "north.documents.tasks.forget": {"queue": "index"},
+    "north.documents.tasks.forget_workspace": {"queue": "index"},
+    "north.documents.tasks.sweep": {"queue": "sweep"},
+    "north.threads.tasks.sweep": {"queue": "sweep"},
     "north.threads.tasks.execute": {"queue": "runs"},
 }
 CELERY_TASK_DEFAULT_QUEUE = "cpu"
-WORKERS = {"cpu": ["cpu"], "gpu": ["search", "runs", "index"]}
+WORKERS = {"cpu": ["cpu", "sweep"], "gpu": ["search", "runs", "index", "sweep"]}
 CELERY_BEAT_SCHEDULE = {
     "sweep documents": {"task": "north.documents.tasks.sweep", "schedule": 5.0, "options": {"expires": 5}},
     "sweep runs": {"task": "north.threads.tasks.sweep", "schedule": 5.0, "options": {"expires": 5}},
@@ -246,12 +255,14 @@ CELERY_BEAT_SCHEDULE = {
 CELERY_BEAT_SCHEDULE_FILENAME = str(RUN_DIR / "beat-schedule")
 LEASE_SECONDS = 15
 ATTEMPTS = 3
+FAILPOINT = env("NORTH_FAILPOINT")
 RUNS_AT_ONCE = int(env("NORTH_RUNS_AT_ONCE", "8"))
 
 # --- documents --------------------------------------------------------------------------------------------------------------------
 UPLOAD_MEGABYTES = int(env("NORTH_UPLOAD_MEGABYTES", "100"))
 FOLDER_ROOTS = [Path(path).expanduser() for path in listed("NORTH_FOLDER_ROOTS", os.pathsep)]
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
+FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler", "north.documents.uploads.UploadHandler"]
 FILE_UPLOAD_PERMISSIONS = 0o600
 FILE_UPLOAD_TEMP_DIR = DATA_DIR / "incoming"
 FILE_UPLOAD_TEMP_DIR.mkdir(exist_ok=True, mode=0o700)

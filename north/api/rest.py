@@ -6,6 +6,7 @@ import uuid
 from functools import partial
 from typing import Annotated
 
+from django.core.exceptions import RequestDataTooBig
 from django.db.models import Count
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from ninja import File, Form, NinjaAPI, Status, UploadedFile
@@ -81,6 +82,11 @@ def not_valid(request: HttpRequest, error: ValidationError) -> HttpResponse:
 @api.exception_handler(HttpError)
 def not_readable(request: HttpRequest, error: HttpError) -> HttpResponse:
     return problem(request, error.status_code, "invalid", str(error.message))
+
+
+@api.exception_handler(RequestDataTooBig)
+def too_big(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse:
+    return problem(request, 413, "too_large", "This request is too large. Send files as multipart/form-data, one in each request.")
 
 
 @api.exception_handler(DocumentError)

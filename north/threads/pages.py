@@ -125,6 +125,8 @@ def shortened(text: str) -> str:
 def summary_of(one: Shown) -> str:
     """What was done, in a line."""
     searches = sum(line.step.kind == "search" for line in one.steps)
+    if not searches:
+        return ngettext("%(count)d step", "%(count)d steps", len(one.steps)) % {"count": len(one.steps)}
     found = {document.document for line in one.steps for document in line.found}
     return ", ".join([
         ngettext("%(count)d search", "%(count)d searches", searches) % {"count": searches},
@@ -162,11 +164,15 @@ def notes_of(detail: Mapping[str, Any]) -> tuple[str, ...]:
     queries = [str(query) for query in detail.get("queries", [])]
     said = [
         _("Searching for: %(queries)s") % {"queries": "; ".join(queries)} if len(queries) > 1 else "",
-        _("As a question of its own: %(question)s") % {"question": detail["standalone"]} if detail.get("standalone") else "",
+        _("As a question of its own: %(question)s") % {"question": detail["standalone"]} if is_reworded(detail) else "",
         _("Not there yet, searching once more.") if detail.get("next") else "",
         str(detail.get("note", "")),
     ]
     return tuple(filter(None, said))
+
+
+def is_reworded(detail: Mapping[str, Any]) -> bool:
+    return bool(detail.get("standalone")) and detail["standalone"] != detail.get("question")
 
 
 def label(kind: str, over: bool) -> str:

@@ -23,7 +23,7 @@ from north.documents.models import SyncRun  # noqa: E402
 
 def work(order: dict) -> None:
     settings.FILES_DIR, settings.FOLDER_ROOTS = order["files"], order["roots"]
-    os.environ["NORTH_FAILPOINT"] = order["failpoint"]
+    settings.FAILPOINT = order["failpoint"]
     importlib.reload(failpoints)
     for run in SyncRun.objects.filter(status__in=SyncRun.WORKING):
         tasks.sync(str(run.pk))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from north.threads import actions
 from north.threads.errors import StillWorking, TooMany, Unaskable
 from north.threads.models import Run, Thread
-from north.workspaces.models import AuditEvent, Membership
+from north.workspaces.models import AuditEvent, Membership, User, Workspace
 from tests.conftest import membership_of
 
 pytestmark = pytest.mark.django_db
@@ -94,7 +94,9 @@ def test_a_thread_is_renamed_and_deleted_by_whose_it_is(reader: Membership) -> N
     assert audited() == ["thread.create", "run.start", "thread.rename", "thread.delete"]
 
 
-def test_nobody_touches_a_thread_that_is_not_theirs(reader: Membership, owner: Membership, other_workspace: object, charlie: object) -> None:
+def test_nobody_touches_a_thread_that_is_not_theirs(
+    reader: Membership, owner: Membership, other_workspace: Workspace, charlie: User
+) -> None:
     run = actions.start("Well?", actor=reader)
     for other in (owner, membership_of(charlie, other_workspace)):
         for attempt in (
@@ -110,7 +112,7 @@ def test_nobody_touches_a_thread_that_is_not_theirs(reader: Membership, owner: M
     assert (run.status, run.cancel_requested, run.thread.title) == ("pending", False, "Well?")
 
 
-def test_a_persons_threads_in_another_workspace_are_not_in_this_one(reader: Membership, other_workspace: object) -> None:
+def test_a_persons_threads_in_another_workspace_are_not_in_this_one(reader: Membership, other_workspace: Workspace) -> None:
     elsewhere = Membership.objects.create(workspace=other_workspace, user=reader.user)
     run = actions.start("Well?", actor=elsewhere)
     assert not Thread.objects.of(reader).exists()
