@@ -16,7 +16,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "north.settings")
 
 app = Celery("north")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.autodiscover_tasks(["north.documents", "north.threads"])
+if settings.TASK_ROOMS:  # none at all would mean all of them
+    app.autodiscover_tasks(settings.TASK_ROOMS)
 
 LOADERS = {"gpu": {"embed": "north.wiring.embedder", "chat": "north.wiring.chat_model"}}
 """What a worker loads as it starts, by dotted path: nobody else loads it."""

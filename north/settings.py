@@ -246,7 +246,9 @@ CELERY_TASK_ROUTES = {
     "north.threads.tasks.execute": {"queue": "runs"},
 }
 CELERY_TASK_DEFAULT_QUEUE = "cpu"
-WORKERS = {"cpu": ["cpu", "sweep"], "gpu": ["search", "runs", "index", "sweep"]}
+WORKERS = {"cpu": ["cpu"], "gpu": ["search", "runs", "index", "sweep"]}
+TASK_ROOMS = [f"north.{room}" for room in env("NORTH_TASK_ROOMS", "documents,threads").split(",") if room != "none"]
+"""Whose tasks a worker loads: one that only reads documents needs no agent, and beat (`none`) needs nothing."""
 CELERY_BEAT_SCHEDULE = {
     "sweep documents": {"task": "north.documents.tasks.sweep", "schedule": 5.0, "options": {"expires": 5}},
     "sweep runs": {"task": "north.threads.tasks.sweep", "schedule": 5.0, "options": {"expires": 5}},

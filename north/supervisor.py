@@ -99,6 +99,10 @@ def worker_command(name: str, *options: str) -> list[str]:
     ]
 
 
+def beat_command() -> list[str]:
+    return [sys.executable, "-m", "celery", "-A", "north", "beat", "--loglevel", "WARNING"]
+
+
 def web_command() -> list[str]:
     return [
         sys.executable,
@@ -219,8 +223,8 @@ def parts() -> list[Part]:
     cpu = ["--pool", "prefork", "--concurrency", str(min(4, os.cpu_count() or 1)), "--max-tasks-per-child", "500"]
     here += [
         Part("gpu", lambda: worker_command("gpu", *gpu), health.worker_is_ready("gpu")),
-        Part("cpu", lambda: worker_command("cpu", *cpu), health.worker_is_ready("cpu")),
-        Part("beat", lambda: [sys.executable, "-m", "celery", "-A", "north", "beat", "--loglevel", "WARNING"], lambda pid: True),
+        Part("cpu", lambda: worker_command("cpu", *cpu), health.worker_is_ready("cpu"), {"NORTH_TASK_ROOMS": "documents"}),
+        Part("beat", beat_command, lambda pid: True, {"NORTH_TASK_ROOMS": "none"}),
         Part("web", web_command, lambda pid: answers(f"http://127.0.0.1:{settings.PORT}/healthz")),
     ]
     return here

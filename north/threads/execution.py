@@ -21,6 +21,7 @@ from north import wiring
 from north.documents import passages
 from north.failpoints import failpoint
 from north.leases import LeaseLost
+from north.threads.checkpoints import checkpointer
 from north.threads.errors import RightsLost, SourcesChanged
 from north.threads.models import Run
 from north.threads.reading import open_documents
@@ -67,7 +68,7 @@ def context(run: Run, membership: Membership, watch: Watch) -> Context:
         model=wiring.chat_model(),
         search=Searching(run),
         embed=wiring.embedder().embed_queries,
-        checkpointer=wiring.checkpointer(),
+        checkpointer=checkpointer(),
         grounded=membership.workspace.grounded,
         instructions=agent.instructions if agent else "",
         cancelled=watch,

@@ -15,11 +15,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from agents.errors import Cancelled
-from north import wiring
 from north.hints import hint
 from north.leases import LeaseLost
 from north.threads import journal
 from north.threads.actions import MESSAGE_SECONDS
+from north.threads.checkpoints import checkpointer
 from north.threads.errors import SourcesChanged
 from north.threads.execution import attempt
 from north.threads.models import OPEN, Run, Thread
@@ -91,7 +91,7 @@ def settle(run: Run, recorder: Recorder, error: Exception) -> None:
     elif permanent is False and run.attempts < settings.ATTEMPTS:
         if isinstance(error, SourcesChanged):
             recorder.forget()
-            wiring.checkpointer().delete_thread(str(run.pk))
+            checkpointer().delete_thread(str(run.pk))
         recorder.put_back(str(error), seconds=2**run.attempts)
     elif permanent is not None:
         recorder.failed(str(error))
@@ -104,7 +104,7 @@ def settle(run: Run, recorder: Recorder, error: Exception) -> None:
 def clear(run: Run) -> None:
     """Checkpoints go when their run is over."""
     if run.over:
-        wiring.checkpointer().delete_thread(str(run.pk))
+        checkpointer().delete_thread(str(run.pk))
         Run.objects.filter(pk=run.pk).update(checkpointed=False)
 
 
@@ -135,6 +135,6 @@ def bury(thread: Thread) -> None:
     if runs.filter(Q(lease_until__gte=timezone.now())).exists():
         return
     for run in runs:
-        wiring.checkpointer().delete_thread(str(run.pk))
+        checkpointer().delete_thread(str(run.pk))
         journal.forget(run.pk)
     thread.delete()

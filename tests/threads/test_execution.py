@@ -10,9 +10,9 @@ from django.conf import LazySettings
 from django.utils import timezone
 
 from agents.errors import ModelFailed
-from north import wiring
 from north.documents.models import Document
 from north.threads import actions, tasks
+from north.threads.checkpoints import checkpointer
 from north.threads.journal import entry, key, pen
 from north.threads.models import Run
 from north.workspaces.models import Membership, User
@@ -70,7 +70,7 @@ def test_the_first_thing_is_shown_before_any_model_is_asked(asked: Run, model: A
 
 
 def test_nothing_of_a_finished_run_stays_in_the_checkpoints(answered: Run) -> None:
-    assert wiring.checkpointer().get({"configurable": {"thread_id": str(answered.pk)}}) is None
+    assert checkpointer().get({"configurable": {"thread_id": str(answered.pk)}}) is None
     assert not answered.checkpointed
 
 
@@ -236,7 +236,7 @@ def test_an_interrupted_run_goes_on_where_it_was(asked: Run, model: Actor) -> No
 
 def test_a_tampered_checkpoint_ends_the_run_in_words_and_nothing_of_it_is_used(asked: Run, model: Actor) -> None:
     interrupted(asked, model)
-    saver = wiring.checkpointer()
+    saver = checkpointer()
     if hasattr(saver, "conn") and hasattr(saver.conn, "execute"):
         saver.conn.execute("UPDATE checkpoints SET checkpoint = CAST(substr(checkpoint, 1, 50) || X'00' || substr(checkpoint, 52) AS BLOB)")
         saver.conn.commit()

@@ -7,10 +7,10 @@ import redis
 from celery.contrib.testing.worker import start_worker
 from django.utils import timezone
 
-from north import wiring
 from north.celery import app
 from north.documents.models import Document
 from north.threads import actions, tasks
+from north.threads.checkpoints import checkpointer
 from north.threads.journal import key
 from north.threads.models import Run, Thread
 from north.workspaces.models import Membership
@@ -66,7 +66,7 @@ def test_a_question_that_nobody_takes_ends_in_words(asked: Run) -> None:
 def test_a_deleted_thread_is_cleared_with_all_that_hangs_on_it_once_nobody_works_on_it(
     answered: Run, broker: redis.Redis, reader: Membership
 ) -> None:
-    saver, config = wiring.checkpointer(), {"configurable": {"thread_id": str(answered.pk), "checkpoint_ns": ""}}
+    saver, config = checkpointer(), {"configurable": {"thread_id": str(answered.pk), "checkpoint_ns": ""}}
     saver.put(config, {"v": 4, "id": "1", "ts": "", "channel_values": {}, "channel_versions": {}, "versions_seen": {}}, {}, {})
     actions.delete(answered.thread, actor=reader)
     Run.objects.update(lease_until=timezone.now() + timedelta(seconds=5))
