@@ -115,8 +115,7 @@ document.addEventListener("submit", async (event) => {
 let opener = null;
 
 function openPane(link) {
-  $$(".cite.open").forEach((cite) => cite.classList.remove("open"));
-  link.classList.add("open");
+  $$("a.cite").forEach((cite) => cite.classList.toggle("open", cite.href === link.href));
   if (!$("#aside").contains(link)) opener = link;
   htmx.ajax("GET", link.href, { source: link, target: "#aside", swap: "innerHTML show:none" });
 }
@@ -389,4 +388,5 @@ theme();
 ready(document.body);
 const viewer = $("main .viewer");
 if (viewer) showMark(viewer, null);
+$(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 if ($(".runs .run") && !location.hash) $(".runs .run:last-child").scrollIntoView();

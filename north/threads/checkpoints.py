@@ -33,7 +33,7 @@ class SealedSerializer(PlainSerializer):
         return super().loads_typed((kind, content))
 
     @staticmethod
-    def seal(kind: str, data: bytes, key: str) -> bytes:
+    def seal(kind: str, data: bytes, key: str | bytes) -> bytes:
         return salted_hmac("north.checkpoint", kind.encode() + b"\0" + data, secret=key, algorithm="sha256").digest()
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import redis.asyncio
@@ -31,6 +32,8 @@ class Watcher:
     def __init__(self, stream: str) -> None:
         self.stream = stream
         self.last = "0-0"
+        self.ended = False
+        """The journal was at its end when this reader came."""
         self.waiting: list[Entry] = []
         self.bytes = 0
         self.lost: Exception | None = None
@@ -85,6 +88,7 @@ class Follower:
         watcher = Watcher(key(run_id))
         entries = await self.read(watcher.stream, after)
         watcher.last = entries[-1].id if entries else "0-0"
+        watcher.ended = bool(entries) and entries[-1].kind == "end"
         caught_up = entries[1:] if entries and entries[0].id == after else entries
         self.watchers.setdefault(watcher.stream, set()).add(watcher)
         if self.task is None or self.task.done():
@@ -99,16 +103,22 @@ class Follower:
     async def read(self, stream: str, after: str) -> list[Entry]:
         """The entry `after` and what follows it, where the journal holds it; else all entries."""
         if known(after):
-            found = [entry(id, fields) for id, fields in await self.redis.xrange(stream, min=after)]
+            found = await self.range(stream, after)
             if found and found[0].id == after:
                 return found
-        return [entry(id, fields) for id, fields in await self.redis.xrange(stream)]
+        return await self.range(stream, "-")
+
+    async def range(self, stream: str, start: str) -> list[Entry]:
+        found: Any = await self.redis.xrange(stream, min=start)
+        return [entry(id, fields) for id, fields in found]
 
     async def follow(self) -> None:
         try:
             while self.watchers:
-                places = {stream: min((watcher.last for watcher in here), key=order) for stream, here in self.watchers.items()}
-                found = await self.redis.xread(places, block=BLOCK_MILLISECONDS)
+                places: dict[Any, Any] = {
+                    stream: min((watcher.last for watcher in here), key=order) for stream, here in self.watchers.items()
+                }
+                found: Any = await self.redis.xread(places, block=BLOCK_MILLISECONDS)
                 for stream, entries in found.items() if isinstance(found, dict) else found:
                     self.hand_out(stream, entries[0] if isinstance(found, dict) else entries)
                 await asyncio.sleep(GATHER_SECONDS)

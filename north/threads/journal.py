@@ -23,7 +23,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import redis
 from django.conf import settings
@@ -103,7 +103,7 @@ class Journal:
 
     def _write(self, kind: str, payload: Mapping[str, Any], **options: Any) -> str | None:
         self.entries += 1
-        return self.client.xadd(self.key, {TOLD: json.dumps([kind, payload])}, **options)
+        return cast("str | None", self.client.xadd(self.key, {TOLD: json.dumps([kind, payload])}, **options))
 
     def _kept_up(self, write: Callable[[], None]) -> None:
         if time.monotonic() < self.away_until:

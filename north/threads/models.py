@@ -114,7 +114,7 @@ class Run(Leased):
     first_token_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
 
-    objects = RunQuerySet.as_manager()
+    objects = RunQuerySet.as_manager()  # type: ignore[misc]
 
     class Meta:
         ordering: ClassVar = ["created_at"]

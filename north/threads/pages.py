@@ -147,9 +147,10 @@ def step_line(one: ShownStep, slug: str) -> StepLine:
 
 def told_line(told: Mapping[str, Any], slug: str) -> StepLine:
     """The same from a journal, which was stripped of what its reader may not open."""
-    started, ended = (datetime.fromisoformat(at) if at else None for at in (told["started_at"], told["ended_at"]))
+    ended = told["ended_at"]
     step = Step(
-        ordinal=told["ordinal"], kind=told["kind"], detail=told["detail"], error=told["error"], started_at=started, ended_at=ended
+        ordinal=told["ordinal"], kind=told["kind"], detail=told["detail"], error=told["error"],
+        started_at=datetime.fromisoformat(told["started_at"]), ended_at=datetime.fromisoformat(ended) if ended else None,
     )  # fmt: skip
     named = {one["document"]: OpenDocument(one["name"], None) for name in TELLING for one in step.detail.get(name, [])}
     return step_line(show_step(step, named), slug)

@@ -32,6 +32,7 @@ DESTINATION = re.compile(r"\]\([^)\n]*\)|^[ \t]*(?:```|~~~)[^\n]*", re.MULTILINE
 WORD = re.compile(r"[^\W_]")
 PLAIN = r"[^\s*_~`\[\]()<>#|\\!+=&-]"
 """What can stand beside a word without being markup."""
+# Matches anywhere, if only nothing.
 BEFORE, AFTER = re.compile(PLAIN), re.compile(rf"(?: ?{PLAIN})*")
 BLOCKS = {"p", "li", "ul", "ol", "blockquote", "pre", "table", "tr", "td", "th", "h1", "h2", "h3", "h4", "h5", "h6"}
 TAGS = {*BLOCKS, "thead", "tbody", "strong", "em", "s", "code", "hr", "br", "a", "span", "sup"}
@@ -98,7 +99,7 @@ def planted(text: str, marks: Sequence[Mark]) -> str:
             first, last = inside[0], inside[-1] + 1
             while first > mark.start and BEFORE.match(text[first - 1]):
                 first -= 1
-            last = AFTER.match(text, last, mark.end).end()  # type: ignore[union-attr]  (it always matches)
+            last = AFTER.match(text, last, mark.end).end()  # type: ignore[union-attr]
             pieces += [text[done:first], chr(FIRST_MARK + 2 * number), text[first:last], chr(FIRST_MARK + 2 * number + 1)]
             done = last
     return "".join([*pieces, text[done:]])

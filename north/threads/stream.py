@@ -10,7 +10,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from functools import partial
@@ -71,30 +71,28 @@ async def rows(ask: Callable[[], T]) -> T:
 # --- what a run tells, for one reader ----------------------------------------------------------------------------------------------
 
 
-async def batches(run_id: UUID, after: str, door: Door) -> AsyncIterator[Sequence[Entry]]:
+async def batches(run_id: UUID, after: str, door: Door) -> AsyncGenerator[Sequence[Entry], None]:
     """What the run tells this reader, from the start or after the entry `after`, to its end; empty batches while nothing happens.
     Raises `Http404` before the first batch where the reader has no such run, and ends where they lose it. Raises `RedisError`."""
     over = await rows(partial(is_over, run_id, door))
     async with follower().watch(run_id, after) as (watcher, caught_up):
         entries: Sequence[Entry] = caught_up
         looked = time.monotonic()
-        if not entries and over and watcher.last == after:
+        if not entries and watcher.ended:
             return
         while True:
-            for told in await readable(door, entries):
-                yield told
-            if entries and entries[-1].kind == "end":
-                return
-            if over and not entries:
-                yield await rows(partial(from_rows, run_id, door))
-                return
-            entries = await watcher.next(GRACE_SECONDS if over else LOOK_SECONDS)
-            if not over and time.monotonic() - looked >= LOOK_SECONDS:
-                try:
-                    over = await rows(partial(is_over, run_id, door))
-                except Http404:
+            try:
+                yield await readable(door, entries)
+                if entries and entries[-1].kind == "end":
                     return
-                looked = time.monotonic()
+                if over and not entries:
+                    yield await rows(partial(from_rows, run_id, door))
+                    return
+                entries = await watcher.next(GRACE_SECONDS if over else LOOK_SECONDS)
+                if not over and time.monotonic() - looked >= LOOK_SECONDS:
+                    over, looked = await rows(partial(is_over, run_id, door)), time.monotonic()
+            except Http404:
+                return
 
 
 async def events(run_id: UUID, after: str, door: Door) -> AsyncIterator[Entry]:
@@ -105,13 +103,13 @@ async def events(run_id: UUID, after: str, door: Door) -> AsyncIterator[Entry]:
                 yield told
 
 
-async def readable(door: Door, entries: Sequence[Entry]) -> list[Sequence[Entry]]:
-    """The entries as one batch, without what this reader may not open (any more)."""
-    told = set().union(*(documents_told(entry.payload) for entry in entries if entry.kind not in {"delta", "reset", "end"}))
+async def readable(door: Door, entries: Sequence[Entry]) -> Sequence[Entry]:
+    """The entries without what this reader may not open (any more)."""
+    told: set[str] = set().union(*(documents_told(entry.payload) for entry in entries if entry.kind not in {"delta", "reset", "end"}))
     if not told:
-        return [entries]
+        return entries
     known = await rows(lambda: open_documents(door(), told).keys())
-    return [[Entry(entry.id, entry.kind, payload_shown(entry.payload, known)) for entry in entries]]
+    return [Entry(entry.id, entry.kind, payload_shown(entry.payload, known)) for entry in entries]
 
 
 def is_over(run_id: UUID, door: Door) -> bool:
@@ -159,13 +157,13 @@ async def respond(run_id: UUID, after: str, door: Door, render: Render = as_json
     return StreamingHttpResponse(body(first, found, render), content_type="text/event-stream; charset=utf-8", headers=headers)
 
 
-async def body(first: Sequence[Entry], found: AsyncIterator[Sequence[Entry]], render: Render) -> AsyncIterator[str]:
+async def body(first: Sequence[Entry], found: AsyncGenerator[Sequence[Entry], None], render: Render) -> AsyncIterator[str]:
     """`except Exception` here is the edge: the headers are out, so a fault can only be recorded and the stream cut off. Whoever reads
     comes back with the id that they saw last."""
     yield "retry: 1000\n\n"
     spoke = time.monotonic()
     try:
-        async with aclosing(found):  # type: ignore[type-var]
+        async with aclosing(found):
             entries: Sequence[Entry] | None = first
             while entries is not None:
                 said = [event for entry in entries async for event in render(entry)]
@@ -177,6 +175,8 @@ async def body(first: Sequence[Entry], found: AsyncIterator[Sequence[Entry]], re
                 entries = await anext(found, None)
     except (RedisError, TooSlow) as error:
         logger.warning("A stream was cut off: %r", error)
+    except Http404:
+        return  # what was shown is no longer theirs
     except Exception:
         logger.exception("A stream broke.")
         raise

@@ -14,7 +14,7 @@ from typing import Any
 
 from tests.bench.figures import Figure
 from tests.bench.installations import Installations
-from tests.bench.processes import cpu_seconds, used
+from tests.bench.processes import PARTS, cpu_seconds, used
 from tests.bench.talking import run
 from tests.bench.texts import document, source
 from tests.bench.upload import uploaded, wait_until_all_ready
@@ -81,27 +81,33 @@ def ingest(installation: Installation, files: list[Path]) -> dict[str, Any]:
 
 def compared(before: dict[str, Any], after: dict[str, Any], ingested: dict[int, dict[str, Any]], idle: float) -> Figure:
     chunks = before["chunks"] + after["chunks"]
-    said = sum(one["chunks"] for one in ingested.values())
-    if said != chunks:
-        raise RuntimeError(f"North indexed {said} chunks, and the bare loop embedded {chunks}: they cannot be compared.")
-    bare = (before["loop"] + after["loop"]) / chunks
-    embed, shown, sparse = ((before[name] + after[name]) / chunks for name in ("north_embed", "north_embed_with_headings", "sparse"))
-    whole = sum(one["parts"][name] for one in ingested.values() for name in COUNTED) / chunks
-    ratio = whole / bare
-    each = {size: sum(one["parts"][name] for name in COUNTED) / one["chunks"] for size, one in ingested.items()}
-    parts = {name: sum(one["parts"][name] for one in ingested.values()) for name in ("gpu", "cpu", "vectors", "broker", "web", "beat")}
-    numbers = {"bare": bare, "whole": whole, "ratio": ratio, "embed": embed, "idle_rate": idle, "before": before, "after": after, "sets": ingested}
-    return Figure(
-        "ingestion CPU a 1,000-character chunk, MiniLM int8, to bare loop", "<= 1.15 x",
-        f"{ratio:.2f} x ({whole * 1000:.1f} ms against {bare * 1000:.1f} ms a chunk)", ratio <= GOAL, numbers,
-        [
-            f"{chunks} chunks ({(before['characters'] + after['characters']) / chunks:.0f} characters each) of {sum(SIZES.values())} Markdown documents, sentences from "
-            f"{source()}; one thread. By size: " + ", ".join(f"{SIZES[size]} of {size // 1000} kB {value / bare:.2f} x" for size, value in each.items()),
-            f"embedding alone: {embed / bare:.2f} x; with the headings that North puts before each chunk: {shown / bare:.2f} x, so the whole is "
-            f"{whole / shown:.2f} x of embedding what it embeds; BM25 tokens {sparse / bare:.2f} x",
-            "by process, ms a chunk: " + ", ".join(f"{name} {value / chunks * 1000:.2f}" for name, value in parts.items())
-            + f" (web and beat are not counted). While idle the counted parts use {idle:.3f} cores: {idle * sum(o['seconds'] for o in ingested.values()) / chunks * 1000:.2f} ms a chunk of it.",
-            f"bare loop before and after: {before['loop'] / before['chunks'] * 1000:.1f} and {after['loop'] / after['chunks'] * 1000:.1f} ms a chunk, in batches of "
-            f"{before['batch']}, the cheapest of {', '.join(map(str, before['tried']))}; smallest cosine to North's vectors {before['cosine']:.4f}",
-        ],
-    )  # fmt: skip
+    indexed = sum(one["chunks"] for one in ingested.values())
+    if indexed != chunks:
+        raise RuntimeError(f"North indexed {indexed} chunks, and the bare loop embedded {chunks}: they cannot be compared.")
+    alone = {name: (before[name] + after[name]) / chunks for name in ("loop", "north_embed", "north_embed_with_headings", "sparse")}
+    parts = {name: sum(one["parts"][name] for one in ingested.values()) / chunks for name in PARTS}
+    whole, bare, seconds = sum(parts[name] for name in COUNTED), alone["loop"], sum(one["seconds"] for one in ingested.values())
+    sizes = {size: sum(one["parts"][name] for name in COUNTED) / one["chunks"] / bare for size, one in ingested.items()}
+    numbers = {
+        "whole": whole, "ratio": whole / bare, "alone": alone, "parts": parts, "sizes": sizes, "idle_rate": idle, "sets": ingested,
+        "before": before, "after": after,
+    }  # fmt: skip
+    shown = alone["north_embed_with_headings"]
+    name = "ingestion CPU a 1,000-character chunk, MiniLM, to bare loop"
+    said = f"{whole / bare:.2f} x ({milliseconds(whole)} against {milliseconds(bare)} a chunk)"
+    corpus = f"{chunks} chunks of {(before['characters'] + after['characters']) / chunks:.0f} characters on average"
+    notes = [
+        f"{corpus} from {sum(SIZES.values())} Markdown documents ({source()}), one thread: "
+        + ", ".join(f"{SIZES[size]} of {size // 1000} kB {ratio:.2f} x" for size, ratio in sizes.items()),
+        f"embedding the chunks alone: {alone['north_embed'] / bare:.2f} x; with the headings that North puts before them: {shown / bare:.2f} x, "
+        f"so the whole is {whole / shown:.2f} x of embedding what North embeds; BM25 tokens: {alone['sparse'] / bare:.2f} x",
+        "by process: " + ", ".join(f"{part} {milliseconds(value)}" for part, value in parts.items()) + " (web, beat: not counted); "
+        f"while idle the counted ones use {idle:.3f} cores, which is {milliseconds(idle * seconds / chunks)} of it",
+        f"bare loop before and after: {milliseconds(before['loop'] / before['chunks'])} and {milliseconds(after['loop'] / after['chunks'])}, "
+        f"in batches of {before['batch']}, the cheapest of {', '.join(before['tried'])}; cosine to North's vectors at least {before['cosine']:.4f}",
+    ]
+    return Figure(name, f"<= {GOAL} x", said, whole / bare <= GOAL, numbers, notes)
+
+
+def milliseconds(seconds: float) -> str:
+    return f"{seconds * 1000:.1f} ms"

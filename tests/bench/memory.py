@@ -27,18 +27,15 @@ def measure(installations: Installations) -> list[Figure]:
             wait_until_all_ready(api, sum(counts.values()) - counts["failed"], 300)
         seconds = time.monotonic() - began
     total = sum(peak.highest.values())
-    return [
-        Figure(
-            "memory of all processes without the chat model, while ingesting", "<= 1.5 GB PSS", f"{total / 1e9:.2f} GB PSS at the highest moment",
-            total <= GOAL, {"highest": peak.highest, "each": peak.each, "idle": idle, "seconds": seconds, "looked": peak.looked},
-            [
-                "then, MB: " + told(peak.highest),
-                f"before it, idle: {sum(idle.values()) / 1e9:.2f} GB ({told(idle)})",
-                f"the sample company's files (PDF, Office, mail and text) and {DOCUMENTS} texts of {CHARACTERS // 1000} kB in {seconds:.0f} s; "
-                f"{peak.looked} looks, with the reading children and the supervisor; multilingual-e5-small int8, one thread",
-            ],
-        )  # fmt: skip
+    name = "memory of all processes without the chat model, ingesting"
+    numbers = {"highest": peak.highest, "each": peak.each, "idle": idle, "seconds": seconds, "looked": peak.looked}
+    notes = [
+        f"MB then: {told(peak.highest)}",
+        f"before it, idle: {sum(idle.values()) / 1e9:.2f} GB ({told(idle)})",
+        f"the sample company's files (PDF, Office, mail and text) and {DOCUMENTS} texts of {CHARACTERS // 1000} kB in {seconds:.0f} s; "
+        f"{peak.looked} looks, with the reading children and the supervisor; multilingual-e5-small int8, one thread",
     ]
+    return [Figure(name, "<= 1.5 GB PSS", f"{total / 1e9:.2f} GB PSS at the highest moment", total <= GOAL, numbers, notes)]
 
 
 def told(parts: dict[str, float]) -> str:

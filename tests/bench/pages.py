@@ -57,10 +57,9 @@ def weigh(visitor: httpx.Client, path: str) -> dict[str, Any]:
     page = visitor.get(path).raise_for_status().text
     named = {
         "script": re.findall(r"<script[^>]*\ssrc=[\"']([^\"']+)", page),
-        "style": re.findall(r"<link[^>]*rel=[\"']stylesheet[\"'][^>]*href=[\"']([^\"']+)|<link[^>]*href=[\"']([^\"']+)[\"'][^>]*rel=[\"']stylesheet", page),
+        "style": [file for link in re.findall(r"<link[^>]*stylesheet[^>]*>", page) for file in re.findall(r"href=[\"']([^\"']+)", link)],
     }
-    found = {kind: [one if isinstance(one, str) else next(filter(None, one)) for one in files] for kind, files in named.items()}
-    return {kind: {file: wire_bytes(visitor, urljoin(path, file)) for file in files} for kind, files in found.items()}
+    return {kind: {file: wire_bytes(visitor, urljoin(path, file)) for file in files} for kind, files in named.items()}
 
 
 def wire_bytes(visitor: httpx.Client, address: str) -> int:
@@ -75,10 +74,9 @@ def weight(weights: dict[str, dict[str, Any]], docs: dict[str, Any], kind: str, 
     files = ", ".join(f"{urlsplit(file).path.rpartition('/')[2]} {size / 1000:.1f}" for file, size in weights[heaviest][kind].items())
     if not sums[heaviest]:
         raise RuntimeError(f"No page names any {name}: the search for it is wrong.")
-    return Figure(
-        f"pages: {name}, gzipped", f"<= {goal // 1000} kB", f"{sums[heaviest] / 1000:.1f} kB (the heaviest of {len(sums)} pages)",
-        sums[heaviest] <= goal, {"pages": sums}, [f"kB: {files}", f"not judged: Swagger UI at /api/docs, {sum(docs[kind].values()) / 1000:.0f} kB"],
-    )  # fmt: skip
+    said = f"{sums[heaviest] / 1000:.1f} kB (the heaviest of {len(sums)} pages)"
+    notes = [f"kB: {files}", f"not judged: Swagger UI at /api/docs, {sum(docs[kind].values()) / 1000:.0f} kB"]
+    return Figure(f"pages: {name}, gzipped", f"<= {goal // 1000} kB", said, sums[heaviest] <= goal, {"pages": sums}, notes)
 
 
 def queries(said: dict[str, Any]) -> Figure:

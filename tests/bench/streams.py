@@ -61,22 +61,19 @@ def judged(wrote: dict[str, Any], read: dict[str, Any], costs: dict[str, Any]) -
         "whole": whole, "over": read["over"], "cut": read["cut"], "faults": read["faults"], "first": first, "again": again, "late": late,
         "gap_p99": gap, "events": read["events"], "produced_rate": rate, "producer_lag_p95": lag, **costs,
     }  # fmt: skip
+    named, goal = f"{COUNT} concurrent run streams at {RATE:g} events/s", f"none dropped, p95 <= {GOAL} ms"
+    said = f"{whole} of {COUNT} whole, {read['cut']} cut off; first event {told(first)}"
+    notes = [
+        f"readers come within {ARRIVE:g} s, half to the page's stream, half to the API's; whole: the text read equals the stored answer, "
+        "over a lost connection in the middle",
+        f"a piece from the journal to its reader: {told(late)}; gap between two pieces p99 {gap:.0f} ms (written every {1000 / RATE:g} ms; "
+        f"the producer kept {rate:.1f} a second, late by {lag:.0f} ms at p95); {read['events']:,} pieces",
+        f"web: {costs['rss_a_stream'] / 1000:.0f} kB RSS a stream; busy cores: "
+        + ", ".join(f"{name} {value:.2f}" for name, value in costs["cores"].items()),
+        *(f"fault: {fault}" for fault in read["faults"][:5]),
+    ]
+    herd = "after they had lost the network together, each with its last id"
     return [
-        Figure(
-            f"{COUNT} concurrent run streams at {RATE:g} events/s", f"none dropped, p95 <= {GOAL} ms",
-            f"{whole} of {COUNT} whole, {read['cut']} cut off; first event {told(first)}", kept and first["p95"] <= GOAL, numbers,
-            [
-                f"readers come within {ARRIVE:g} s, half to the page's stream, half to the API's; whole: the text read equals the stored answer, "
-                "over a lost connection in the middle",
-                f"a piece from the journal to its reader: {told(late)}; gap between two pieces p99 {gap:.0f} ms (written every {1000 / RATE:g} ms; the "
-                f"producer kept {rate:.1f} a second, late by {lag:.0f} ms at p95); {read['events']:,} pieces",
-                f"web: {costs['rss_a_stream'] / 1000:.0f} kB RSS a stream; busy cores: "
-                + ", ".join(f"{name} {value:.2f}" for name, value in costs["cores"].items()),
-                *(f"fault: {fault}" for fault in read["faults"][:5]),
-            ],
-        ),
-        Figure(
-            f"... when all {COUNT} come back at the same moment", f"none dropped, p95 <= {GOAL} ms", f"first event {told(again)}",
-            kept and again["p95"] <= GOAL, {"again": again}, ["after they had lost the network together, each with its last id"],
-        ),
-    ]  # fmt: skip
+        Figure(named, goal, said, kept and first["p95"] <= GOAL, numbers, notes),
+        Figure(f"... all {COUNT} come back at the same moment", goal, f"first event {told(again)}", kept and again["p95"] <= GOAL, notes=[herd]),
+    ]

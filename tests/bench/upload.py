@@ -24,13 +24,10 @@ def measure(installations: Installations) -> list[Figure]:
         timed.append(once(api, number))
     ready, found = (spread([one[name] for one in timed]) for name in ("ready", "found"))
     accepted = spread([one["accepted"] for one in timed])
-    return [
-        Figure(
-            "upload to searchable, one 10 kB document, idle", "p95 <= 1,500 ms", told(found), found["p95"] <= GOAL,
-            {"accepted": accepted, "ready": ready, "found": found},
-            [f"to 201: {told(accepted)}", f"to ready: {told(ready)}", "Measured: until POST /search has answered with the document."],
-        )  # fmt: skip
-    ]
+    notes = [f"to 201: {told(accepted)}", f"to ready: {told(ready)}", "Measured: until POST /search has answered with the document."]
+    numbers = {"accepted": accepted, "ready": ready, "found": found}
+    name = "upload to searchable, one 10 kB document, idle"
+    return [Figure(name, "p95 <= 1,500 ms", told(found), found["p95"] <= GOAL, numbers, notes)]
 
 
 def once(api: httpx.Client, number: int) -> dict[str, float]:

@@ -73,9 +73,9 @@ def test_a_look_at_an_index_that_is_down_breaks_nothing(workspace: Workspace, se
 def test_a_deleted_workspace_leaves_no_points_and_no_files(workspace: Workspace, broker: Any) -> None:
     document = ready(workspace, "words")
     pk = str(workspace.pk)
-    broker.delete("cpu")
+    broker.delete("index")
     workspace.delete()
-    assert broker.llen("cpu") == 1
+    assert broker.llen("index") == 1
     tasks.forget_workspace(pk)
     assert wiring.index().counts(pk) == {}
     assert not files.path_of(document.folder).exists()

@@ -15,7 +15,9 @@ import pytest
 import redis
 import uvicorn
 from django.conf import LazySettings
+from django.core.asgi import get_asgi_application
 from django.db import connections
+from django.test import override_settings
 from django.utils import timezone
 from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatGenerationChunk
@@ -26,6 +28,7 @@ from north.documents.models import Document, Principal, Status
 from north.documents.passages import recheck
 from north.threads import actions, tasks
 from north.threads.models import Run
+from north.threads.stream import ROWS
 from north.workspaces.models import Membership, User, Workspace
 from retrieval.types import Entry, Parsed
 from tests.conftest import browser_of
@@ -129,9 +132,11 @@ def finish(run: Run) -> Run:
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[str]:
+def server(django_db_setup: None) -> Iterator[str]:
     """The web process as people reach it: uvicorn around the real application, at this address."""
-    config = uvicorn.Config("north.asgi:application", host="127.0.0.1", port=0, lifespan="off", log_level="warning", access_log=False)
+    with override_settings(WHITENOISE_USE_FINDERS=True, WHITENOISE_AUTOREFRESH=True):
+        application = get_asgi_application()
+    config = uvicorn.Config(application, host="127.0.0.1", port=0, lifespan="off", log_level="warning", access_log=False)
     running = uvicorn.Server(config)
     thread = threading.Thread(target=running.run, daemon=True)
     thread.start()
@@ -141,6 +146,9 @@ def server() -> Iterator[str]:
     yield f"http://127.0.0.1:{running.servers[0].sockets[0].getsockname()[1]}"
     running.should_exit = True
     thread.join(10)
+    everyone = threading.Barrier(ROWS._max_workers)
+    for done in [ROWS.submit(lambda: (everyone.wait(10), connections.close_all())) for _ in range(ROWS._max_workers)]:
+        done.result(20)
 
 
 def cookies(user: User) -> dict[str, str]:

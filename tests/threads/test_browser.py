@@ -71,16 +71,14 @@ def test_a_question_is_worked_on_before_ones_eyes_and_answered(worker: Actor, no
     answer = seen.locator(".answer:not([aria-busy])")
     expect(answer.locator("strong")).to_have_text("Thirty days")
     expect(answer.locator(".unsupported").first).to_contain_text("Nobody can shorten the moon")
-    expect(seen.locator(".source")).to_contain_text("handbook.txt")
+    expect(seen.locator(".source").first).to_contain_text("handbook.txt")
     expect(seen.locator("#stop")).to_have_count(0)
     ids = seen.locator("[id]").evaluate_all("all => all.map(one => one.id)")
     assert len(ids) == len(set(ids))
     assert seen.faults == []
 
 
-def test_a_reload_or_a_lost_network_in_the_middle_leaves_no_gap(
-    worker: Actor, notice: Document, server: str, seen: Page
-) -> None:
+def test_a_reload_or_a_lost_network_in_the_middle_leaves_no_gap(worker: Actor, notice: Document, server: str, seen: Page) -> None:
     worker.says, worker.delay = " ".join(f"word{number}" for number in range(60)), 0.08
     seen.goto(f"{server}/w/acme/")
     seen.get_by_label("Your question").fill("How long is the notice period?")
@@ -106,7 +104,7 @@ def test_it_is_stopped_and_asked_again(worker: Actor, notice: Document, server: 
     seen.keyboard.press("Enter")
     expect(seen.locator(".writing")).to_contain_text("word word")
     seen.get_by_role("button", name="Stop").click()
-    expect(seen.get_by_text("Stopped. What was written so far")).to_be_visible()
+    expect(seen.locator(".run .notice")).to_contain_text("Stopped. What was written so far")
     worker.says, worker.delay = "", 0.0
     seen.get_by_role("button", name="Ask again").click()
     expect(seen.locator(".run")).to_have_count(2)
@@ -149,4 +147,3 @@ def test_nothing_of_an_answer_runs_or_fetches_at_any_moment_while_it_is_written(
         assert link.get_attribute("rel") == "noopener noreferrer nofollow"
     assert seen.evaluate("window.pwned") is None
     assert seen.faults == []
-

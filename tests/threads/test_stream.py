@@ -127,12 +127,12 @@ def test_a_wiped_broker_in_the_middle_loses_no_word(server: str, broker: redis.R
         assert "Thirty days." in again.data
 
 
-def test_a_run_whose_writer_died_after_its_last_row_still_ends(
-    server: str, broker: redis.Redis, answered: Run, rita: User
-) -> None:
+def test_a_run_whose_writer_died_after_its_last_row_still_ends(server: str, broker: redis.Redis, answered: Run, rita: User) -> None:
     stream = key(answered.pk)
     broker.xdel(stream, broker.xrevrange(stream, count=1)[0][0])
     assert all_of(server, answered, rita)[-1].kind == "end"
+    last = broker.xrevrange(stream, count=1)[0][0]
+    assert [event.kind for event in all_of(server, answered, rita, after=last)] == ["restart", "final", "end"]
 
 
 # --- who may listen ----------------------------------------------------------------------------------------------------------------

@@ -1,5 +1,5 @@
-"""Every page of a filled workspace, from the list of routes itself, with the number of its database queries; as the workspace's owner, who is
-an administrator, too, and so sees the most. And a signed-in session, to look at them as a browser does."""
+"""Every page of a filled workspace, from the list of routes itself, with the number of its database queries; as the workspace's owner, who
+is an administrator, too, and so sees the most. And a signed-in session, to look at them as a browser does."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ def filled(membership: Membership) -> dict[str, Any]:
     if thread is None:
         raise RuntimeError("The workspace has no thread.")
     return {
-        "slug": membership.workspace.slug, "document": rows.order_by("-pages", "-chunks").values_list("pk", flat=True)[0], "thread_id": thread.pk,
-        "run_id": Run.objects.filter(thread=thread).latest("created_at").pk, "source": source(membership).pk,
-        "group": Group.objects.filter(workspace=membership.workspace)[0].pk, "user": membership.user_id, "workspace": membership.workspace_id,
-        "page": 1,
+        "slug": membership.workspace.slug, "workspace": membership.workspace_id, "user": membership.user_id, "page": 1,
+        "document": rows.order_by("-pages", "-chunks").values_list("pk", flat=True)[0], "source": source(membership).pk,
+        "group": Group.objects.filter(workspace=membership.workspace)[0].pk,
+        "thread_id": thread.pk, "run_id": Run.objects.filter(thread=thread).latest("created_at").pk,
     }  # fmt: skip
 
 

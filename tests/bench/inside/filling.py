@@ -1,4 +1,4 @@
-"""Fills an installation's index and rows with chunks of real text, without a model: their vectors are random, which costs a search the same.
+"""Fills an installation's index and rows with chunks of real text, without a model: their vectors are random, which costs a search as much.
 
 Half of the documents are for all members, the others each for one of some groups.
 """

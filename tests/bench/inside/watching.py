@@ -1,5 +1,5 @@
-"""Many readers of event streams in one process, on bare sockets so that reading costs little: connect, read, lose the network all at once in
-the middle, come back with the last id, and read to the end. Half read the page's stream, half the API's."""
+"""Many readers of event streams in one process, on bare sockets so that reading costs little: connect, read, lose the network all at once
+in the middle, come back with the last id, and read to the end. Half read the page's stream, half the API's."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def main(
 
     async def watch() -> list[Reader]:
         readers = [
-            Reader(run, f"/w/{slug}/runs/{run}/events", cookie, host) if number % 2 else Reader(run, f"/api/v1/runs/{run}/events", bearer, host)
+            Reader(run, *((f"/w/{slug}/runs/{run}/events", cookie) if number % 2 else (f"/api/v1/runs/{run}/events", bearer)), host)
             for number, run in enumerate(runs)
         ]
         await arrive(readers, port, begin + connect, over, begin + lose)
@@ -155,8 +155,10 @@ def main(
         "answers": {reader.run: hashlib.sha256(reader.text.encode()).hexdigest() for reader in readers},
         "over": sum(reader.over for reader in readers), "cut": sum(reader.cut for reader in readers),
         "faults": [f"{reader.path}: {fault}" for reader in readers for fault in reader.faults][:20],
-        "first": [reader.firsts[0] for reader in readers if reader.firsts], "again": [reader.firsts[1] for reader in readers if len(reader.firsts) > 1],
-        "late": thinned([late for reader in readers for late in reader.late]), "gaps": thinned([gap for reader in readers for gap in reader.gaps]),
+        "first": [first for reader in readers for first in reader.firsts[:1]],
+        "again": [first for reader in readers for first in reader.firsts[1:2]],
+        "late": thinned([late for reader in readers for late in reader.late]),
+        "gaps": thinned([gap for reader in readers for gap in reader.gaps]),
         "events": sum(len(reader.late) for reader in readers),
     }  # fmt: skip
 
