@@ -9,4 +9,4 @@ django = get_asgi_application()
 
 from north.documents.uploads import limited  # noqa: E402  its errors are translated, which needs Django set up
 
-application = limited(django)
+application = limited(django)  # type: ignore[arg-type]

@@ -6,9 +6,10 @@ import json
 import logging
 import re
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from celery.signals import before_task_publish, task_postrun, task_prerun
@@ -29,7 +30,7 @@ def new_trace(given: str = "") -> str:
 
 
 @sync_and_async_middleware
-def trace(get_response: Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]) -> Callable:
+def trace(get_response: Callable[[HttpRequest], Any]) -> Callable:
     """Gives each request its id (or keeps the caller's X-Request-ID if it is one of ours) and says it in the answer."""
 
     if iscoroutinefunction(get_response):

@@ -21,7 +21,7 @@ from retrieval.types import Recheck
 def engine(role: str) -> Any:
     """The engine that `settings.MODELS[role]` names, made anew from its dotted path and arguments."""
     arguments = dict(settings.MODELS[role])
-    return import_string(arguments.pop("engine"))(**arguments)
+    return import_string(str(arguments.pop("engine")))(**arguments)
 
 
 def once(make: Callable[[], Any]) -> Callable[[], Any]:

@@ -43,6 +43,7 @@ UNFINISHED = ".unfinished-"
 NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
 DISTANCES = {"Cosine": edge.Distance.Cosine, "Dot": edge.Distance.Dot, "Euclid": edge.Distance.Euclid, "Manhattan": edge.Distance.Manhattan}
 
+
 class Collection:
     """One shard of the engine in its folder, with `collection.json`, which says how it was made."""
 
@@ -84,7 +85,10 @@ class Collection:
         """Qdrant's CollectionInfo. The figures of optimiser and HNSW are its defaults; the engine uses neither here."""
         shard = self.shard.info()
         return {
-            "status": "green", "optimizer_status": "ok", "points_count": shard.points_count, "segments_count": shard.segments_count,
+            "status": "green",
+            "optimizer_status": "ok",
+            "points_count": shard.points_count,
+            "segments_count": shard.segments_count,
             "indexed_vectors_count": shard.indexed_vectors_count,
             "config": {
                 "params": {"vectors": self.made["vectors"], "sparse_vectors": self.made["sparse_vectors"]},

@@ -121,8 +121,10 @@ def search_params(body: Any) -> edge.SearchParams | None:
 def prefetch(body: Any, schema: Schema) -> edge.Prefetch:
     given = only(body, "query", "using", "filter", "limit", "params")
     return edge.Prefetch(
-        limit=given.get("limit", 10), query=query_of(given.get("query"), given.get("using"), schema),
-        filter=filter_of(given.get("filter")), params=search_params(given.get("params")),
+        limit=given.get("limit", 10),
+        query=query_of(given.get("query"), given.get("using"), schema),
+        filter=filter_of(given.get("filter")),
+        params=search_params(given.get("params")),
     )
 
 
@@ -130,10 +132,13 @@ def request(body: Any, schema: Schema) -> edge.QueryRequest:
     given = only(body, "prefetch", "query", "using", "filter", "limit", "params", "with_payload", "with_vector")
     stages = given.get("prefetch", [])
     return edge.QueryRequest(
-        limit=given.get("limit", 10), query=query_of(given.get("query"), given.get("using"), schema),
+        limit=given.get("limit", 10),
+        query=query_of(given.get("query"), given.get("using"), schema),
         prefetches=[prefetch(stage, schema) for stage in (stages if isinstance(stages, list) else [stages])],
-        filter=filter_of(given.get("filter")), params=search_params(given.get("params")),
-        with_payload=given.get("with_payload", False), with_vector=given.get("with_vector", False),
+        filter=filter_of(given.get("filter")),
+        params=search_params(given.get("params")),
+        with_payload=given.get("with_payload", False),
+        with_vector=given.get("with_vector", False),
     )
 
 

@@ -226,8 +226,15 @@ def _allowed(scope: Scope) -> models.Filter:
 
 def _point(number: str, entry: Entry, chunk: Chunk, dense: np.ndarray, sparse: Sparse) -> models.PointStruct:
     payload = {
-        "workspace": entry.workspace, "document": entry.document, "source": entry.source, "principals": sorted(entry.principals),
-        "sha256": entry.sha256, "ordinal": chunk.ordinal, "start": chunk.start, "end": chunk.end, "heading": chunk.heading,
+        "workspace": entry.workspace,
+        "document": entry.document,
+        "source": entry.source,
+        "principals": sorted(entry.principals),
+        "sha256": entry.sha256,
+        "ordinal": chunk.ordinal,
+        "start": chunk.start,
+        "end": chunk.end,
+        "heading": chunk.heading,
     }
     vectors = {DENSE: dense.tolist(), SPARSE: models.SparseVector(indices=sparse[0], values=sparse[1])}
     return models.PointStruct(id=number, vector=vectors, payload=payload)
@@ -237,6 +244,14 @@ def _passage(point: models.ScoredPoint, highest: float, cosine: float | None) ->
     held = point.payload or {}
     why = {"fused": point.score} | ({"dense": cosine} if cosine is not None else {})
     return Passage(
-        document=held["document"], name="", ordinal=held["ordinal"], start=held["start"], end=held["end"], text="",
-        score=min(1.0, point.score / highest), heading=held["heading"], sha256=held["sha256"], why=why,
+        document=held["document"],
+        name="",
+        ordinal=held["ordinal"],
+        start=held["start"],
+        end=held["end"],
+        text="",
+        score=min(1.0, point.score / highest),
+        heading=held["heading"],
+        sha256=held["sha256"],
+        why=why,
     )

@@ -86,7 +86,7 @@ def _answer(
     with ExitStack() as stack:
         source = stack.enter_context(content.open("rb") if isinstance(content, Path) else _file_of(content))
         answer, complaints = (stack.enter_context(TemporaryFile()) for _ in range(2))
-        child = subprocess.Popen(  # noqa: S603  # our own module, and no word of the file's
+        child = subprocess.Popen(  # our own module, and no word of the file's
             [sys.executable, "-P", "-s", "-m", module],
             stdin=source,
             stdout=answer,

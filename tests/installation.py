@@ -31,8 +31,14 @@ class Installation:
         self.url = f"http://127.0.0.1:{self.port}"
         kept = {name: value for name, value in os.environ.items() if not name.startswith("NORTH_") or name == "NORTH_MODELS_DIR"}
         self.environment = kept | {
-            "NORTH_DATA_DIR": str(folder), "PORT": str(self.port), "NORTH_EDGE_PORT": str(free_port()), "NORTH_INFERENCE_THREADS": "1",
-            "DJANGO_SETTINGS_MODULE": "north.settings", "PYTHONPATH": str(ROOT), "NORTH_FOLDER_ROOTS": str(folder / "shares"), **environment,
+            "NORTH_DATA_DIR": str(folder),
+            "PORT": str(self.port),
+            "NORTH_EDGE_PORT": str(free_port()),
+            "NORTH_INFERENCE_THREADS": "1",
+            "DJANGO_SETTINGS_MODULE": "north.settings",
+            "PYTHONPATH": str(ROOT),
+            "NORTH_FOLDER_ROOTS": str(folder / "shares"),
+            **environment,
         }
         self.output: list[str] = []
         self.process: subprocess.Popen[str] | None = None
@@ -63,7 +69,13 @@ class Installation:
     def manage(self, *arguments: str) -> str:
         """What a command of manage.py prints, in this installation."""
         done = subprocess.run(
-            [sys.executable, "manage.py", *arguments], cwd=ROOT, env=self.environment, text=True, capture_output=True, timeout=120, check=False
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT,
+            env=self.environment,
+            text=True,
+            capture_output=True,
+            timeout=120,
+            check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout

@@ -12,7 +12,18 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 FLOORS = [
-    {"retrieval", "north.workspaces", "north.inference", "north.outbound", "north.tracing", "north.leases", "north.failpoints", "north.hints", "north.broker", "north.health"},
+    {
+        "retrieval",
+        "north.workspaces",
+        "north.inference",
+        "north.outbound",
+        "north.tracing",
+        "north.leases",
+        "north.failpoints",
+        "north.hints",
+        "north.broker",
+        "north.health",
+    },
     {"north.wiring", "agents"},
     {"north.documents"},
     {"north.threads"},
@@ -20,9 +31,17 @@ FLOORS = [
     {"north.asgi", "north.urls", "north.celery", "north.supervisor", "north.checks", "north.apps", "north.management"},
 ]
 SAME_FLOOR = {
-    ("north.wiring", "agents"), ("north.health", "north.broker"), ("north.health", "north.inference"), ("north.inference", "north.outbound"), ("north.workspaces", "north.tracing"),
-    ("north.apps", "north.checks"), ("north.apps", "north.celery"), ("north.management", "north.supervisor"), ("north.management", "north.checks"),
-    ("north.leases", "north.failpoints"), ("north.management", "north.demo"),
+    ("north.wiring", "agents"),
+    ("north.health", "north.broker"),
+    ("north.health", "north.inference"),
+    ("north.inference", "north.outbound"),
+    ("north.workspaces", "north.tracing"),
+    ("north.apps", "north.checks"),
+    ("north.apps", "north.celery"),
+    ("north.management", "north.supervisor"),
+    ("north.management", "north.checks"),
+    ("north.leases", "north.failpoints"),
+    ("north.management", "north.demo"),
 }
 ONLY_HANDED = {"agents": {"retrieval.types"}}
 NO_FRAMEWORK = {"retrieval", "agents", "north.inference"}
@@ -31,10 +50,14 @@ MODEL_LIBRARIES = {"onnxruntime", "xllamacpp", "torch", "transformers", "tokeniz
 WAYS_OUT = {"urllib.request", "requests", "aiohttp", "http.client", "socket", "httpx", "httpx2"}
 MAY_CONNECT = {
     "north.outbound",  # the one way out
-    "north.inference.chat", "north.inference.llama",  # the model server that the operator named, or the one in this process
-    "north.health", "north.supervisor",  # is our own part on the loopback address ready?
-    "retrieval.edge", "retrieval.index",  # the vector service itself, and its client's errors
-    "retrieval.reading", "retrieval.confinement",  # takes the network away from the parsers
+    "north.inference.chat",
+    "north.inference.llama",  # the model server that the operator named, or the one in this process
+    "north.health",
+    "north.supervisor",  # is our own part on the loopback address ready?
+    "retrieval.edge",
+    "retrieval.index",  # the vector service itself, and its client's errors
+    "retrieval.reading",
+    "retrieval.confinement",  # takes the network away from the parsers
 }
 BROAD_ALLOWED = {"north.documents.tasks", "north.threads.tasks", "north.threads.stream"}
 NO_NOUN = {"utils", "helpers", "common", "core", "base", "mixins", "managers", "services"}
@@ -161,7 +184,19 @@ def test_files_stay_readable(module: str) -> None:
 def test_the_top_level_is_as_the_readme_says() -> None:
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
     top = {line.split("/")[0] for line in listed if line}
-    ours = {"manage.py", "north", "agents", "retrieval", "templates", "docker", "tests", "README.md", "pyproject.toml", "Makefile", "LICENSE"}
+    ours = {
+        "manage.py",
+        "north",
+        "agents",
+        "retrieval",
+        "templates",
+        "docker",
+        "tests",
+        "README.md",
+        "pyproject.toml",
+        "Makefile",
+        "LICENSE",
+    }
     assert {name for name in top if not name.startswith(".")} <= ours
 
 

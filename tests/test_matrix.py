@@ -60,47 +60,89 @@ def act(allowed: frozenset[str], *needs: str, **body: Any) -> Row:
 
 PUBLIC = Row("get", EVERYBODY, hidden=False)
 PAGES: dict[str, list[Row]] = {
-    "healthz": [PUBLIC], "readyz": [PUBLIC], "api:openapi-json": [PUBLIC], "api:openapi-view": [PUBLIC], "api:api-root": [],
+    "healthz": [PUBLIC],
+    "readyz": [PUBLIC],
+    "api:openapi-json": [PUBLIC],
+    "api:openapi-view": [PUBLIC],
+    "api:api-root": [],
     # people
-    "workspaces:home": [page(SIGNED_IN)], "workspaces:sign_in": [PUBLIC], "workspaces:sign_out": [Row("post", EVERYBODY, hidden=False)],
-    "workspaces:welcome": [Row("get", EVERYBODY, ("secret",), hidden=False)], "workspaces:invitation": [Row("get", EVERYBODY, ("secret",), hidden=False)],
-    "workspaces:account": [page(SIGNED_IN), act(SIGNED_IN, name="x")], "workspaces:password": [act(SIGNED_IN)],
-    "workspaces:end_others": [act(SIGNED_IN)], "workspaces:end_session": [act(HR, "session")],
-    "workspaces:all": [page(SIGNED_IN)], "workspaces:new": [page(SIGNED_IN), act(SIGNED_IN, name="Another")],
-    "workspaces:people": [page(MEMBERS)], "workspaces:invite": [act(OWNER, email="new@acme.example", role="reader")],
-    "workspaces:take_back": [act(OWNER, "invitation")], "workspaces:role": [act(OWNER, "user", role="editor")],
-    "workspaces:remove": [act(OWNER, "user")], "workspaces:new_group": [act(OWNER, name="Finance")],
-    "workspaces:group": [page(OWNER, "group")], "workspaces:rename_group": [act(OWNER, "group", name="Humans")],
-    "workspaces:group_members": [act(OWNER, "group")], "workspaces:delete_group": [act(OWNER, "group")],
-    "workspaces:settings": [page(MEMBERS)], "workspaces:change": [act(OWNER, name="Acme 2")],
-    "workspaces:make_key": [act(MEMBERS, name="ci")], "workspaces:revoke_key": [act(frozenset({"bob", "alice"}), "key")],
-    "workspaces:leave": [act(MEMBERS)], "workspaces:delete": [act(OWNER, name="Acme")],
+    "workspaces:home": [page(SIGNED_IN)],
+    "workspaces:sign_in": [PUBLIC],
+    "workspaces:sign_out": [Row("post", EVERYBODY, hidden=False)],
+    "workspaces:welcome": [Row("get", EVERYBODY, ("secret",), hidden=False)],
+    "workspaces:invitation": [Row("get", EVERYBODY, ("secret",), hidden=False)],
+    "workspaces:account": [page(SIGNED_IN), act(SIGNED_IN, name="x")],
+    "workspaces:password": [act(SIGNED_IN)],
+    "workspaces:end_others": [act(SIGNED_IN)],
+    "workspaces:end_session": [act(HR, "session")],
+    "workspaces:all": [page(SIGNED_IN)],
+    "workspaces:new": [page(SIGNED_IN), act(SIGNED_IN, name="Another")],
+    "workspaces:people": [page(MEMBERS)],
+    "workspaces:invite": [act(OWNER, email="new@acme.example", role="reader")],
+    "workspaces:take_back": [act(OWNER, "invitation")],
+    "workspaces:role": [act(OWNER, "user", role="editor")],
+    "workspaces:remove": [act(OWNER, "user")],
+    "workspaces:new_group": [act(OWNER, name="Finance")],
+    "workspaces:group": [page(OWNER, "group")],
+    "workspaces:rename_group": [act(OWNER, "group", name="Humans")],
+    "workspaces:group_members": [act(OWNER, "group")],
+    "workspaces:delete_group": [act(OWNER, "group")],
+    "workspaces:settings": [page(MEMBERS)],
+    "workspaces:change": [act(OWNER, name="Acme 2")],
+    "workspaces:make_key": [act(MEMBERS, name="ci")],
+    "workspaces:revoke_key": [act(frozenset({"bob", "alice"}), "key")],
+    "workspaces:leave": [act(MEMBERS)],
+    "workspaces:delete": [act(OWNER, name="Acme")],
     # the installation
-    **{f"administration:{name}": [page(frozenset({"ada"}))] for name in ("index", "users", "groups", "workspaces", "sources", "models", "audit")},
+    **{
+        f"administration:{name}": [page(frozenset({"ada"}))]
+        for name in ("index", "users", "groups", "workspaces", "sources", "models", "audit")
+    },
     "administration:new_user": [act(frozenset({"ada"}), email="z@acme.example")],
-    **{f"administration:{name}": [act(frozenset({"ada"}), "user")] for name in ("link", "suspend", "restore", "make_admin", "unmake_admin")},
-    "administration:appoint": [act(frozenset({"ada"}), "workspace")], "administration:delete_workspace": [act(frozenset({"ada"}), "workspace")],
+    **{
+        f"administration:{name}": [act(frozenset({"ada"}), "user")] for name in ("link", "suspend", "restore", "make_admin", "unmake_admin")
+    },
+    "administration:appoint": [act(frozenset({"ada"}), "workspace")],
+    "administration:delete_workspace": [act(frozenset({"ada"}), "workspace")],
     "administration:verify": [act(frozenset({"ada"}))],
     # documents: `document` is for the group HR only, and bob uploaded it
-    "documents:index": [page(MEMBERS)], "documents:upload": [act(EDITORS)], "documents:document": [page(HR, "document")],
-    "documents:page": [Row("get", HR, ("document", "page"))], "documents:file": [page(HR, "document")],
-    "documents:retry": [act(EDITORS, "document")], "documents:delete": [act(EDITORS, "document")],
-    "documents:access": [act(EDITORS, "document", readers="everyone")], "documents:search": [page(MEMBERS)],
-    "documents:sources": [page(EDITORS)], "documents:new_source": [page(EDITORS), act(EDITORS, name="x")],
-    "documents:source": [page(EDITORS, "source")], "documents:edit_source": [page(EDITORS, "source"), act(EDITORS, "source")],
-    "documents:sync": [act(EDITORS, "source")], "documents:delete_source": [act(EDITORS, "source")],
+    "documents:index": [page(MEMBERS)],
+    "documents:upload": [act(EDITORS)],
+    "documents:document": [page(HR, "document")],
+    "documents:page": [Row("get", HR, ("document", "page"))],
+    "documents:file": [page(HR, "document")],
+    "documents:retry": [act(EDITORS, "document")],
+    "documents:delete": [act(EDITORS, "document")],
+    "documents:access": [act(EDITORS, "document", readers="everyone")],
+    "documents:search": [page(MEMBERS)],
+    "documents:sources": [page(EDITORS)],
+    "documents:new_source": [page(EDITORS), act(EDITORS, name="x")],
+    "documents:source": [page(EDITORS, "source")],
+    "documents:edit_source": [page(EDITORS, "source"), act(EDITORS, "source")],
+    "documents:sync": [act(EDITORS, "source")],
+    "documents:delete_source": [act(EDITORS, "source")],
     # threads: `thread_id` and `run_id` are rita's
-    "threads:index": [page(MEMBERS)], "threads:start": [act(MEMBERS, question="Why?")], "threads:thread": [page(HR, "thread_id")],
-    "threads:ask": [act(HR, "thread_id", question="Why?")], "threads:rename": [act(HR, "thread_id", title="T")],
-    "threads:delete": [act(HR, "thread_id")], "threads:events": [page(HR, "run_id")], "threads:cancel": [act(HR, "run_id")],
+    "threads:index": [page(MEMBERS)],
+    "threads:start": [act(MEMBERS, question="Why?")],
+    "threads:thread": [page(HR, "thread_id")],
+    "threads:ask": [act(HR, "thread_id", question="Why?")],
+    "threads:rename": [act(HR, "thread_id", title="T")],
+    "threads:delete": [act(HR, "thread_id")],
+    "threads:events": [page(HR, "run_id")],
+    "threads:cancel": [act(HR, "run_id")],
     "threads:again": [act(HR, "run_id")],
 }
 CALLS: dict[str, Row] = {
-    "api:upload": Row("post", EDITORS), "api:list_documents": Row("get", MEMBERS),
-    "api:get_document": Row("get", HR | EDITORS, ("document_id",)), "api:delete_document": Row("delete", EDITORS, ("document_id",)),
-    "api:search": Row("post", MEMBERS, body={"query": "pay"}), "api:create_thread": Row("post", MEMBERS),
-    "api:ask": Row("post", HR, ("thread_id",), {"question": "Why?"}), "api:get_run": Row("get", HR, ("run_id",)),
-    "api:cancel": Row("post", HR, ("run_id",)), "api:run_events": Row("get", HR, ("run_id",)),
+    "api:upload": Row("post", EDITORS),
+    "api:list_documents": Row("get", MEMBERS),
+    "api:get_document": Row("get", HR | EDITORS, ("document_id",)),
+    "api:delete_document": Row("delete", EDITORS, ("document_id",)),
+    "api:search": Row("post", MEMBERS, body={"query": "pay"}),
+    "api:create_thread": Row("post", MEMBERS),
+    "api:ask": Row("post", HR, ("thread_id",), {"question": "Why?"}),
+    "api:get_run": Row("get", HR, ("run_id",)),
+    "api:cancel": Row("post", HR, ("run_id",)),
+    "api:run_events": Row("get", HR, ("run_id",)),
 }
 
 EMPTY = {"documents:page", "workspaces:welcome", "workspaces:invitation", "threads:events", "api:run_events"}
@@ -129,8 +171,14 @@ def world(workspace: Workspace, hr: Group, other_workspace: Workspace, settings:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     users = {user.email.split("@")[0]: user for user in User.objects.all()} | {"ada": person("ada@north.example", is_admin=True)}
     document = Document.objects.create(
-        workspace=workspace, name="salaries.txt", media_type="text/plain", sha256="0" * 64, indexed_sha256="0" * 64, text="Pay is secret.",
-        status=Status.READY, uploaded_by=users["bob"],
+        workspace=workspace,
+        name="salaries.txt",
+        media_type="text/plain",
+        sha256="0" * 64,
+        indexed_sha256="0" * 64,
+        text="Pay is secret.",
+        status=Status.READY,
+        uploaded_by=users["bob"],
     )
     Principal.objects.create(document=document, value=hr.principal)
     source = Source.objects.create(workspace=workspace, connector="folder", name="Share", config={"path": "/nowhere"}, principals=[])
@@ -140,9 +188,20 @@ def world(workspace: Workspace, hr: Group, other_workspace: Workspace, settings:
     session = UserSession.objects.create(user=users["rita"], session_key="r" * 32)
     key = ApiKey.issue(workspace=workspace, user=users["bob"])[0]
     ids = {
-        "document": document.pk, "document_id": document.pk, "source": source.pk, "thread_id": thread.pk, "run_id": run.pk,
-        "invitation": invitation.pk, "session": session.pk, "user": users["carl"].pk, "group": hr.pk, "key": key.pk, "workspace": workspace.pk,
-        "page": 1, "secret": "nonsense", "slug": workspace.slug,
+        "document": document.pk,
+        "document_id": document.pk,
+        "source": source.pk,
+        "thread_id": thread.pk,
+        "run_id": run.pk,
+        "invitation": invitation.pk,
+        "session": session.pk,
+        "user": users["carl"].pk,
+        "group": hr.pk,
+        "key": key.pk,
+        "workspace": workspace.pk,
+        "page": 1,
+        "secret": "nonsense",
+        "slug": workspace.slug,
     }
     keys = {name: ApiKey.issue(workspace=workspace, user=users[name])[1] for name in MEMBERS}
     keys["charlie"] = ApiKey.issue(workspace=other_workspace, user=users["charlie"])[1]
@@ -153,7 +212,8 @@ def fingerprint() -> str:
     """Of every row of ours; sessions and who was seen when do not count."""
     rows = [
         serializers.serialize("json", model.objects.order_by("pk"))
-        for label in ("workspaces", "documents", "threads") for model in apps.get_app_config(label).get_models()
+        for label in ("workspaces", "documents", "threads")
+        for model in apps.get_app_config(label).get_models()
         if model not in {UserSession, ApiKey, User}
     ]
     return hashlib.sha256("".join(rows).encode()).hexdigest()
@@ -193,11 +253,11 @@ def test_pages_open_only_to_those_who_may(name: str, row: Row, world: World) -> 
             transaction.set_rollback(True)
         said = f"{row.method} {url} as {actor}: {answer.status_code}"
         if actor in row.allowed:
-            assert answer.status_code not in {401, 403, 405} and answer.status_code < 500 or answer.status_code == 503, said
+            assert (answer.status_code not in {401, 403, 405} and answer.status_code < 500) or answer.status_code == 503, said
             assert answer.status_code != 404 or name in EMPTY, said
             assert not answer.headers.get("Location", "").startswith("/sign-in") or not row.hidden, said
         elif actor == "anonymous":
-            assert answer.status_code == 302 and answer.headers["Location"].startswith("/sign-in") or answer.status_code == 404, said
+            assert (answer.status_code == 302 and answer.headers["Location"].startswith("/sign-in")) or answer.status_code == 404, said
         else:
             assert answer.status_code == 404, said
         if actor not in row.allowed:
@@ -235,7 +295,7 @@ def test_the_api_opens_only_to_keys_that_may(name: str, world: World) -> None:
     url = reverse(name, kwargs={key: world.ids[key] for key in row.needs})
     revoked = actions.issue_key(membership_of(world.users["alice"], Workspace.objects.get(slug="acme")), actor=None)
     ApiKey.objects.filter(pk=revoked[0].pk).update(revoked_at=timezone.now())
-    left, left_key = ApiKey.issue(workspace=Workspace.objects.get(slug="acme"), user=world.users["ada"])
+    _left, left_key = ApiKey.issue(workspace=Workspace.objects.get(slug="acme"), user=world.users["ada"])
     keys = {**world.keys, "anonymous": "", "revoked": revoked[1], "no member": left_key, "wrong": revoked[1][:-1] + "x"}
     for actor, key in keys.items():
         before = fingerprint()

@@ -174,10 +174,14 @@ def delete_workspace(request: HttpRequest, workspace: UUID) -> HttpResponse:
 @admins_only
 def sources(request: HttpRequest) -> HttpResponse:
     newest = SyncRun.objects.filter(source=OuterRef("pk")).order_by("-created_at")
-    found = Source.objects.select_related("workspace").order_by("workspace__name", "name").annotate(
-        sync_status=Subquery(newest.values("status")[:1]),
-        sync_error=Subquery(newest.values("error")[:1]),
-        documents_alive=Count("documents", filter=Q(documents__deleted_at=None)),
+    found = (
+        Source.objects.select_related("workspace")
+        .order_by("workspace__name", "name")
+        .annotate(
+            sync_status=Subquery(newest.values("status")[:1]),
+            sync_error=Subquery(newest.values("error")[:1]),
+            documents_alive=Count("documents", filter=Q(documents__deleted_at=None)),
+        )
     )
     page = paged(request, found)
     rows = [(source, SyncRun.Status(source.sync_status).label if source.sync_status else "") for source in page]

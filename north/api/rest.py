@@ -111,6 +111,8 @@ def upload(
     """201 when the file and its row are durable. `groups`: names or ids of the groups that may read it, repeated or separated by commas;
     without it the workspace's default holds; an empty one means nobody."""
     actor = caller(request)
+    if file.file is None:
+        raise HttpError(422, "The file is missing.")
     document = documents.upload(file.file, name=file.name or "", size=file.size, groups=named_groups(groups, actor), actor=actor)
     return Status(201, document_out(document, actor.workspace))
 

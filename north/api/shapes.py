@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from uuid import UUID
 
 from north.api.schemas import CitationOut, DocumentOut, PassageOut, ResultOut, RunOut, SearchOut, StepOut
 from north.documents.models import Document
@@ -19,7 +20,7 @@ def document_out(document: Document, workspace: Workspace) -> DocumentOut:
     return DocumentOut(
         id=document.pk,
         name=document.name,
-        status=document.status,
+        status=document.status,  # type: ignore[arg-type]
         error=document.error,
         media_type=document.media_type,
         bytes=document.bytes,
@@ -37,7 +38,7 @@ def search_out(passages: Sequence[Passage]) -> SearchOut:
     results: dict[str, ResultOut] = {}
     for passage in passages:
         result = results.setdefault(
-            passage.document, ResultOut(document=passage.document, name=passage.name, score=passage.score, passages=[])
+            passage.document, ResultOut(document=UUID(passage.document), name=passage.name, score=passage.score, passages=[])
         )
         result.passages.append(
             PassageOut(start=passage.start, end=passage.end, text=passage.text, score=passage.score, heading=passage.heading)
@@ -60,7 +61,7 @@ def run_out(run: Run, reader: Membership) -> RunOut:
         id=run.pk,
         thread=run.thread_id,
         question=run.question,
-        status=run.status,
+        status=run.status,  # type: ignore[arg-type]
         answer=run.answer,
         citations=citations,
         unsupported=run.unsupported,

@@ -175,8 +175,13 @@ def create_source(*, name: str, path: str, schedule: int, readers: Readers, acto
     if not actor.may_edit:
         raise Http404
     source = Source(
-        workspace=actor.workspace, connector="folder", name=name, config={"path": allowed(path)}, schedule=schedule,
-        principals=sorted(readers.principals(actor.workspace)), created_by=actor.user,
+        workspace=actor.workspace,
+        connector="folder",
+        name=name,
+        config={"path": allowed(path)},
+        schedule=schedule,
+        principals=sorted(readers.principals(actor.workspace)),
+        created_by=actor.user,
     )
     with transaction.atomic():
         saved(source)

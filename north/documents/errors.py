@@ -70,8 +70,17 @@ class NoAnswer(DocumentError):
 
 
 HTTP_STATUS: dict[type[Exception], int] = {
-    StorageFull: 507, FileLost: 410, TooLarge: 413, UnknownType: 415, EmptyFile: 422, NobodyChosen: 422, NothingSent: 422, Refused: 422,
-    NoAnswer: 503, ParseError: 422, IndexFault: 503,
+    StorageFull: 507,
+    FileLost: 410,
+    TooLarge: 413,
+    UnknownType: 415,
+    EmptyFile: 422,
+    NobodyChosen: 422,
+    NothingSent: 422,
+    Refused: 422,
+    NoAnswer: 503,
+    ParseError: 422,
+    IndexFault: 503,
 }
 
 

@@ -18,7 +18,8 @@ class ReadersForm(forms.Form):
     """Everyone in the workspace, some groups, or nobody: one of them is always said."""
 
     readers = forms.ChoiceField(
-        label=_("Who may read it"), widget=forms.RadioSelect,
+        label=_("Who may read it"),
+        widget=forms.RadioSelect,
         choices=[(EVERYONE, _("Everyone in the workspace")), (GROUPS, _("Only these groups")), (NOBODY, _("Nobody"))],
     )
     groups = forms.ModelMultipleChoiceField(

@@ -27,9 +27,7 @@ def read(document: Document) -> None:
     path = files.check(document.file_of(document.sha256), document.sha256)
     document.move(Status.PARSING)
     failpoint("parse")
-    parsed = reading.read(
-        document.name, path, seconds=settings.PARSE_SECONDS, megabytes=settings.PARSE_MEGABYTES, max_bytes=files.limit()
-    )
+    parsed = reading.read(document.name, path, seconds=settings.PARSE_SECONDS, megabytes=settings.PARSE_MEGABYTES, max_bytes=files.limit())
     files.write_layout(document.layout_of(document.sha256), parsed)
     document.move(Status.INDEXING, error="", **UNHELD)
 
@@ -45,9 +43,18 @@ def index(document: Document) -> None:
         count = put(document, parsed)
         failpoint("commit")
         document.move(
-            Status.READY, text=parsed.text, title=parsed.title[:300], media_type=parsed.media_type, pages=parsed.pages,
-            notes=list(parsed.notes), chunks=count, indexed_sha256=document.sha256, indexed_access=document.access,
-            ready_at=timezone.now(), error="", **UNHELD,
+            Status.READY,
+            text=parsed.text,
+            title=parsed.title[:300],
+            media_type=parsed.media_type,
+            pages=parsed.pages,
+            notes=list(parsed.notes),
+            chunks=count,
+            indexed_sha256=document.sha256,
+            indexed_access=document.access,
+            ready_at=timezone.now(),
+            error="",
+            **UNHELD,
         )
     except LeaseLost:
         mend(document)
@@ -71,8 +78,12 @@ def put(document: Document, parsed: Parsed) -> int:
 
 def entry_of(document: Document) -> Entry:
     return Entry(
-        workspace=str(document.workspace_id), document=str(document.pk), source=str(document.source_id or ""), sha256=document.sha256,
-        name=document.name, principals=frozenset(document.principals.values_list("value", flat=True)),
+        workspace=str(document.workspace_id),
+        document=str(document.pk),
+        source=str(document.source_id or ""),
+        sha256=document.sha256,
+        name=document.name,
+        principals=frozenset(document.principals.values_list("value", flat=True)),
     )
 
 

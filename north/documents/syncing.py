@@ -55,7 +55,11 @@ class Pass:
 
     def counts(self) -> dict[str, Any]:
         return {
-            "new": self.new, "changed": self.changed, "unchanged": self.unchanged, "deleted": self.deleted, "skipped": self.skipped,
+            "new": self.new,
+            "changed": self.changed,
+            "unchanged": self.unchanged,
+            "deleted": self.deleted,
+            "skipped": self.skipped,
             "left_out": self.left_out,
         }
 

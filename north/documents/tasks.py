@@ -150,7 +150,8 @@ def settle(document: Document, error: Exception) -> bool:
     if not isinstance(error, OWN_FAULTS):
         logger.exception("A document's stage failed", exc_info=error, extra={"document": document.pk})
         words = _("North could not process this file (%(kind)s). Tell your administrator this number: %(trace)s.") % {
-            "kind": type(error).__name__, "trace": trace_id.get() or "-",
+            "kind": type(error).__name__,
+            "trace": trace_id.get() or "-",
         }
     if getattr(error, "permanent", False) or document.attempts >= settings.ATTEMPTS:
         document.move(Status.FAILED, error=words, **UNHELD)
@@ -237,4 +238,3 @@ def forget_workspace(workspace_id: str) -> None:
     """What a deleted workspace left beside its rows: points and files."""
     wiring.index().forget_workspace(workspace_id)
     files.remove(workspace_id)
-

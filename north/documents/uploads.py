@@ -69,8 +69,13 @@ async def refuse(scope: MutableMapping[str, Any], receive: Receive, send: Send, 
     api = scope["path"].startswith("/api/")
     body = json.dumps({"detail": str(error)}).encode() if api else str(error).encode()
     kind = b"application/json" if api else b"text/plain; charset=utf-8"
-    headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode()), (b"x-content-type-options", b"nosniff"),
-               (b"content-security-policy", b"default-src 'none'"), (b"connection", b"close")]
+    headers = [
+        (b"content-type", kind),
+        (b"content-length", str(len(body)).encode()),
+        (b"x-content-type-options", b"nosniff"),
+        (b"content-security-policy", b"default-src 'none'"),
+        (b"connection", b"close"),
+    ]
     await send({"type": "http.response.start", "status": status_of(error), "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": True})
     while True:

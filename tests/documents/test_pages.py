@@ -247,7 +247,9 @@ class TestViewer:
     def test_a_pdf_shows_the_page_with_the_boxes_of_the_words(self, as_rita: Client, workspace: Workspace) -> None:
         text = "First page words\n\nSecond page here"
         words = (
-            Word(0, 5, 1, (0.1, 0.1, 0.2, 0.12)), Word(18, 24, 2, (0.1, 0.5, 0.2, 0.52)), Word(25, 29, 2, (0.21, 0.5, 0.3, 0.52)),
+            Word(0, 5, 1, (0.1, 0.1, 0.2, 0.12)),
+            Word(18, 24, 2, (0.1, 0.5, 0.2, 0.52)),
+            Word(25, 29, 2, (0.21, 0.5, 0.3, 0.52)),
             Word(30, 34, 2, (0.1, 0.6, 0.2, 0.62)),
         )
         places = (Place(0, 16, "page", "1"), Place(18, 34, "page", "2"))

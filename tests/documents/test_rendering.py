@@ -77,9 +77,18 @@ def test_marks_stand_inside_the_elements(source: str, span: str, wanted: str) ->
 @pytest.mark.parametrize(
     "source",
     [
-        "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "[x](javascript:alert(1))", "[x](data:text/html,<script>)",
-        "![x](http://evil.example/pixel.png)", "<svg/onload=alert(1)>", "[x](vbscript:x)", "<div hx-get=/x>", "`<b>`", "<https://a.example/\">",
-        "![x][r]\n\n[r]: http://evil.example/p.png", '<a href="x" hx-on:click="alert(1)">x</a>',
+        "<script>alert(1)</script>",
+        "<img src=x onerror=alert(1)>",
+        "[x](javascript:alert(1))",
+        "[x](data:text/html,<script>)",
+        "![x](http://evil.example/pixel.png)",
+        "<svg/onload=alert(1)>",
+        "[x](vbscript:x)",
+        "<div hx-get=/x>",
+        "`<b>`",
+        '<https://a.example/">',
+        "![x][r]\n\n[r]: http://evil.example/p.png",
+        '<a href="x" hx-on:click="alert(1)">x</a>',
     ],
 )
 def test_nothing_in_markdown_runs_or_fetches(source: str) -> None:

@@ -60,7 +60,8 @@ def test_a_sync_finds_what_is_new_changed_unchanged_and_gone(folder: Path, edito
     run = synced(source)
     assert (run.status, run.error, counts(run)) == ("done", "", (2, 0, 0, 0))
     assert set(source.documents.values_list("name", "external_id", "status")) == {
-        ("leave.md", "leave.md", "queued"), ("pay.md", "pay.md", "queued"),
+        ("leave.md", "leave.md", "queued"),
+        ("pay.md", "pay.md", "queued"),
     }
     assert counts(synced(source)) == (0, 0, 2, 0)
     touch(folder / "leave.md", "# Leave, changed")

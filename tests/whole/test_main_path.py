@@ -30,8 +30,10 @@ def real_north(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installatio
 def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     folder = tmp_path_factory.mktemp("files")
     canvas = Canvas(str(folder / "manual.pdf"), pagesize=A4)
-    for lines in (["Borealis coffee machine: manual", "Fill the tank with fresh water before the first use."],
-                  ["Cleaning", "The Borealis must be descaled every 90 days with citric acid.", "Never use vinegar."]):
+    for lines in (
+        ["Borealis coffee machine: manual", "Fill the tank with fresh water before the first use."],
+        ["Cleaning", "The Borealis must be descaled every 90 days with citric acid.", "Never use vinegar."],
+    ):
         for number, line in enumerate(lines):
             canvas.drawString(72, 760 - 24 * number, line)
         canvas.showPage()
@@ -51,7 +53,10 @@ def page(browser: Browser) -> Iterator[Page]:
     page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: faults.append(str(error)))
     foreign: list[str] = []
-    page.on("request", lambda request: foreign.append(request.url) if "127.0.0.1" not in request.url and "localhost" not in request.url else None)
+    page.on(
+        "request",
+        lambda request: foreign.append(request.url) if "127.0.0.1" not in request.url and "localhost" not in request.url else None,
+    )
     yield page
     context.close()
     assert not faults and not foreign

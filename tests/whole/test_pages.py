@@ -21,7 +21,8 @@ from tests.installation import Installation, wait_until
 pytestmark = [pytest.mark.whole, pytest.mark.browser]
 WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 FILED = (
-    "products/cleanfluid-safety-data-sheet.pdf", "handbook/remote-work.md", "finance/price-list-2026.xlsx", "support/complaint-sakura-foods.eml"
+    "products/cleanfluid-safety-data-sheet.pdf", "handbook/remote-work.md", "finance/price-list-2026.xlsx",
+    "support/complaint-sakura-foods.eml",
 )  # fmt: skip
 READ = {file.suffix: file for file in map(FILES.joinpath, FILED)}
 QUESTION = "How many days a week may employees work from home?"

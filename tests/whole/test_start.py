@@ -20,7 +20,12 @@ pytestmark = pytest.mark.whole
 
 def up(installation: Installation, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "manage.py", "up"], cwd=ROOT, env=installation.environment | environment, text=True, capture_output=True, timeout=90,
+        [sys.executable, "manage.py", "up"],
+        cwd=ROOT,
+        env=installation.environment | environment,
+        text=True,
+        capture_output=True,
+        timeout=90,
         check=False,
     )
 
@@ -38,7 +43,7 @@ def test_it_starts_once_prints_a_link_and_leaves_no_process_behind(tmp_path: Pat
         assert "Everything is well" in doctor
     finally:
         north.stop()
-    gone, alive = psutil.wait_procs(family, timeout=10)
+    _gone, alive = psutil.wait_procs(family, timeout=10)
     assert not alive, [process.cmdline() for process in alive]
 
 

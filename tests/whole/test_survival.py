@@ -178,7 +178,8 @@ def test_lost_vectors_are_made_again_from_the_text(north: Installation, handbook
 def test_a_poison_file_holds_nobody_up_and_says_why(north: Installation) -> None:
     api = north.api("alice")
     bad = {
-        "broken.pdf": b"%PDF-1.7\n" + b"\xff" * 4000, "encrypted.docx": b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 5000,
+        "broken.pdf": b"%PDF-1.7\n" + b"\xff" * 4000,
+        "encrypted.docx": b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 5000,
         "not-really.xlsx": b"PK\x03\x04" + b"\0" * 900,
     }
     ids = {}
@@ -197,8 +198,13 @@ def test_a_poison_file_holds_nobody_up_and_says_why(north: Installation) -> None
 
 @pytest.mark.parametrize(
     ("name", "data", "status"),
-    [("empty.txt", b"", 422), ("program.exe", b"MZ\x90\0" + b"\0" * 99, 415), ("../../etc/passwd.txt", b"root is nobody here.", 201),
-     ("exe\u202etxt.md", b"# Hidden\n\nA right-to-left override in the name.", 201), ("page.html", b"<script>alert(1)</script><p>Hello there, reader.</p>", 201)],
+    [
+        ("empty.txt", b"", 422),
+        ("program.exe", b"MZ\x90\0" + b"\0" * 99, 415),
+        ("../../etc/passwd.txt", b"root is nobody here.", 201),
+        ("exe\u202etxt.md", b"# Hidden\n\nA right-to-left override in the name.", 201),
+        ("page.html", b"<script>alert(1)</script><p>Hello there, reader.</p>", 201),
+    ],
 )
 def test_strange_uploads_get_a_clear_answer(north: Installation, name: str, data: bytes, status: int) -> None:
     answer = north.api("alice").post("/documents", files={"file": (name, data)})

@@ -78,8 +78,21 @@ def test_a_few_slips_before_the_right_password_are_forgiven(alice: User) -> None
 
 
 @pytest.mark.parametrize(
-    "wanted", ["https://evil.example", "//evil.example", "///evil.example", "\\\\evil.example", "/\\evil.example", "javascript:alert(1)",
-               "http:evil.example", "http://testserver/account", "account", "\t//evil.example", " //evil.example", "/\t/evil.example"]
+    "wanted",
+    [
+        "https://evil.example",
+        "//evil.example",
+        "///evil.example",
+        "\\\\evil.example",
+        "/\\evil.example",
+        "javascript:alert(1)",
+        "http:evil.example",
+        "http://testserver/account",
+        "account",
+        "\t//evil.example",
+        " //evil.example",
+        "/\t/evil.example",
+    ],
 )
 def test_next_leads_only_to_own_paths(alice: User, client: Client, wanted: str) -> None:
     response = client.post(f"/sign-in?next={wanted}", {"username": alice.email, "password": PASSWORD, "next": wanted})

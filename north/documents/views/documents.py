@@ -69,8 +69,13 @@ def listing(request: HttpRequest, membership: Membership) -> dict[str, Any]:
     working = sum(counts.get(status, 0) for status in WORKING)
     return {
         "rows": [row_of(document, membership, mine, groups) for document in page],
-        "page": page, "query": query, "status": status, "total": sum(counts.values()), "working": working,
-        "chips": chips(counts, status, query), "queue": [(Status(name).label, name, counts[name]) for name in WORKING if counts.get(name)],
+        "page": page,
+        "query": query,
+        "status": status,
+        "total": sum(counts.values()),
+        "working": working,
+        "chips": chips(counts, status, query),
+        "queue": [(Status(name).label, name, counts[name]) for name in WORKING if counts.get(name)],
         "address": f"{request.path}?{urlencode({'status': status, 'q': query, 'page': page.number})}",
         "around": urlencode({"status": status, "q": query}),
     }
@@ -80,7 +85,9 @@ def chips(counts: dict[str, int], status: str, query: str) -> list[dict[str, Any
     words = {"": _("All"), "ready": _("Ready"), "working": _("In work"), "failed": _("Failed")}
     return [
         {
-            "words": words[name], "current": name == status, "query": urlencode({"status": name, "q": query}),
+            "words": words[name],
+            "current": name == status,
+            "query": urlencode({"status": name, "q": query}),
             "count": sum(counts.get(one, 0) for one in FILTERS.get(name, list(Status))),
         }
         for name in words

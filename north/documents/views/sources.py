@@ -45,7 +45,8 @@ def index(request: HttpRequest, membership: Membership) -> HttpResponse:
 def counted(membership: Membership, **which: Any) -> dict[UUID, dict[str, Any]]:
     rows = Document.objects.alive().filter(workspace=membership.workspace, source__isnull=False, **which).order_by().values("source")
     found = rows.annotate(
-        ready=Count("pk", filter=Q(status=Status.READY)), failed=Count("pk", filter=Q(status=Status.FAILED)),
+        ready=Count("pk", filter=Q(status=Status.READY)),
+        failed=Count("pk", filter=Q(status=Status.FAILED)),
         in_work=Count("pk", filter=Q(status__in=WORKING)),
     )
     return {row["source"]: dict(row) for row in found}
@@ -54,8 +55,13 @@ def counted(membership: Membership, **which: Any) -> dict[UUID, dict[str, Any]]:
 def described(source: Source, run: SyncRun | None, counts: dict[str, Any], groups: list[Group]) -> dict[str, Any]:
     following = source.synced_at + timedelta(seconds=source.schedule) if source.synced_at and source.schedule else None
     return {
-        "source": source, "run": run, "counts": counts, "following": following, "path": source.config.get("path", ""),
-        "readers": Readers.of(source.principals, source.workspace, groups), "syncing": bool(run and run.status in SyncRun.WORKING),
+        "source": source,
+        "run": run,
+        "counts": counts,
+        "following": following,
+        "path": source.config.get("path", ""),
+        "readers": Readers.of(source.principals, source.workspace, groups),
+        "syncing": bool(run and run.status in SyncRun.WORKING),
     }
 
 

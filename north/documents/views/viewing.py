@@ -58,7 +58,8 @@ def document(request: HttpRequest, membership: Membership, document: UUID) -> Ht
     values = row.principals.values_list("value", flat=True)
     may_manage = membership.may_edit
     return render(
-        request, "documents/document.html",
+        request,
+        "documents/document.html",
         context | {"readers": Readers.of(values, membership.workspace, groups), "may_manage": may_manage},
     )
 
@@ -113,8 +114,10 @@ def blank(layout: Parsed, page: int) -> Place | None:
 
 def pdf(row: Document, layout: Parsed, page: Place, span: Span | None) -> dict[str, Any]:
     context: dict[str, Any] = {
-        "page": page, "html": rendering.plain(row.text, page.start, page.end, span),
-        "boxes": boxes(row, int(page.label), span) if span else [], "leaves": leaves(row, span, "page", int(page.label), row.pages),
+        "page": page,
+        "html": rendering.plain(row.text, page.start, page.end, span),
+        "boxes": boxes(row, int(page.label), span) if span else [],
+        "leaves": leaves(row, span, "page", int(page.label), row.pages),
     }
     try:
         context["size"] = size_of(picture(row, int(page.label)))
