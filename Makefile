@@ -21,7 +21,6 @@ test: $(VENV)/tested              ## the whole test suite
 
 lint: $(VENV)/tested
 	$(BIN)/ruff check .
-	$(BIN)/ruff format --check . || true
 	$(BIN)/mypy north agents retrieval
 
 bench: $(VENV)/tested             ## print the figures
