@@ -82,7 +82,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """One word's box on a page (the first is 1): left, top, right, bottom as fractions of the page's width and height, from its top left."""
+    """One word's box on a page (from 1): left, top, right, bottom as fractions of the page's width and height, from its top left."""
 
     start: int
     end: int

@@ -71,7 +71,8 @@ def test_a_group_of_nowhere_is_not_found_and_nothing_is_stored(alice_calls: Call
 
 
 @pytest.mark.parametrize(("name", "data", "status", "code"), [
-    ("empty.txt", b"", 422, "invalid"), ("tool.exe", b"MZ\x90\0" * 40, 415, "unknown_type"), ("photo.png", b"\x89PNG\r\n\x1a\n" + b"\0" * 60, 415, "unknown_type"),
+    ("empty.txt", b"", 422, "invalid"), ("tool.exe", b"MZ\x90\0" * 40, 415, "unknown_type"),
+    ("photo.png", b"\x89PNG\r\n\x1a\n" + b"\0" * 60, 415, "unknown_type"),
 ])  # fmt: skip
 def test_what_cannot_be_read_is_refused_in_words(alice_calls: Caller, name: str, data: bytes, status: int, code: str) -> None:
     answer = alice_calls.upload(name, data)
@@ -114,7 +115,7 @@ def test_a_question_is_a_pending_run_and_waits_for_its_turn(rita_calls: Caller) 
     assert rita_calls.post(f"/runs/{run.json()['id']}/cancel").json()["status"] == "cancelled"
 
 
-def test_a_run_shows_its_citations_without_what_may_not_be_read_any_more(rita_calls: Caller, workspace: Workspace, rita: User, hr: Group) -> None:
+def test_a_run_shows_no_citation_that_may_not_be_read_any_more(rita_calls: Caller, workspace: Workspace, rita: User, hr: Group) -> None:
     document = Document.objects.create(workspace=workspace, name="pay.txt", sha256="1" * 64, text="Pay is good.", status=Status.READY)
     document.principals.create(value=hr.principal)
     thread = Thread.objects.create(workspace=workspace, user=rita)

@@ -99,12 +99,14 @@ def compared(before: dict[str, Any], after: dict[str, Any], ingested: dict[int, 
     notes = [
         f"{corpus} from {sum(SIZES.values())} Markdown documents ({source()}), one thread: "
         + ", ".join(f"{SIZES[size]} of {size // 1000} kB {ratio:.2f} x" for size, ratio in sizes.items()),
-        f"embedding the chunks alone: {alone['north_embed'] / bare:.2f} x; with the headings that North puts before them: {shown / bare:.2f} x, "
-        f"so the whole is {whole / shown:.2f} x of embedding what North embeds; BM25 tokens: {alone['sparse'] / bare:.2f} x",
+        f"embedding the chunks alone: {alone['north_embed'] / bare:.2f} x; with the headings that North puts before them: "
+        f"{shown / bare:.2f} x, so the whole is {whole / shown:.2f} x of embedding what North embeds; BM25 tokens: "
+        f"{alone['sparse'] / bare:.2f} x",
         "by process: " + ", ".join(f"{part} {milliseconds(value)}" for part, value in parts.items()) + " (web, beat: not counted); "
-        f"while idle the counted ones use {idle:.3f} cores, which is {milliseconds(idle * seconds / chunks)} of it",
-        f"bare loop before and after: {milliseconds(before['loop'] / before['chunks'])} and {milliseconds(after['loop'] / after['chunks'])}, "
-        f"in batches of {before['batch']}, the cheapest of {', '.join(before['tried'])}; cosine to North's vectors at least {before['cosine']:.4f}",
+        f"idle, the counted ones use {idle:.3f} cores: {milliseconds(idle * seconds / chunks)} of it",
+        f"bare loop before and after: {milliseconds(before['loop'] / before['chunks'])} and "
+        f"{milliseconds(after['loop'] / after['chunks'])}, in batches of {before['batch']}, the cheapest of {', '.join(before['tried'])}; "
+        f"cosine to North's vectors at least {before['cosine']:.4f}",
     ]
     return Figure(name, f"<= {GOAL} x", said, whole / bare <= GOAL, numbers, notes)
 

@@ -75,5 +75,5 @@ def judged(wrote: dict[str, Any], read: dict[str, Any], costs: dict[str, Any]) -
     herd = "after they had lost the network together, each with its last id"
     return [
         Figure(named, goal, said, kept and first["p95"] <= GOAL, numbers, notes),
-        Figure(f"... all {COUNT} come back at the same moment", goal, f"first event {told(again)}", kept and again["p95"] <= GOAL, notes=[herd]),
+        Figure(f"... all {COUNT} come back at once", goal, f"first event {told(again)}", kept and again["p95"] <= GOAL, notes=[herd]),
     ]

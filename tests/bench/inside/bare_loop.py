@@ -79,5 +79,6 @@ def main(folder: str, half: int) -> dict[str, Any]:
     sparse, _ = cost(lambda: tokens.documents(texts))
     return {
         "all": len(every), "chunks": len(chunks), "characters": sum(map(len, texts)), "batch": batch, "tried": tried,
-        "loop": loop, "north_embed": north, "north_embed_with_headings": shown, "sparse": sparse, "cosine": float(np.einsum("nd,nd->n", vectors, own).min()),
+        "loop": loop, "north_embed": north,
+        "north_embed_with_headings": shown, "sparse": sparse, "cosine": float(np.einsum("nd,nd->n", vectors, own).min()),
     }  # fmt: skip

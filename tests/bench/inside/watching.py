@@ -34,8 +34,8 @@ class Reader(asyncio.Protocol):
         self.raw, self.content, self.head = b"", "", False
         self.closed.clear()
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport: Any = transport
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
         wanted = {"Host": self.host, "Accept": "text/event-stream", **self.headers} | ({"Last-Event-ID": self.last} if self.last else {})
         lines = "".join(f"{name}: {value}\r\n" for name, value in wanted.items())
         self.transport.write(f"GET {self.path} HTTP/1.1\r\n{lines}\r\n".encode())
@@ -85,7 +85,7 @@ class Reader(asyncio.Protocol):
     def show(self, kind: str, data: str, now: float) -> None:
         page = self.path.startswith("/w/")
         if kind == "delta":
-            payload = {"text": html.unescape(data), "offset": len(self.text)} if page else json.loads(data)
+            payload: dict[str, Any] = {"text": html.unescape(data), "offset": len(self.text)} if page else json.loads(data)
             if payload["offset"] != len(self.text):
                 self.faults.append(f"offset {payload['offset']} after {len(self.text)} characters")
             self.text += payload["text"]
