@@ -72,8 +72,8 @@ def judged(wrote: dict[str, Any], read: dict[str, Any], costs: dict[str, Any]) -
         + ", ".join(f"{name} {value:.2f}" for name, value in costs["cores"].items()),
         *(f"fault: {fault}" for fault in read["faults"][:5]),
     ]
-    herd = "after they had lost the network together, each with its last id"
+    herd = "after they had lost the network together, each with its last id; how long it takes has no goal"
     return [
         Figure(named, goal, said, kept and first["p95"] <= GOAL, numbers, notes),
-        Figure(f"... all {COUNT} come back at once", goal, f"first event {told(again)}", kept and again["p95"] <= GOAL, notes=[herd]),
+        Figure(f"... all {COUNT} come back at the same moment", "none missed or doubled", f"first event {told(again)}", kept, notes=[herd]),
     ]
