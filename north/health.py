@@ -144,7 +144,7 @@ def task_begun(hostname: str) -> None:
 
 
 class Reporter:
-    """In a worker process: loads its models one after the other, and says every few seconds how it is."""
+    """In a worker process: loads its models, and says every few seconds how it is."""
 
     def __init__(self, worker: str, loaders: Mapping[str, str]) -> None:
         self.worker = worker
@@ -153,16 +153,16 @@ class Reporter:
 
     def start(self) -> None:
         threading.Thread(target=self.report, name="health", daemon=True).start()
-        threading.Thread(target=self.load, name="models", daemon=True).start()
-
-    def load(self) -> None:
         for role, loader in self.loaders.items():
-            state, error = "ready", ""
-            try:
-                import_string(loader)()
-            except ENGINE_ERRORS as fault:
-                state, error = "failed", str(fault)
-            self.models[role] = ModelHealth(role, self.models[role].name, state, error, time.time())
+            threading.Thread(target=self.load, args=(role, loader), name=f"load-{role}", daemon=True).start()
+
+    def load(self, role: str, loader: str) -> None:
+        state, error = "ready", ""
+        try:
+            import_string(loader)()
+        except ENGINE_ERRORS as fault:
+            state, error = "failed", str(fault)
+        self.models[role] = ModelHealth(role, self.models[role].name, state, error, time.time())
 
     def report(self) -> None:
         while True:
