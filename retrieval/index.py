@@ -24,7 +24,9 @@ from retrieval.types import Chunk, Entry, Passage, Scope
 Answer = TypeVar("Answer")
 
 DENSE, SPARSE = "dense", "sparse"
-KEYWORDS = ("workspace", "document", "source", "principals")
+KEYWORDS = ("workspace", "document", "source", "readers")
+LAYOUT = 2
+"""Of a point's payload. Raised when a search could no longer read what an older North has written."""
 ANSWERED = ["document", "sha256", "ordinal", "start", "end", "heading"]
 DEPTH = 50
 """How many each of the two searches puts forward for fusion, at least."""
@@ -54,7 +56,8 @@ class Index:
     """
 
     def __init__(self, client: QdrantClient, collection: str, dimensions: int, model: str) -> None:
-        self._client, self._collection, self._model = client, collection, model
+        self._client, self._collection = client, collection
+        self._metadata = {"model": model, "dimensions": dimensions, "layout": LAYOUT}
         self.dimensions = dimensions
         self._ready = False
 
@@ -64,8 +67,7 @@ class Index:
             self._create()
         made = self._call(lambda: self._client.get_collection(self._collection))
         metadata = made.config.metadata or {}
-        made_with = f"{metadata.get('model', 'an unknown model')} ({metadata.get('dimensions', '?')} dimensions)"
-        wanted = f"{self._model} ({self.dimensions} dimensions)"
+        made_with, wanted = _made_with(metadata), _made_with(self._metadata)
         if made_with != wanted:
             raise IndexMismatch(self._collection, made_with, wanted)
         for field in KEYWORDS:
@@ -93,7 +95,7 @@ class Index:
     def restrict(self, workspace: str, document: str, principals: Iterable[str]) -> None:
         """Who may find the document from now on; nobody if empty."""
         where = models.Filter(must=[_is("workspace", workspace), _is("document", document)])
-        self._ask(lambda: self._client.set_payload(self._collection, {"principals": sorted(principals)}, where, wait=True))
+        self._ask(lambda: self._client.set_payload(self._collection, {"readers": _readers(workspace, principals)}, where, wait=True))
 
     def forget(self, workspace: str, document: str) -> None:
         self._delete(models.Filter(must=[_is("workspace", workspace), _is("document", document)]))
@@ -148,7 +150,7 @@ class Index:
                 self._collection,
                 vectors_config={DENSE: models.VectorParams(size=self.dimensions, distance=models.Distance.COSINE)},
                 sparse_vectors_config={SPARSE: models.SparseVectorParams(modifier=models.Modifier.IDF)},
-                metadata={"model": self._model, "dimensions": self.dimensions},
+                metadata=self._metadata,
             )
         except UnexpectedResponse as error:
             if error.status_code != 409:  # another process was quicker
@@ -189,6 +191,11 @@ class Index:
         raise AssertionError("unreachable")
 
 
+def _made_with(metadata: Mapping[str, Any]) -> str:
+    model, dimensions, layout = metadata.get("model", "an unknown model"), metadata.get("dimensions", "?"), metadata.get("layout", 1)
+    return f"{model} ({dimensions} dimensions, layout {layout})"
+
+
 def _told(error: Exception) -> IndexUnavailable | IndexCorrupt:
     """The client's error as ours. A wrong key or a lost collection can be mended, so neither is for ever."""
     match error:
@@ -213,12 +220,17 @@ def _keyword(field: str) -> models.KeywordIndexParams:
     return models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, is_tenant=True if field == "workspace" else None)
 
 
+def _readers(workspace: str, principals: Iterable[str]) -> list[str]:
+    """Each of those who may read, with their workspace in one word: it is found by one look into the engine's index, where two conditions
+    cost a look at every point (20,000 chunks: 4 ms against 11)."""
+    if "\n" in workspace:
+        raise ValueError("A workspace's name has no line break.")
+    return [f"{workspace}\n{principal}" for principal in sorted(principals)]
+
+
 def _allowed(scope: Scope) -> models.Filter:
-    """The clause that every search carries: this workspace, for these people, and if asked for, from these sources."""
-    must: list[Any] = [
-        _is("workspace", scope.workspace),
-        models.FieldCondition(key="principals", match=models.MatchAny(any=sorted(scope.principals))),
-    ]
+    """The clause that every search carries: for these people of this workspace, and if asked for, from these sources."""
+    must: list[Any] = [models.FieldCondition(key="readers", match=models.MatchAny(any=_readers(scope.workspace, scope.principals)))]
     if scope.sources is not None:
         must.append(models.FieldCondition(key="source", match=models.MatchAny(any=sorted(scope.sources))))
     return models.Filter(must=must)
@@ -229,7 +241,7 @@ def _point(number: str, entry: Entry, chunk: Chunk, dense: np.ndarray, sparse: S
         "workspace": entry.workspace,
         "document": entry.document,
         "source": entry.source,
-        "principals": sorted(entry.principals),
+        "readers": _readers(entry.workspace, entry.principals),
         "sha256": entry.sha256,
         "ordinal": chunk.ordinal,
         "start": chunk.start,
