@@ -29,7 +29,7 @@ class Limits:
     passages: int = 6
     """Passages shown to the model in one answer."""
     passage_characters: int = 900
-    reading_tokens: int = 380
+    reading_tokens: int = 240
     """All passages together, as the model reads them: on two slow cores the default model reads some 60 tokens a second."""
     answer_tokens: int = 400
     seconds: float = 300.0

@@ -35,16 +35,17 @@ READS = 2
 SHOWN_CHARACTERS = 300
 STOP = ["<passage", "</passage"]
 
-# Words that ask for more than one thing. A question without them goes straight to the search, without a model call.
-_COMPOUND = re.compile(
+# Words that compare: what must be looked up for each side, the model plans. Any other question is searched for without a model call.
+_COMPARES = re.compile(
     r"\b(?:compare[ds]?|comparison|versus|vs|differ(?:s|ence|ences|ent)?|both|each of|respectively"
     r"|vergleich\w*|unterschied\w*|unterscheide\w*|sowohl|beide[nrs]?|jeweils"
     r"|compare[rz]?|comparaison|différences?|diffèrent|à la fois|respectivement"
-    r"|comparar?|comparación|diferencias?|ambos|ambas|respectivamente)\b|比較|違い|それぞれ|両方|\?.+\?|？.+？",
-    re.IGNORECASE | re.DOTALL,
+    r"|comparar?|comparación|diferencias?|ambos|ambas|respectivamente)\b|比較|違い|それぞれ|両方",
+    re.IGNORECASE,
 )
-_TWO_QUESTIONS = re.compile(
-    r"\b(?:and|und|et|y)\s+(?:how|what|when|where|who|which|why|wie|was|wann|wo|wer|welche\w*|warum|combien|quand|où|qui|quel\w*|cuánt\w*|cuándo|quién|cuál)\b",
+_BETWEEN_QUESTIONS = re.compile(
+    r"(?<=[?？])\s*(?=\S)|,?\s+(?:and|und|et|y)\s+(?=(?:how|what|when|where|who|which|why|wie|was|wann|wo|wer|welche\w*|warum"
+    r"|combien|quand|où|qui|quel\w*|cuánt\w*|cuándo|quién|cuál)\b)",
     re.IGNORECASE,
 )
 
@@ -97,12 +98,12 @@ def understand(state: State, runtime: Runtime[Context]) -> State:
 
 
 def plan(state: State, runtime: Runtime[Context]) -> State:
-    """Which searches: the question itself, and for a question of several parts one for each part."""
+    """Which searches: the question itself, and one for each of its parts: its clauses, or what the model says must be compared."""
     context, question, standalone = runtime.context, state["question"], state["standalone"]
     check(context)
     with Step(runtime, "plan", "plan") as step:
-        queries = [standalone]
-        if _is_compound(standalone):
+        queries = [standalone, *_clauses(standalone)]
+        if len(queries) == 1 and _COMPARES.search(standalone):
             parts = _queries(_ask(prompts.plan(context.instructions, standalone), prompts.QUERIES, context, step))
             queries += parts
             if not parts:
@@ -128,19 +129,20 @@ def search(state: State, runtime: Runtime[Context]) -> State:
 
 
 def read(state: State, runtime: Runtime[Context]) -> State:
-    """Chooses what the model reads and decides whether the answer is in it; if not, one more search in other words, then a refusal."""
+    """Chooses what the model reads and decides whether the answer is in it; if not, one more search in other words, of
+    which only what is new is read, then a refusal."""
     context, question, standalone = runtime.context, state["question"], state["standalone"]
     check(context)
     reads = state.get("reads", 0) + 1
     with Step(runtime, f"read:{reads}", "read") as step:
-        found = [[passage_from_plain(plain) for plain in results] for results in state["found"]]
+        seen = {_chunk(plain) for plain in state.get("shown", [])}
+        found = [[passage_from_plain(plain) for plain in results if _chunk(plain) not in seen] for results in state["found"]]
         queries = _distinct([standalone, *state["searched"]])
         passages = choose(queries, found[::-1] if reads > 1 else found, context.embed, context.limits)
         step.detail["passages"] = [_shown(passage) for passage in passages]
         changes: State = {"reads": reads, "shown": [passage_to_plain(passage) for passage in passages]}
         judged = prompts.judge(context.instructions, passages, question, standalone)
-        is_new = bool(_chunks(changes["shown"]) - _chunks(state.get("shown", [])))
-        answerable = is_new and _is_found(_ask(judged, prompts.FOUND, context, step), step)
+        answerable = bool(passages) and _is_found(_ask(judged, prompts.FOUND, context, step), step)
         step.detail["answerable"] = answerable
         if answerable:
             changes["verdict"] = "answer"
@@ -264,12 +266,14 @@ def _other_query(state: State, reads: int, context: Context, step: Step) -> str:
     return new[0] if new else ""
 
 
-def _chunks(passages: Sequence[Plain]) -> set[tuple[str, int]]:
-    return {(passage["document"], passage["ordinal"]) for passage in passages}
+def _chunk(passage: Plain) -> tuple[str, int]:
+    return passage["document"], passage["ordinal"]
 
 
-def _is_compound(question: str) -> bool:
-    return bool(_COMPOUND.search(question) or _TWO_QUESTIONS.search(question))
+def _clauses(question: str) -> list[str]:
+    """The questions that stand in one, none if it is one only; a bare "and why?" asks for nothing that could be searched for."""
+    clauses = [clause for clause in _BETWEEN_QUESTIONS.split(question) if words_of(clause).words]
+    return clauses[:3] if len(clauses) > 1 else []
 
 
 def _distinct(queries: Sequence[str]) -> list[str]:

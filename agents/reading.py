@@ -20,7 +20,8 @@ from retrieval.types import Embed, Passage
 
 ALIKE = 0.9
 """The share of words from which on two passages say the same."""
-HEADER_TOKENS = 16
+HEADER_TOKENS = 14
+"""Of a passage's fence, without its title."""
 NEXT_TO = 0.2
 """What a sentence gains by standing next to a chosen one: it often holds what that one speaks of. (The farthest is 0, the nearest 1.)"""
 WORTH = 0.55
@@ -46,7 +47,7 @@ def choose(queries: Sequence[str], found: Sequence[Sequence[Passage]], embed: Em
     Embeds nothing if all of it fits in `limits.reading_tokens`.
     """
     passages = merged(found)[: limits.passages]
-    if sum(map(_cost, passages)) <= limits.reading_tokens and all(len(p.text) <= limits.passage_characters for p in passages):
+    if sum(map(cost, passages)) <= limits.reading_tokens and all(len(p.text) <= limits.passage_characters for p in passages):
         return passages
     firsts = {_place(results[0]) for results in found if results}
     windows = [Window(passage, sentences(passage.text) or [(0, len(passage.text))]) for passage in passages]
@@ -84,7 +85,7 @@ class Window:
     def cost(self, i: int) -> int:
         """Tokens of sentence `i`, and of a header if it begins a stretch of its own."""
         start, end = self.spans[i]
-        return tokens_in(self.passage.text[start:end]) + (0 if self.taken & set(self.neighbours(i)) else HEADER_TOKENS)
+        return tokens_in(self.passage.text[start:end]) + (0 if self.taken & set(self.neighbours(i)) else _header(self.passage))
 
     def characters(self) -> int:
         return sum(end - start for start, end in map(self.spans.__getitem__, self.taken))
@@ -93,7 +94,7 @@ class Window:
         """The taken sentences; neighbours in one piece, and what lies between two pieces too if it costs less than a header."""
         pieces: list[tuple[int, int]] = []
         for start, end in (self.spans[i] for i in sorted(self.taken)):
-            if pieces and tokens_in(self.passage.text[pieces[-1][1] : start]) <= HEADER_TOKENS:
+            if pieces and tokens_in(self.passage.text[pieces[-1][1] : start]) <= _header(self.passage):
                 pieces[-1] = (pieces[-1][0], end)
             else:
                 pieces.append((start, end))
@@ -157,8 +158,13 @@ def _place(passage: Passage) -> tuple[str, int, int]:
     return passage.document, passage.start, passage.end
 
 
-def _cost(passage: Passage) -> int:
-    return tokens_in(passage.text) + HEADER_TOKENS
+def _header(passage: Passage) -> int:
+    return HEADER_TOKENS + tokens_in(passage.name) + tokens_in(passage.heading)
+
+
+def cost(passage: Passage) -> int:
+    """About how many tokens the passage takes of a prompt, with its fence."""
+    return tokens_in(passage.text) + _header(passage)
 
 
 def _head(passage: Passage, limits: Limits) -> Passage:

@@ -19,8 +19,6 @@ from north.inference.installed import where
 
 PREFIXES_MIB = 256
 """Memory for prompts that gave up their slot."""
-
-
 TURN = 256
 """Tokens of a prompt that are read before the other answers go on: who waits for a first token holds up the others for seconds at most."""
 
@@ -65,6 +63,7 @@ class LlamaServer:
         params.api_keys = [self._key]
         params.ui = params.endpoint_slots = False
         params.n_batch = params.n_ubatch = TURN
+        params.no_extra_bufts = True  # weights as they lie in the file: prompts are read a sixth faster than repacked, loading takes no copy
         params.n_parallel, params.n_ctx = self.parallel, self.parallel * self.context
         params.cache_ram_mib = PREFIXES_MIB
         params.verbosity = 0

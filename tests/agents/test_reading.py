@@ -7,8 +7,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agents import reading
 from agents.context import Limits
-from agents.reading import HEADER_TOKENS, choose, merged, tokens_in
+from agents.reading import choose, merged, tokens_in
 from retrieval.types import Passage
 from tests.agents.conftest import embed_letters, handbook
 
@@ -18,7 +19,7 @@ LONG = replace(LONG, end=50 + len(LONG.text))
 
 
 def cost(passages: Sequence[Passage]) -> int:
-    return sum(tokens_in(p.text) + HEADER_TOKENS for p in passages)
+    return sum(map(reading.cost, passages))
 
 
 def test_what_fits_is_read_whole_and_nothing_is_embedded() -> None:

@@ -98,6 +98,24 @@ def test_a_question_of_several_parts_is_searched_part_by_part(make: Make, shelf:
 
 
 @pytest.mark.parametrize(
+    ("question", "clauses"),
+    [
+        ("How long is annual leave, and who approves it?", ["How long is annual leave", "who approves it?"]),
+        ("What may a hotel cost? Who pays the train?", ["What may a hotel cost?", "Who pays the train?"]),
+        ("Wie lange dauert der Urlaub und wer genehmigt ihn?", ["Wie lange dauert der Urlaub", "wer genehmigt ihn?"]),
+        ("有給休暇は何日ですか？ホテル代はいくらですか？", ["有給休暇は何日ですか？", "ホテル代はいくらですか？"]),
+        ("What is annual leave, and why?", []),
+        ("Leave and travel", []),
+    ],
+)
+def test_two_questions_in_one_are_searched_one_by_one_before_any_model_is_asked(
+    question: str, clauses: list[str], make: Make, shelf: Shelf
+) -> None:
+    told(question, make(in_turn(FOUND, ANSWER)))
+    assert shelf.asked == [question, *clauses]
+
+
+@pytest.mark.parametrize(
     "garbage", ["no JSON", "[]", '{"queries": "x"}', '{"queries": [1, null, "", "?!"]}', '{"queries": {}}', "{", "null"]
 )
 def test_a_plan_that_is_garbage_falls_back_to_the_question_and_says_so(make: Make, shelf: Shelf, garbage: str) -> None:
@@ -165,6 +183,10 @@ def test_a_second_search_can_find_the_answer(make: Make) -> None:
     events = told("Xmas expense?", make(in_turn(NOT_FOUND, {"queries": ["days of paid annual leave"]}, FOUND, ANSWER)))
     assert end(events).citations
     assert len(end(events).searched) == 2
+    first, second = ({(p["document"], p["start"]) for p in detail(events, f"read:{n}")["passages"]} for n in (1, 2))
+    assert first
+    assert second
+    assert not first & second
 
 
 def test_a_judgement_that_is_garbage_refuses_and_says_so(make: Make) -> None:
