@@ -13,6 +13,8 @@ from collections.abc import Iterator
 
 from retrieval.types import Chunk, Parsed, Place
 
+UNDER = " > "
+"""Between the headings that a chunk stands under."""
 PARAGRAPH = re.compile(r"\n[^\S\n]*\n\s*")
 SENTENCE = re.compile(r"[.!?…؟۔।][\"'”’»)\]]{0,3}\s+|[。！？．｡]+[」』）”’]{0,3}\s*|\n\s*")
 WORD = re.compile(r"\s+")
@@ -66,7 +68,7 @@ class _Headings:
     def at(self, start: int) -> str:
         place = bisect_right(self._starts, start)
         label = self._labels[place - 1] if place else ""
-        return " > ".join(part[:200] for part in dict.fromkeys((self._title, label)) if part)
+        return UNDER.join(part[:200] for part in dict.fromkeys((self._title, label)) if part)
 
 
 def _label(place: Place) -> str:

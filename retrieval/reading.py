@@ -1,7 +1,7 @@
 """Reads a file's bytes in a child process that is limited in time, memory and reach, so that a hostile or broken file hurts nobody.
 
-One child a file (`python -m retrieval.parsers`): nothing of one document can reach the next. It works inside a Celery prefork worker,
-whose processes may not have multiprocessing children. Nothing that a child says is believed before it is checked. Knows no file format.
+One child a file (`retrieval.parsers`, forked by its nursery): nothing of one document can reach the next. It works inside a Celery prefork
+worker, whose processes may not have multiprocessing children. Nothing that a child says is believed before it is checked. Knows no format.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ import json
 import logging
 import os
 import re
-import select
 import signal
+import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+import threading
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -33,7 +35,11 @@ MAX_BYTES: Final = 200_000_000
 MAX_OUTPUT: Final = 128_000_000
 LEAVES: Final = {leaf.__name__: leaf for leaf in (EmptyFile, Encrypted, NoText, TooLarge, TooSlow, UnknownType, Unreadable)}
 ROOT: Final = Path(retrieval.__path__[0]).parent
-CHILD: Final = "retrieval.parsers"
+CHILD: Final = "retrieval.parsers.child"
+NURSERY: Final = "retrieval.parsers.nursery"
+IDLE: Final = 2
+STARTS_WITHIN: Final = 30
+"""Seconds that a nursery may need on a busy machine, beyond its child's own time."""
 PNG: Final = b"\x89PNG\r\n\x1a\n"
 # Libraries with thread pools of their own get one thread, and malloc one arena: both would take address space for every core.
 ENVIRONMENT: Final = {
@@ -53,8 +59,8 @@ def read(
 ) -> Parsed:
     """The text of a file and where it stands. `content` is its bytes, or where they lie; `name` tells the kind where the bytes do not.
 
-    `seconds` limits wall time and processor time alike, `megabytes` the child's address space; `child` is the module that runs, which
-    speaks as message.py says. Raises a leaf of ParseError, or ReaderUnavailable where no child can work here.
+    `seconds` limits wall time and processor time alike, `megabytes` the child's address space; `child` is the module whose `main` runs,
+    which speaks as message.py says. Raises a leaf of ParseError, or ReaderUnavailable where no child can work here.
     """
     payload = _answer(child, {"do": "parse", "name": clean_name(name)}, content, seconds=seconds, megabytes=megabytes, max_bytes=max_bytes)
     try:
@@ -82,24 +88,79 @@ def _answer(
     """What a child answers. Its answer and its complaints go to files that cannot outgrow MAX_OUTPUT."""
     _check_size(content.stat().st_size if isinstance(content, Path) else len(content), max_bytes)
     limits = {"seconds": max(1, round(seconds)), "megabytes": megabytes, "output": MAX_OUTPUT}
-    environment = ENVIRONMENT | {"READING": json.dumps({**request, **limits})}
     with ExitStack() as stack:
         source = stack.enter_context(content.open("rb") if isinstance(content, Path) else _file_of(content))
         answer, complaints = (stack.enter_context(TemporaryFile()) for _ in range(2))
-        child = subprocess.Popen(  # our own module, and no word of the file's
-            [sys.executable, "-P", "-s", "-m", module],
-            stdin=source,
-            stdout=answer,
-            stderr=complaints,
-            cwd="/",
-            env=environment,
-            start_new_session=True,
-        )
-        late = _wait(child, seconds)
+        code, late = NURSERIES.run(module, {**request, **limits}, [file.fileno() for file in (source, answer, complaints)])
         said, complaint = _content(answer, MAX_OUTPUT), _content(complaints, 20_000)
     if late:
         raise TooSlow(seconds)
-    return _payload(said, child.returncode, complaint, seconds, megabytes)
+    return _payload(said, code, complaint, seconds, megabytes)
+
+
+class Nursery:
+    """The program that forks the children of one module, started here; `run` one at a time. It dies with this process."""
+
+    def __init__(self, module: str) -> None:
+        self._door, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._process = subprocess.Popen(  # our own modules, and no word of a file's
+                [sys.executable, "-P", "-s", "-m", NURSERY, module],
+                stdin=theirs.fileno(), stdout=subprocess.DEVNULL, cwd="/", env=ENVIRONMENT, start_new_session=True,
+            )  # fmt: skip
+
+    def run(self, request: Mapping[str, object], descriptors: Sequence[int]) -> tuple[int, bool]:
+        """How the child for this request ended: its exit code, a signal's as its negative, and whether it was for its time."""
+        self._door.settimeout(float(str(request["seconds"])) + STARTS_WITHIN)
+        try:
+            socket.send_fds(self._door, [json.dumps(request).encode()], descriptors)
+            said = json.loads(self._door.recv(1000))
+        except (OSError, ValueError) as error:
+            raise ReaderUnavailable("the program that starts its readers ended") from error
+        return said["code"], said["late"]
+
+    def close(self) -> None:
+        self._door.close()
+        self._process.kill()
+        self._process.wait()
+
+
+class Nurseries:
+    """The nurseries of this process: as many as were ever needed at once, of which IDLE are kept. Any thread may ask."""
+
+    def __init__(self) -> None:
+        self._owner, self._free = os.getpid(), defaultdict[str, list[Nursery]](list)
+        self._changing = threading.Lock()
+
+    def run(self, module: str, request: Mapping[str, object], descriptors: Sequence[int]) -> tuple[int, bool]:
+        """As `Nursery.run`; one that died meanwhile is replaced, once."""
+        with self._changing:
+            if self._owner != os.getpid():  # forked from a process that had some: they are not ours
+                self._owner, self._free = os.getpid(), defaultdict(list)
+            nursery = self._free[module].pop() if self._free[module] else None
+        if nursery:
+            try:
+                return self._used(nursery, module, request, descriptors)
+            except ReaderUnavailable:
+                pass
+        return self._used(Nursery(module), module, request, descriptors)
+
+    def _used(self, nursery: Nursery, module: str, request: Mapping[str, object], descriptors: Sequence[int]) -> tuple[int, bool]:
+        well = False
+        try:
+            ended = nursery.run(request, descriptors)
+            well = True
+        finally:
+            with self._changing:
+                kept = well and len(self._free[module]) < IDLE
+                if kept:
+                    self._free[module].append(nursery)
+            if not kept:
+                nursery.close()
+        return ended
+
+
+NURSERIES = Nurseries()
 
 
 def _check_size(size: int, max_bytes: int) -> None:
@@ -114,21 +175,6 @@ def _file_of(data: bytes) -> IO[bytes]:
     file.write(data)
     file.seek(0)
     return file
-
-
-def _wait(child: subprocess.Popen[bytes], seconds: float) -> bool:
-    """Waits for the end of the child, and makes one after `seconds`; True, if it did. (`Popen.wait` would only look every 50 ms.)"""
-    ending = os.pidfd_open(child.pid)
-    try:
-        poll = select.poll()
-        poll.register(ending, select.POLLIN)
-        ended = poll.poll(round(seconds * 1000))
-    finally:
-        os.close(ending)
-        if child.poll() is None:
-            os.killpg(child.pid, signal.SIGKILL)
-            child.wait()
-    return not ended
 
 
 def _content(file: IO[bytes], most: int) -> bytes:

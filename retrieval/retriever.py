@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from retrieval import reranking, tokens
-from retrieval.chunking import chunk
+from retrieval.chunking import UNDER, chunk
 from retrieval.errors import EmbeddingFault
 from retrieval.index import Index
 from retrieval.types import Chunk, Embed, Entry, Parsed, Passage, Recheck, Scope, Score
@@ -40,10 +40,10 @@ class Retriever:
         vectors = [np.zeros((0, self._index.dimensions), np.float32)]
         for start in range(0, len(chunks), EMBED_BATCH):
             batch = chunks[start : start + EMBED_BATCH]
-            vectors.append(self._checked(self._embed_passages([_shown(one) for one in batch]), len(batch)))
+            vectors.append(self._checked(self._embed_passages([shown(one) for one in batch]), len(batch)))
             if progress:
                 progress(start + len(batch), len(chunks))
-        words = tokens.documents([f"{entry.name}\n{_shown(one)}" for one in chunks])
+        words = tokens.documents([f"{entry.name}\n{shown(one)}" for one in chunks])
         self._index.replace(entry, chunks, np.concatenate(vectors), words)
         return len(chunks)
 
@@ -78,5 +78,8 @@ def cleaned(query: str) -> str:
     return " ".join("".join(letters).split())[:QUERY_CHARACTERS]
 
 
-def _shown(one: Chunk) -> str:
-    return f"{one.heading}\n{one.text}" if one.heading else one.text
+def shown(one: Chunk) -> str:
+    """The chunk under its headings, without the one that its own text begins with."""
+    above, _, last = one.heading.rpartition(UNDER)
+    heading = above if one.text.lstrip("# ").startswith(last) else one.heading
+    return f"{heading}\n{one.text}" if heading else one.text

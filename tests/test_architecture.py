@@ -57,6 +57,7 @@ MAY_CONNECT = {
     "retrieval.edge",
     "retrieval.index",  # the vector service itself, and its client's errors
     "retrieval.reading",
+    "retrieval.parsers.nursery",  # a pair of sockets between the two, for the files' descriptors
     "retrieval.confinement",  # takes the network away from the parsers
 }
 BROAD_ALLOWED = {"north.documents.tasks", "north.threads.tasks", "north.threads.stream"}

@@ -91,7 +91,6 @@ def load(model: str, models_dir: Path, threads: int = 1) -> OnnxEmbedder:
 def _session(path: Path, spec: Model, threads: int) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    options.enable_cpu_mem_arena = False  # an arena keeps its largest batch for ever
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # spinning starves the neighbours on a small machine
     if _saturates():

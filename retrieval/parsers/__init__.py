@@ -1,6 +1,6 @@
 """Which parser reads which kind of file, and how a kind is told. A parser is a function `parse(data: bytes) -> Parsed` of one file here.
 
-The functions are named, not imported: the child process that reads a file (`__main__.py`) pays for the one library that it needs.
+The functions are named, not imported: the child process that reads a file (`child.py`) pays for the one library that it needs.
 Every parser raises the leaves of ParseError for what a person can mend; whatever else it raises ends the child, and only the child.
 """
 

@@ -13,6 +13,8 @@ from retrieval.parsers.confinement import confine
 from retrieval.parsers.message import READY, pack
 from retrieval.types import Parsed, Place
 
+STAINED: list[str] = []
+
 
 def say(said: bytes) -> None:
     sys.stdout.buffer.write(READY + said)
@@ -51,6 +53,14 @@ def act(name: str) -> None:
             say(b"{}\n")
             while True:
                 sys.stdout.buffer.write(b"x" * 1_000_000)
+        case "patricide":
+            os.kill(os.getppid(), signal.SIGKILL)
+        case "stain":
+            said, STAINED[:] = " ".join(STAINED) or "clean", ["stained"]
+            say(b"{}\n" + pack(Parsed(said, "text/plain")))
+        case pause if pause.startswith("pause"):
+            time.sleep(1.5)
+            say(b"{}\n" + pack(Parsed(pause, "text/plain")))
         case "noise":
             say(os.urandom(1000))
         case "liar":
@@ -64,7 +74,7 @@ def act(name: str) -> None:
             raise ValueError("SECRET words of the document")
 
 
-if __name__ == "__main__":
+def main() -> None:
     request = json.loads(os.environ["READING"])
     confine(seconds=request["seconds"], megabytes=request["megabytes"], output=request["output"])
     act(request["name"])

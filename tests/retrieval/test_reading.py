@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
@@ -111,6 +112,7 @@ def test_the_log_names_the_place_and_no_word_of_the_document(caplog: pytest.LogC
 
 
 def test_nothing_is_left_behind() -> None:
+    read("honest", b"x", child=HOSTILE)  # its nursery stays, for the next
     before, others = len(os.listdir("/proc/self/fd")), children(os.getpid())
     for name in ("loop", "crash", "honest"):
         with suppress(ParseError):
@@ -127,15 +129,43 @@ def test_a_child_dies_with_its_parent() -> None:
     code = f"from retrieval.reading import read; read('sleep', b'x', child='{HOSTILE}')"
     parent = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT)
     deadline = time.monotonic() + 20
-    while not children(parent.pid) and time.monotonic() < deadline:
+    family: list[str] = []
+    while len(family) < 2 and time.monotonic() < deadline:
         time.sleep(0.05)
-    time.sleep(0.5)
-    (child,) = children(parent.pid)
+        nurseries = children(parent.pid)
+        family = nurseries + [child for nursery in nurseries for child in children(int(nursery))]
+    assert len(family) == 2
     parent.send_signal(signal.SIGKILL)
     parent.wait()
-    while Path(f"/proc/{child}").exists() and time.monotonic() < deadline:
+    while any(Path(f"/proc/{process}").exists() for process in family) and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert not Path(f"/proc/{child}").exists()
+    assert not any(Path(f"/proc/{process}").exists() for process in family)
+
+
+def test_a_nursery_that_was_killed_is_replaced() -> None:
+    read("honest", b"x", child=HOSTILE)
+    for process in children(os.getpid()):
+        if b"nursery" in Path(f"/proc/{process}/cmdline").read_bytes():
+            os.kill(int(process), signal.SIGKILL)
+    assert read("honest", b"x", child=HOSTILE).text == "words"
+
+
+def test_a_child_that_kills_its_nursery_takes_nothing_along() -> None:
+    with pytest.raises(ReaderUnavailable):
+        read("patricide", b"x", child=HOSTILE)
+    assert read("honest", b"x", child=HOSTILE).text == "words"
+
+
+def test_nothing_of_one_file_reaches_the_next() -> None:
+    assert [read("stain", b"x", child=HOSTILE).text for _ in range(3)] == ["clean"] * 3
+
+
+def test_threads_read_side_by_side() -> None:
+    start = time.monotonic()
+    with ThreadPoolExecutor(4) as pool:
+        pages = list(pool.map(lambda number: read(f"pause {number}", b"x", child=HOSTILE).text, range(4)))
+    assert pages == [f"pause {number}" for number in range(4)]
+    assert time.monotonic() - start < 4 * 1.5
 
 
 def test_it_works_in_a_daemonic_process_such_as_a_celery_worker() -> None:

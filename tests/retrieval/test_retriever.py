@@ -86,6 +86,14 @@ def test_it_tells_how_far_it_is(retriever: Retriever, rows: Rows, workspace: str
     assert len(seen) > 1
 
 
+def test_a_heading_that_the_text_begins_with_is_not_embedded_twice(index: Index, rows: Rows, workspace: str) -> None:
+    shown: list[str] = []
+    retriever = Retriever(index, embed_query=embed, embed_passages=lambda texts: shown.extend(texts) or embed(texts), recheck=rows.recheck)
+    places = (Place(0, 8, "heading", "Leave"),)
+    retriever.add(Entry(workspace, "d", "up", "s", "d.md", ALL), Parsed("# Leave\n\nThirty days.", "text/markdown", "Handbook", places))
+    assert shown == ["Handbook\n# Leave\n\nThirty days."]
+
+
 def test_the_heading_is_embedded_and_not_shown(index: Index, rows: Rows, workspace: str) -> None:
     shown: list[str] = []
 

@@ -20,6 +20,7 @@ from tokenizers import Tokenizer
 from north import wiring
 from retrieval import reading, tokens
 from retrieval.chunking import chunk
+from retrieval.retriever import shown
 from retrieval.types import Chunk
 
 BATCHES = (1, 4, 8, 32)
@@ -75,10 +76,10 @@ def main(folder: str, half: int) -> dict[str, Any]:
     embedder = wiring.embedder()
     embedder.embed_passages(texts[:4])
     north, own = cost(lambda: embedder.embed_passages(texts))
-    shown, _ = cost(lambda: embedder.embed_passages([f"{one.heading}\n{one.text}" for one in chunks]))
+    headed, _ = cost(lambda: embedder.embed_passages([shown(one) for one in chunks]))
     sparse, _ = cost(lambda: tokens.documents(texts))
     return {
         "all": len(every), "chunks": len(chunks), "characters": sum(map(len, texts)), "batch": batch, "tried": tried,
         "loop": loop, "north_embed": north,
-        "north_embed_with_headings": shown, "sparse": sparse, "cosine": float(np.einsum("nd,nd->n", vectors, own).min()),
+        "north_embed_with_headings": headed, "sparse": sparse, "cosine": float(np.einsum("nd,nd->n", vectors, own).min()),
     }  # fmt: skip

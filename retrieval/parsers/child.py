@@ -56,7 +56,3 @@ def _work(request: dict[str, Any], data: bytes, cut_off: bool) -> Callable[[], b
 
 def _error(error: ParseError) -> bytes:
     return json.dumps({"error": type(error).__name__, "message": str(error)}).encode() + b"\n"
-
-
-if __name__ == "__main__":
-    main()
