@@ -64,6 +64,7 @@ class LlamaServer:
         params.ui = params.endpoint_slots = False
         params.n_batch = params.n_ubatch = TURN
         params.no_extra_bufts = True  # weights as they lie in the file: read a sixth faster than repacked ones, and loaded without a copy
+        params.fit_params = False  # a dry run that makes a model smaller until it fits: it takes a second, and changes what was asked for
         params.n_parallel, params.n_ctx = self.parallel, self.parallel * self.context
         params.cache_ram_mib = PREFIXES_MIB
         params.verbosity = 0
