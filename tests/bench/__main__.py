@@ -11,13 +11,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.bench import answers, ingestion, machine, memory, pages, search, streams, upload
+from tests.bench import answers, engines, ingestion, machine, memory, pages, search, streams, upload
 from tests.bench.figures import Figure, header, row
 from tests.bench.installations import Installations
 
 FIGURES: dict[str, Callable[[Installations], Sequence[Figure]]] = {
     "upload": upload.measure,
     "answers": answers.measure,
+    "engines": engines.measure,
     "ingestion": ingestion.measure,
     "memory": memory.measure,
     "streams": streams.measure,
