@@ -12,7 +12,8 @@ from typing import Literal
 
 from north.inference.errors import UnknownModel
 
-Role = Literal["chat", "embed"]
+Role = Literal["chat", "embed", "score"]
+Pooling = Literal["mean", "cls"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,8 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """`context`: tokens it reads at most. `query` and `passage`: what stands before a text that is embedded as one."""
+    """`context`: tokens it reads at most. `query` and `passage`: what stands before a text that is embedded as one; `pooling`: how its
+    vector comes from its tokens' states."""
 
     name: str
     role: Role
@@ -60,6 +62,7 @@ class Model:
     dimensions: int = 0
     query: str = ""
     passage: str = ""
+    pooling: Pooling = "mean"
 
     @property
     def bytes(self) -> int:
