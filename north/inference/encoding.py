@@ -2,8 +2,8 @@
 (`embedding.py` onnxruntime, `torch_encoder.py` CUDA).
 
 A vector is the mean of the last hidden states of a text's tokens, or the first token's, at length 1 (mean and CLS pooling,
-https://arxiv.org/abs/1908.10084; the prefixes are E5's, https://arxiv.org/abs/2402.05672). A text longer than the model's context is read in
-windows that are added up, so that none of it is dropped. A cross-encoder reads question and passage together and gives one logit
+https://arxiv.org/abs/1908.10084; the prefixes are E5's, https://arxiv.org/abs/2402.05672). A text longer than the model's context is
+read in windows that are added up, so that none of it is dropped. A cross-encoder reads question and passage together and gives one logit
 (https://arxiv.org/abs/1901.04085).
 """
 

@@ -63,7 +63,9 @@ class LlamaServer:
         params.api_keys = [self._key]
         params.ui = params.endpoint_slots = False
         params.n_batch = params.n_ubatch = TURN
-        params.no_extra_bufts = True  # weights as they lie in the file: prompts are read a sixth faster than repacked, loading takes no copy
+        params.no_extra_bufts = (
+            True  # weights as they lie in the file: prompts are read a sixth faster than repacked, loading takes no copy
+        )
         params.n_parallel, params.n_ctx = self.parallel, self.parallel * self.context
         params.cache_ram_mib = PREFIXES_MIB
         params.verbosity = 0
