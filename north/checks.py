@@ -103,7 +103,7 @@ def engines_exist(app_configs: Any, **_: Any) -> Sequence[CheckMessage]:
                 )
             )
         known = [model.name for model in catalogue.MODELS if model.role == role]
-        if "models_dir" in config and config["model"] not in known:
+        if str(config["engine"]).startswith("north.inference.") and "models_dir" in config and config["model"] not in known:
             problems.append(
                 Error(
                     f"The catalogue knows no {role} model {config['model']!r}.",

@@ -40,6 +40,7 @@ from north.documents.errors import FileLost
 from north.documents.models import UNHELD, UNREAD, Document, DocumentQuerySet, Source, Status, SyncRun
 from north.hints import hint
 from north.inference.batching import patience
+from north.inference.errors import Gone
 from north.leases import LeaseLost
 from north.tracing import trace_id
 from retrieval.errors import ParseError, ReaderUnavailable
@@ -178,6 +179,8 @@ def search(reply_to: str, workspace_id: str, user_id: str, query: str, top_k: in
         answer: dict[str, Any] = {"passages": [{**asdict(passage), "why": dict(passage.why)} for passage in found]}
     except Http404:
         answer = {"passages": []}
+    except Gone:
+        return
     except Exception as error:
         if not is_outage(error):
             raise
