@@ -60,7 +60,12 @@ MAY_CONNECT = {
     "retrieval.parsers.nursery",  # a pair of sockets between the two, for the files' descriptors
     "retrieval.confinement",  # takes the network away from the parsers
 }
-BROAD_ALLOWED = {"north.documents.tasks", "north.threads.tasks", "north.threads.stream"}
+BROAD_ALLOWED = {
+    "north.documents.tasks",
+    "north.threads.tasks",
+    "north.threads.stream",
+    "north.inference.batching",  # a batch's failure goes to those who handed it in, not to who happens to run it
+}
 NO_NOUN = {"utils", "helpers", "common", "core", "base", "mixins", "managers", "services"}
 
 

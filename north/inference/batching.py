@@ -1,45 +1,258 @@
-"""Who may use an engine next, and which texts go together. Small on purpose: one engine, one lock, two lanes."""
+"""Many threads, one engine: what they hand in is merged into batches, of which one runs at a time. Knows nothing of texts and models.
+
+There is no thread here: of those who wait, one leads. It runs batches, its own entries' and others', until its own are done, then wakes the
+next. A batch is chosen by token budget: entries of near length while longest x (n + 1) fits, around the shortest of the caller who was
+served least recently, so that long work keeps nobody from his turn. A longer entry goes alone.
+
+Two lanes: people before bulk, so that somebody who waits, waits for at most the one batch that runs. While people keep coming, each
+EACHth batch is bulk's, or it would never end.
+"""
 
 from __future__ import annotations
 
+import itertools
+import logging
+import math
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from north.inference.errors import Gone, OutOfMemory, Overloaded
+from north.inference.lanes import Call, Entry, Lane, Patience
+
+logger = logging.getLogger(__name__)
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+EACH = 8
+BATCHES_WAITING = 256
+"""As many full batches may wait in a lane. Then it is overloaded."""
+LOOK_SECONDS = 0.25
+"""How often a caller who waits is asked whether it still wants it."""
+CAREFUL_SECONDS = 60.0
+"""After the engine ran out of memory, batches stay smaller for so long."""
+UNMEASURED_SECONDS = 5.0
+NO_END = Patience()
+PATIENCE: ContextVar[Patience] = ContextVar("patience", default=NO_END)
 
 
-class Lanes:
-    """A lock whose hurried users go before all others: a query waits for at most the one batch that runs. Bulk work waits while hurried
-    work keeps coming."""
+@contextmanager
+def patience(seconds: float = math.inf, gone: Callable[[], bool] | None = None) -> Iterator[None]:
+    """For all that is handed in here: given up (Gone) after `seconds`, or soon after `gone()` says so, before it costs a batch."""
+    outer = PATIENCE.get()
+    token = PATIENCE.set(Patience(min(time.monotonic() + seconds, outer.until), gone or outer.gone))
+    try:
+        yield
+    finally:
+        PATIENCE.reset(token)
 
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._taken = False
-        self._hurried = 0
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """Since the start, but for what waits now. Seconds; tokens without padding; lanes by name."""
+
+    batches: int
+    entries: int
+    tokens: int
+    busy: float
+    refused: int
+    gone: int
+    halved: int
+    budget: int
+    waiting: dict[str, int]
+    waiting_tokens: dict[str, int]
+    oldest: dict[str, float]
+    longest_wait: dict[str, float]
+    running: float
+    """How long the batch that runs now has run; 0 if none does."""
+
+
+class Batcher(Generic[Item, Result]):
+    """`run` takes items and gives a result each, in their order; called by one thread at a time. `budget`: tokens in a batch, padding
+    counted; `most`: tokens that may wait in a lane (a caller finds an empty lane open, however much it brings)."""
+
+    def __init__(self, run: Callable[[list[Item]], Sequence[Result]], *, budget: int, most: int = 0) -> None:
+        self._run, self._budget, self._most = run, budget, most or BATCHES_WAITING * budget
+        self._lock = threading.Lock()
+        self._people, self._bulk = Lane(), Lane()
+        self._numbers = itertools.count()
+        self._started: float | None = None
+        self._in_a_row = 0
+        self._careful = (0.0, budget)
+        self._rate = 0.0
+        self._batches = self._entries = self._tokens = self._refused = self._gone = self._halved = 0
+        self._busy = 0.0
+
+    def __call__(self, items: Sequence[Item], lengths: Sequence[int], *, hurry: bool) -> list[Result]:
+        """A result for each item, in order; `lengths` are their tokens. `hurry`: a person waits.
+
+        Raises Overloaded at once where too much waits; Gone (see `patience`); OutOfMemory where one item alone is too much; and what `run`
+        raised for a batch with an item of this caller's, whose other items are then dropped.
+        """
+        if not items:
+            return []
+        with self._lock:
+            call = Call(items, [None] * len(items), len(items), threading.Condition(self._lock), PATIENCE.get())
+            lane = self._people if hurry else self._bulk
+            self._admit(lane, sum(lengths))
+            lane.put([Entry(max(length, 1), next(self._numbers), call, place) for place, length in enumerate(lengths)])
+            try:
+                self._wait(call)
+            finally:
+                call.over = True
+                lane.drop(call)
+                self._wake()
+        if call.error:
+            raise call.error
+        return call.results
+
+    def stats(self) -> Stats:
+        with self._lock:
+            now = time.monotonic()
+            lanes = {"people": self._people, "bulk": self._bulk}
+            return Stats(
+                batches=self._batches,
+                entries=self._entries,
+                tokens=self._tokens,
+                busy=self._busy,
+                refused=self._refused,
+                gone=self._gone,
+                halved=self._halved,
+                budget=self._budget_now(),
+                waiting={name: len(lane.entries) for name, lane in lanes.items()},
+                waiting_tokens={name: lane.tokens for name, lane in lanes.items()},
+                oldest={name: max((now - call.since for call in lane.calls), default=0.0) for name, lane in lanes.items()},
+                longest_wait={name: lane.longest_wait for name, lane in lanes.items()},
+                running=now - self._started if self._started else 0.0,
+            )
+
+    # --- all that follows holds the lock ----------------------------------------------------------------------------------------------
+    def _admit(self, lane: Lane, tokens: int) -> None:
+        if lane.tokens and lane.tokens + tokens > self._most:
+            self._refused += 1
+            before = self._people.tokens + (self._bulk.tokens if lane is self._bulk else 0)
+            raise Overloaded(max(1.0, before / self._rate) if self._rate else UNMEASURED_SECONDS)
+
+    def _wait(self, call: Call) -> None:
+        """Until the call is over: leads where nobody does."""
+        look_at = time.monotonic() + LOOK_SECONDS
+        while not call.over:
+            now = time.monotonic()
+            if now >= call.patience.until:
+                self._give_up(call)
+            elif call.patience.gone and now >= look_at:
+                if self._asked(call.patience.gone) and not call.over:
+                    self._give_up(call)
+                look_at = time.monotonic() + LOOK_SECONDS
+            elif self._started is None:
+                self._lead()
+            else:
+                call.waits = True
+                until = min(call.patience.until, look_at if call.patience.gone else math.inf)
+                call.awake.wait(None if until == math.inf else max(until - now, 0.001))
+                call.waits = False
+
+    def _give_up(self, call: Call) -> None:
+        self._gone += 1
+        call.end(Gone())
+
+    def _asked(self, gone: Callable[[], bool]) -> bool:
+        """Without the lock, since it may take its time; meanwhile another may lead."""
+        self._wake()
+        with self._unlocked():
+            return gone()
+
+    def _wake(self) -> None:
+        """Where nobody leads and work waits, somebody who sleeps is woken for it; whoever does not sleep looks by itself."""
+        if self._started is None:
+            for call in itertools.chain(self._people.calls, self._bulk.calls):
+                if call.waits:
+                    call.awake.notify()
+                    return
+
+    def _lead(self) -> None:
+        """Runs one batch. `except Exception` is right here: a failure belongs to those who handed the batch in, not to who runs it."""
+        lane = self._next_lane()
+        if lane is None:
+            return
+        batch = lane.take(self._budget_now())
+        results: Sequence[Any] | None = None
+        error: Exception | None = None
+        self._started = began = time.monotonic()
+        try:
+            with self._unlocked():
+                results = self._run([entry.call.items[entry.place] for entry in batch])
+                if len(results) != len(batch):
+                    raise ValueError(f"{len(results)} results for {len(batch)} items")
+        except Exception as failure:
+            error = failure
+        finally:
+            self._started = None
+            seconds = time.monotonic() - began
+            self._busy += seconds
+            self._batches += 1
+            if isinstance(error, OutOfMemory | MemoryError) and len(batch) > 1:
+                self._halve(batch)
+                self._put_back(lane, batch)
+            elif error:
+                self._fail(lane, batch, OutOfMemory() if isinstance(error, MemoryError) else error)
+            elif results is None:  # whoever led was interrupted, the others were not
+                self._put_back(lane, batch)
+            else:
+                self._settle(batch, results, seconds)
+
+    def _next_lane(self) -> Lane | None:
+        """People's, or each EACHth time bulk's. Callers whose time is up are sent away first."""
+        now = time.monotonic()
+        for lane in (self._people, self._bulk):
+            for call in [call for call in lane.calls if now >= call.patience.until]:
+                lane.drop(call)
+                self._give_up(call)
+        if self._people.entries and (not self._bulk.entries or self._in_a_row < EACH - 1):
+            self._in_a_row = self._in_a_row + 1 if self._bulk.entries else 0
+            return self._people
+        self._in_a_row = 0
+        return self._bulk if self._bulk.entries else None
+
+    def _budget_now(self) -> int:
+        until, budget = self._careful
+        return budget if time.monotonic() < until else self._budget
+
+    def _halve(self, batch: list[Entry]) -> None:
+        budget = max(1, len(batch) * batch[-1].length // 2)
+        self._careful = time.monotonic() + CAREFUL_SECONDS, budget
+        self._halved += 1
+        logger.warning("An engine ran out of memory at %d items; batches of %d tokens for a while.", len(batch), budget)
+
+    def _put_back(self, lane: Lane, batch: list[Entry]) -> None:
+        lane.put([entry for entry in batch if not entry.call.over])
+
+    def _fail(self, lane: Lane, batch: list[Entry], error: Exception) -> None:
+        for call in {entry.call for entry in batch}:
+            lane.drop(call)
+            call.end(error)
+
+    def _settle(self, batch: list[Entry], results: Sequence[Any], seconds: float) -> None:
+        for entry, result in zip(batch, results, strict=True):
+            call = entry.call
+            call.results[entry.place] = result
+            call.left -= 1
+            if not call.left and not call.over:
+                call.end(None)
+        tokens = sum(entry.length for entry in batch)
+        self._entries += len(batch)
+        self._tokens += tokens
+        rate = tokens / max(seconds, 1e-6)
+        self._rate = 0.9 * self._rate + 0.1 * rate if self._rate else rate
 
     @contextmanager
-    def turn(self, *, hurry: bool) -> Iterator[None]:
-        with self._changed:
-            self._hurried += hurry
-            while self._taken or (self._hurried and not hurry):
-                self._changed.wait()
-            self._hurried -= hurry
-            self._taken = True
+    def _unlocked(self) -> Iterator[None]:
+        self._lock.release()
         try:
             yield
         finally:
-            with self._changed:
-                self._taken = False
-                self._changed.notify_all()
-
-
-def batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
-    """Indices of the texts of these lengths (in tokens), shortest first, so many at a time that rows times longest stays within
-    `budget`; a text that is longer goes alone."""
-    batch: list[int] = []
-    for index in sorted(range(len(lengths)), key=lengths.__getitem__):
-        if batch and (len(batch) + 1) * lengths[index] > budget:
-            yield batch
-            batch = []
-        batch.append(index)
-    if batch:
-        yield batch
+            self._lock.acquire()

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Literal
+from urllib.parse import urlsplit
 
 from north.inference.errors import UnknownModel
 
-Role = Literal["chat", "embed"]
+Role = Literal["chat", "embed", "score"]
+Pooling = Literal["mean", "cls"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +42,27 @@ class Form:
     made: tuple[str, int, str] | None = None
 
 
+SAFE = {".gguf", ".safetensors", ".onnx", ".json", ".txt", ".jinja"}
+"""What a file of a model may be: weights in formats that hold numbers only, and text. A pickle (.bin, .pt, .pkl) runs what is in it."""
+
+
 @dataclass(frozen=True, slots=True)
 class File:
+    """Raises ValueError for what is not SAFE, by its name here or at the hub."""
+
     name: str
     forms: tuple[Form, ...]
+
+    def __post_init__(self) -> None:
+        for name in (self.name, *(urlsplit(form.url).path for form in self.forms if form.url)):
+            if PurePosixPath(name).suffix not in SAFE:
+                raise ValueError(f"{name} is none of {', '.join(sorted(SAFE))}: nothing else is fetched or loaded.")
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """`context`: tokens it reads at most. `query` and `passage`: what stands before a text that is embedded as one."""
+    """`context`: tokens it reads at most. `query` and `passage`: what stands before a text that is embedded as one; `pooling`: how its
+    vector comes from its tokens' states."""
 
     name: str
     role: Role
@@ -60,6 +75,7 @@ class Model:
     dimensions: int = 0
     query: str = ""
     passage: str = ""
+    pooling: Pooling = "mean"
 
     @property
     def bytes(self) -> int:

@@ -1,91 +1,69 @@
-"""Texts to vectors with an encoder in ONNX. Knows nothing of documents or questions.
-
-A vector is the mean of the last hidden states of a text's tokens, at length 1 (mean pooling, https://arxiv.org/abs/1908.10084; the
-prefixes are E5's, https://arxiv.org/abs/2402.05672). A text longer than the model's context is read in windows whose tokens are averaged
-together, so that none is dropped.
-"""
+"""Encoders in ONNX, on processors. Knows nothing of texts: `encoding.py` does."""
 
 from __future__ import annotations
 
 import platform
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as failures
-from tokenizers import Encoding, Tokenizer
 
 from north.inference import catalogue
-from north.inference.batching import Lanes, batches
 from north.inference.catalogue import Model
-from north.inference.errors import ModelBroken, ModelMissing
+from north.inference.encoding import Batch, Embedder, Scorer
+from north.inference.errors import ModelBroken, ModelMissing, ModelUnavailable, OutOfMemory
 from north.inference.installed import where
 
 BUDGET = 256
 """Tokens in one run. Longer texts run one by one, which costs no more on a CPU, and no neighbour changes their activations' scale."""
+INPUTS = {"input_ids", "attention_mask", "token_type_ids"}
 BROKEN = (failures.InvalidProtobuf, failures.InvalidGraph, failures.Fail, failures.InvalidArgument, failures.NotImplemented)
+FAILED = (*BROKEN, failures.RuntimeException, failures.EPFail)
 
 
-class OnnxEmbedder:
-    """`folder` holds model.onnx and tokenizer.json; `spec` says what they are. Threads may share one: queries go before passages.
+class OnnxBackend:
+    """`folder` holds model.onnx; `spec` says what it is. Its first output is the last hidden states, or a cross-encoder's one logit.
 
     Raises ModelMissing, ModelBroken.
     """
 
-    def __init__(self, folder: Path, spec: Model, threads: int = 1) -> None:
-        self.spec, self.dimensions = spec, spec.dimensions
-        paths = [folder / "model.onnx", folder / "tokenizer.json"]
-        if not all(path.is_file() for path in paths):
+    def __init__(self, spec: Model, folder: Path, threads: int = 1) -> None:
+        self.spec = spec
+        path = folder / "model.onnx"
+        if not path.is_file():
             raise ModelMissing(spec.name)
-        self._session = _session(paths[0], spec, threads)
+        self._session = _session(path, spec, threads)
         self._inputs = {tensor.name for tensor in self._session.get_inputs()}
-        self._tokenizer = Tokenizer.from_file(str(paths[1]))
-        self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(spec.context)
-        self._lanes = Lanes()
+        if not self._inputs <= INPUTS or (spec.role == "embed" and len(self._session.get_outputs()[0].shape) != 3):
+            raise ModelBroken(spec.name, str(path))
 
-    def embed_queries(self, texts: Sequence[str]) -> np.ndarray:
-        """float32 (len(texts), dimensions), rows of length 1. Goes before passages that wait."""
-        return self._embed([self.spec.query + text for text in texts], hurry=True)
-
-    def embed_passages(self, texts: Sequence[str]) -> np.ndarray:
-        """float32 (len(texts), dimensions), rows of length 1. In small batches, between which queries go first."""
-        return self._embed([self.spec.passage + text for text in texts], hurry=False)
-
-    def _embed(self, texts: Sequence[str], *, hurry: bool) -> np.ndarray:
-        owners, windows = self._windows(texts)
-        sums = np.zeros((len(texts), self.dimensions), np.float32)
-        for batch in batches([len(window.ids) for window in windows], BUDGET):
-            with self._lanes.turn(hurry=hurry):
-                pooled = self._run([windows[index].ids for index in batch])
-            np.add.at(sums, [owners[index] for index in batch], pooled)
-        return sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)
-
-    def _windows(self, texts: Sequence[str]) -> tuple[list[int], list[Encoding]]:
-        """Each text's pieces of at most `context` tokens, and to which text each belongs."""
-        owners, windows = [], []
-        for owner, encoding in enumerate(self._tokenizer.encode_batch_fast(list(texts))):
-            pieces = [encoding, *encoding.overflowing]
-            owners += [owner] * len(pieces)
-            windows += pieces
-        return owners, windows
-
-    def _run(self, rows: Sequence[Sequence[int]]) -> np.ndarray:
-        """The sum of the hidden states of each row's tokens, float32 (rows, dimensions)."""
-        ids = np.zeros((len(rows), max(map(len, rows))), np.int64)
-        mask = np.zeros_like(ids)
-        for number, row in enumerate(rows):
-            ids[number, : len(row)], mask[number, : len(row)] = row, 1
-        feeds = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
-        states = self._session.run(None, {name: feeds[name] for name in self._inputs})[0]
-        return np.einsum("rth,rt->rh", states, mask.astype(np.float32))
+    def __call__(self, batch: Batch, /) -> np.ndarray:
+        feeds = {"input_ids": batch.ids, "attention_mask": batch.mask, "token_type_ids": batch.types}
+        try:
+            found = self._session.run(None, {name: feeds[name] for name in self._inputs})[0]
+        except FAILED as error:
+            if "alloc" in str(error):
+                raise OutOfMemory(self.spec.name) from error
+            raise ModelUnavailable(f"The model {self.spec.name} failed: {error}") from error
+        if self.spec.role == "score":
+            return found.reshape(len(batch.ids)) if found.size == len(batch.ids) else found
+        if self.spec.pooling == "cls":
+            return found[:, 0]
+        return np.einsum("rth,rt->rh", found, batch.mask.astype(np.float32))
 
 
-def load(model: str, models_dir: Path, threads: int = 1) -> OnnxEmbedder:
+def load(model: str, models_dir: Path, threads: int = 1) -> Embedder:
     """For settings: an embedding model of the catalogue, checked, loaded and ready."""
-    return OnnxEmbedder(where(model, Path(models_dir)), catalogue.model(model), threads)
+    folder, spec = where(model, Path(models_dir)), catalogue.model(model)
+    return Embedder(spec, folder, OnnxBackend(spec, folder, threads), budget=BUDGET)
+
+
+def load_scorer(model: str, models_dir: Path, threads: int = 1) -> Scorer:
+    """The same for a cross-encoder."""
+    folder, spec = where(model, Path(models_dir)), catalogue.model(model)
+    return Scorer(spec, folder, OnnxBackend(spec, folder, threads), budget=BUDGET)
 
 
 def _session(path: Path, spec: Model, threads: int) -> onnxruntime.InferenceSession:

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from north.inference.catalogue import model
-from north.inference.embedding import OnnxEmbedder, load
+from north.inference.embedding import load
+from north.inference.encoding import Embedder
 from north.inference.errors import AlreadyPulling
 from north.inference.installed import installed
 from north.inference.llama import LlamaServer
@@ -38,13 +39,13 @@ def fetched(name: str, models_dir: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def minilm(models_dir: Path) -> OnnxEmbedder:
+def minilm(models_dir: Path) -> Embedder:
     fetched("all-minilm-l6-v2-int8", models_dir)
     return load("all-minilm-l6-v2-int8", models_dir)
 
 
 @pytest.fixture(scope="session")
-def e5(models_dir: Path) -> OnnxEmbedder:
+def e5(models_dir: Path) -> Embedder:
     fetched("multilingual-e5-small-int8", models_dir)
     return load("multilingual-e5-small-int8", models_dir)
 

@@ -1,66 +1,357 @@
 from __future__ import annotations
 
+import sys
 import threading
 import time
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from north.inference.batching import Lanes, batches
+from north.inference.batching import EACH, Batcher, patience
+from north.inference.errors import Gone, OutOfMemory, Overloaded
+from north.inference.lanes import around
+
+NAP = 0.002
 
 
-@given(some.lists(some.integers(1, 600)), some.integers(1, 1024))
-def test_every_text_is_in_one_batch_and_no_batch_of_several_is_over_budget(lengths: list[int], budget: int) -> None:
-    made = list(batches(lengths, budget))
-    assert sorted(index for batch in made for index in batch) == list(range(len(lengths)))
-    for batch in made:
-        assert batch and (len(batch) == 1 or len(batch) * max(lengths[index] for index in batch) <= budget)
+class Engine:
+    """Doubles each number, says what ran together, and sees that nobody else is in it. `gate`: the first batch waits for it."""
 
+    def __init__(self, *, nap: float = 0.0, room: int = 1_000_000) -> None:
+        self.nap, self.room = nap, room
+        self.ran: list[list[int]] = []
+        self.inside = 0
+        self.gate, self.entered = threading.Event(), threading.Event()
+        self.gate.set()
 
-@given(some.lists(some.integers(1, 600)), some.integers(1, 1024))
-def test_batches_go_from_short_to_long(lengths: list[int], budget: int) -> None:
-    order = [lengths[index] for batch in batches(lengths, budget) for index in batch]
-    assert order == sorted(lengths)
-
-
-def test_who_is_in_a_hurry_goes_before_all_who_wait() -> None:
-    lanes, order = Lanes(), []
-    release = threading.Event()
-
-    def use(name: str, hurry: bool) -> None:
-        with lanes.turn(hurry=hurry):
-            if name == "first":
-                release.wait(5)
-            order.append(name)
-
-    threads = []
-    for name, hurry in (("first", False), ("bulk 1", False), ("bulk 2", False), ("query 1", True), ("query 2", True)):
-        threads.append(threading.Thread(target=use, args=(name, hurry)))
-        threads[-1].start()
-        time.sleep(0.05)
-    release.set()
-    for thread in threads:
-        thread.join(5)
-    assert order[0] == "first" and set(order[1:3]) == {"query 1", "query 2"} and set(order[3:]) == {"bulk 1", "bulk 2"}
-
-
-def test_only_one_has_the_turn_and_an_error_gives_it_back() -> None:
-    lanes, inside, most = Lanes(), [0], [0]
-
-    def use(number: int) -> None:
+    def __call__(self, items: list[int]) -> list[int]:
+        self.inside += 1
+        assert self.inside == 1, "two batches ran at once"
         try:
-            with lanes.turn(hurry=number % 2 == 0):
-                inside[0] += 1
-                most[0] = max(most[0], inside[0])
-                time.sleep(0.001)
-                inside[0] -= 1
-                raise KeyError(number)
-        except KeyError:
-            pass
+            self.ran.append(items)
+            self.entered.set()
+            assert self.gate.wait(20)
+            time.sleep(self.nap)
+            if len(items) > self.room:
+                raise OutOfMemory
+            if any(item < 0 for item in items):
+                raise KeyError(min(items))
+            return [2 * item for item in items]
+        finally:
+            self.inside -= 1
 
-    threads = [threading.Thread(target=use, args=(number,)) for number in range(20)]
+
+class Asking(threading.Thread):
+    """A caller in a thread of its own, and what became of it."""
+
+    def __init__(self, batcher: Batcher, items: Sequence[int], lengths: Sequence[int], *, hurry: bool, within: Any = None) -> None:
+        super().__init__(daemon=True)
+        self.batcher, self.items, self.lengths, self.hurry, self.within = batcher, items, lengths, hurry, within or {}
+        self.found: list[int] | None = None
+        self.error: BaseException | None = None
+        self.start()
+
+    def run(self) -> None:
+        try:
+            with patience(**self.within):
+                self.found = self.batcher(self.items, self.lengths, hurry=self.hurry)
+        except BaseException as error:
+            self.error = error
+
+    def ended(self) -> Asking:
+        self.join(20)
+        assert not self.is_alive(), "a caller was forgotten"
+        return self
+
+
+def until(true: Callable[[], object], what: str) -> None:
+    end = time.monotonic() + 10
+    while not true():
+        assert time.monotonic() < end, what
+        time.sleep(0.001)
+
+
+def waiting(batcher: Batcher, lane: str, count: int) -> None:
+    until(lambda: batcher.stats().waiting[lane] >= count, f"{count} never waited in {lane}")
+
+
+def held(batcher: Batcher, engine: Engine) -> Asking:
+    """A bulk caller whose one batch runs until the gate opens."""
+    engine.gate.clear()
+    engine.entered.clear()
+    first = Asking(batcher, [0], [1], hurry=False)
+    assert engine.entered.wait(10)
+    return first
+
+
+# --- what goes together ---------------------------------------------------------------------------------------------------------------
+@given(some.lists(some.integers(1, 600), min_size=1), some.integers(1, 1024), some.data())
+def test_a_batch_holds_who_is_next_and_no_batch_of_several_is_over_budget(lengths: list[int], budget: int, data: some.DataObject) -> None:
+    entries = [(length, number) for number, length in enumerate(sorted(lengths))]
+    index = data.draw(some.integers(0, len(entries) - 1))
+    chosen = around(entries, index, budget)
+    batch = entries[chosen]
+    assert entries[index] in batch
+    assert len(batch) == 1 or len(batch) * batch[-1][0] <= budget
+    if chosen.stop < len(entries):
+        assert (len(batch) + 1) * entries[chosen.stop][0] > budget, "one more of the next length would have fitted"
+    if chosen.start > 0:
+        assert (len(batch) + 1) * batch[-1][0] > budget or entries[index] != batch[-1], "one more of the shorter would have fitted"
+
+
+@given(some.lists(some.integers(1, 600), min_size=1, max_size=40), some.integers(1, 1024))
+def test_a_lone_caller_is_served_from_short_to_long(lengths: list[int], budget: int) -> None:
+    engine = Engine()
+    assert Batcher(engine, budget=budget)(range(len(lengths)), lengths, hurry=False) == [2 * n for n in range(len(lengths))]
+    assert [lengths[item] for batch in engine.ran for item in batch] == sorted(lengths)
+    assert all(len(batch) == 1 or len(batch) * max(lengths[item] for item in batch) <= budget for batch in engine.ran)
+
+
+# --- every caller gets his own -----------------------------------------------------------------------------------------------------------
+CALLS = some.lists(
+    some.tuples(some.lists(some.integers(1, 60), max_size=12), some.booleans(), some.sampled_from(["well", "poison", "late", "leaves"])),
+    min_size=1,
+    max_size=10,
+)
+
+
+@settings(max_examples=120, deadline=None)
+@given(CALLS, some.integers(1, 200), some.integers(1, 6), some.sampled_from([0.0, 0.0005]))
+def test_everybody_gets_exactly_his_own_in_order_whatever_the_others_do(calls: list, budget: int, room: int, nap: float) -> None:
+    """Threads at once: some hand in what breaks a batch, some have no patience, some leave; memory holds `room` items."""
+    engine = Engine(nap=nap, room=room)
+    batcher: Batcher[int, int] = Batcher(engine, budget=budget, most=10**9)
+    threads = []
+    switched_each = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for number, (lengths, hurry, manner) in enumerate(calls):
+            items = [1000 * (number + 1) + place for place in range(len(lengths))]
+            if manner == "poison" and items:
+                items[-1] = -items[-1]
+            within = {"late": {"seconds": 0.0}, "leaves": {"gone": lambda: True}}.get(manner, {})
+            threads.append(Asking(batcher, items, lengths, hurry=hurry, within=within))
+        for thread in threads:
+            thread.ended()
+    finally:
+        sys.setswitchinterval(switched_each)
+    ran = {item for batch in engine.ran for item in batch}
+    poisoned = any(item < 0 for item in ran)
+    for thread, (lengths, _hurry, manner) in zip(threads, calls, strict=True):
+        if manner == "late" and lengths:
+            assert isinstance(thread.error, Gone) and ran.isdisjoint(thread.items)
+        elif manner == "poison" and lengths:
+            assert isinstance(thread.error, KeyError)
+        elif thread.error is None:
+            assert thread.found == [2 * item for item in thread.items]
+        else:
+            assert (isinstance(thread.error, Gone) and manner == "leaves") or (isinstance(thread.error, KeyError) and poisoned)
+    after = batcher.stats()
+    assert after.waiting == {"people": 0, "bulk": 0} and after.waiting_tokens == {"people": 0, "bulk": 0} and after.running == 0
+
+
+def test_what_many_hand_in_runs_together() -> None:
+    engine = Engine()
+    batcher: Batcher[int, int] = Batcher(engine, budget=100)
+    first = held(batcher, engine)
+    others = [Asking(batcher, [number], [10], hurry=True) for number in range(1, 21)]
+    waiting(batcher, "people", 20)
+    engine.gate.set()
+    assert [one.ended().found for one in others] == [[2 * number] for number in range(1, 21)] and first.ended().found == [0]
+    assert [len(batch) for batch in engine.ran] == [1, 10, 10]
+
+
+def test_a_failing_batch_fails_only_whose_entries_are_in_it() -> None:
+    engine = Engine()
+    batcher: Batcher[int, int] = Batcher(engine, budget=10)
+    held(batcher, engine)
+    broken, well = Asking(batcher, [-7, 8], [5, 9], hurry=False), Asking(batcher, [3, 4], [9, 9], hurry=False)
+    waiting(batcher, "bulk", 4)
+    engine.gate.set()
+    assert isinstance(broken.ended().error, KeyError) and well.ended().found == [6, 8]
+    assert [8] not in engine.ran, "what is left of a failed call costs no batch"
+
+
+def test_a_backend_that_gives_too_few_results_is_an_error_and_not_a_wrong_answer() -> None:
+    with pytest.raises(ValueError, match="1 results for 2 items"):
+        Batcher(lambda items: items[:1], budget=100)([1, 2], [1, 1], hurry=True)
+
+
+def test_when_who_leads_is_interrupted_the_others_are_served() -> None:
+    class Interrupted(BaseException):
+        pass
+
+    engine, interrupted = Engine(), []
+
+    def run(items: list[int]) -> list[int]:
+        if 99 in items and not interrupted:
+            interrupted.append(items)
+            raise Interrupted
+        return engine(items)
+
+    batcher: Batcher[int, int] = Batcher(run, budget=100)
+    held(batcher, engine)
+    threads = [Asking(batcher, [number], [10], hurry=False) for number in (99, 1, 2, 3)]
+    waiting(batcher, "bulk", 4)
+    engine.gate.set()
+    ended = [thread.ended() for thread in threads]
+    assert sorted(type(thread.error).__name__ for thread in ended) == ["Interrupted", "NoneType", "NoneType", "NoneType"]
+    assert all(thread.found == [2 * item for item in thread.items] for thread in ended if thread.error is None)
+
+
+# --- lanes ------------------------------------------------------------------------------------------------------------------------------
+def test_people_go_before_bulk_that_came_first() -> None:
+    engine = Engine()
+    batcher: Batcher[int, int] = Batcher(engine, budget=1)
+    threads = [held(batcher, engine), Asking(batcher, [1, 2], [1, 1], hurry=False)]
+    waiting(batcher, "bulk", 2)
+    threads += [Asking(batcher, [10 + number], [1], hurry=True) for number in range(3)]
+    waiting(batcher, "people", 3)
+    engine.gate.set()
     for thread in threads:
-        thread.start()
+        thread.ended()
+    assert engine.ran[0] == [0] and sorted(engine.ran[1:4]) == [[10], [11], [12]] and engine.ran[4:] == [[1], [2]]
+
+
+def test_bulk_has_each_nth_batch_while_people_keep_coming() -> None:
+    engine = Engine()
+    batcher: Batcher[int, int] = Batcher(engine, budget=1)
+    threads = [held(batcher, engine), Asking(batcher, [-0, 500, 501], [1, 1, 1], hurry=False)]
+    waiting(batcher, "bulk", 3)
+    threads.append(Asking(batcher, list(range(1, 61)), [1] * 60, hurry=True))
+    waiting(batcher, "people", 60)
+    engine.gate.set()
     for thread in threads:
-        thread.join(5)
-    assert most == [1] and inside == [0] and not any(thread.is_alive() for thread in threads)
+        thread.ended()
+    order = [batch[0] for batch in engine.ran[1:]]
+    assert [place for place, item in enumerate(order) if item in (0, 500, 501)] == [EACH - 1, 2 * EACH - 1, 3 * EACH - 1]
+
+
+def test_long_work_of_one_caller_keeps_no_other_of_his_lane_waiting() -> None:
+    engine = Engine()
+    batcher: Batcher[int, int] = Batcher(engine, budget=100)
+    threads = [held(batcher, engine), Asking(batcher, range(100, 120), [100] * 20, hurry=True)]
+    waiting(batcher, "people", 20)
+    threads.append(Asking(batcher, [7], [100], hurry=True))
+    waiting(batcher, "people", 21)
+    engine.gate.set()
+    for thread in threads:
+        thread.ended()
+    assert engine.ran.index([7]) <= 2
+
+
+# --- who is gone --------------------------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("within", [{"seconds": 0.05}, {"gone": lambda: True}], ids=["no patience left", "cancelled"])
+def test_who_is_gone_costs_no_batch(within: dict) -> None:
+    engine = Engine()
+    batcher: Batcher[int, int] = Batcher(engine, budget=1)
+    first = held(batcher, engine)
+    left, stays = Asking(batcher, [1, 2, 3], [1, 1, 1], hurry=True, within=within), Asking(batcher, [4], [1], hurry=True)
+    assert isinstance(left.ended().error, Gone), "it is told at once, while the batch of another still runs"
+    engine.gate.set()
+    assert stays.ended().found == [8] and first.ended().found == [0]
+    assert engine.ran == [[0], [4]] and batcher.stats().gone == 1
+
+
+def test_who_leads_may_lose_patience_too_and_another_goes_on() -> None:
+    engine = Engine(nap=0.02)
+    batcher: Batcher[int, int] = Batcher(engine, budget=1)
+    leads = Asking(batcher, list(range(200)), [1] * 200, hurry=True, within={"seconds": 0.2})
+    until(lambda: engine.ran, "nothing ran")
+    other = Asking(batcher, list(range(20)), [1] * 20, hurry=False)
+    assert isinstance(leads.ended().error, Gone) and other.ended().found == list(range(0, 40, 2))
+    assert len(engine.ran) < 60
+
+
+def test_a_slow_question_whether_a_caller_is_gone_holds_nobody_up() -> None:
+    engine, asked, answer = Engine(), threading.Event(), threading.Event()
+
+    def slow() -> bool:
+        asked.set()
+        return not answer.wait(10)
+
+    batcher: Batcher[int, int] = Batcher(engine, budget=1)
+    first = held(batcher, engine)
+    slowly = Asking(batcher, [1], [1], hurry=True, within={"gone": slow})
+    waiting(batcher, "people", 1)
+    others = [Asking(batcher, [number], [1], hurry=False) for number in (2, 3)]
+    waiting(batcher, "bulk", 2)
+    assert asked.wait(5)
+    engine.gate.set()
+    assert first.ended().found == [0] and [one.ended().found for one in others] == [[4], [6]]
+    answer.set()
+    assert slowly.ended().found == [2]
+
+
+def test_an_inner_patience_is_no_longer_than_the_outer() -> None:
+    engine = Engine()
+    batcher: Batcher[int, int] = Batcher(engine, budget=1)
+    with patience(0.0), patience(60), pytest.raises(Gone):
+        batcher([1], [1], hurry=True)
+    assert batcher([1], [1], hurry=True) == [2] and engine.ran == [[1]]
+
+
+# --- bounds -------------------------------------------------------------------------------------------------------------------------------
+def test_beyond_the_bound_a_caller_is_told_at_once_when_to_come_again() -> None:
+    engine = Engine(nap=0.1)
+    batcher: Batcher[int, int] = Batcher(engine, budget=100, most=1000)
+    batcher([0], [100], hurry=False)  # measures: 100 tokens in 0.1 s
+    engine.nap = 0.0
+    held(batcher, engine)
+    threads = [Asking(batcher, [1], [4000], hurry=False)]
+    waiting(batcher, "bulk", 1)
+    began = time.monotonic()
+    with pytest.raises(Overloaded) as told:
+        batcher([2], [1], hurry=False)
+    assert time.monotonic() - began < 1 and 2 < told.value.retry_after < 4.5, "some 4000 tokens at up to 1000 tokens a second"
+    threads.append(Asking(batcher, [3], [900], hurry=True))
+    waiting(batcher, "people", 1)
+    with pytest.raises(Overloaded):
+        batcher([4], [101], hurry=True)
+    threads.append(Asking(batcher, [5], [100], hurry=True))
+    waiting(batcher, "people", 2)
+    engine.gate.set()
+    assert [thread.ended().found for thread in threads] == [[2], [6], [10]] and batcher.stats().refused == 2
+    assert batcher([6], [10**6], hurry=True) == [12], "where nothing waits, any size is welcome"
+
+
+def test_out_of_memory_halves_the_batches_and_is_remembered() -> None:
+    engine = Engine(room=4)
+    batcher: Batcher[int, int] = Batcher(engine, budget=320)
+    assert batcher(range(40), [10] * 40, hurry=False) == list(range(0, 80, 2))
+    assert [len(batch) for batch in engine.ran] == [32, 16, 8] + [4] * 10
+    assert batcher.stats().halved == 3 and batcher.stats().budget == 40
+    engine.ran.clear()
+    batcher(range(8), [10] * 8, hurry=False)
+    assert [len(batch) for batch in engine.ran] == [4, 4]
+
+
+def test_one_item_that_is_too_much_alone_is_told_and_the_others_go_on() -> None:
+    def run(items: list[int]) -> list[int]:
+        if 13 in items:
+            raise MemoryError
+        return items
+
+    batcher: Batcher[int, int] = Batcher(run, budget=100)
+    with pytest.raises(OutOfMemory, match="ran out of memory"):
+        batcher([1, 13, 2], [10, 10, 10], hurry=False)
+    assert batcher([1, 2], [10, 10], hurry=False) == [1, 2]
+
+
+def test_the_counters_say_what_was_done() -> None:
+    engine = Engine(nap=0.01)
+    batcher: Batcher[int, int] = Batcher(engine, budget=20)
+    batcher([1, 2, 3], [10, 10, 5], hurry=True)
+    held(batcher, engine)
+    late = Asking(batcher, [4, 5], [3, 4], hurry=True)
+    waiting(batcher, "people", 2)
+    time.sleep(0.05)
+    now = batcher.stats()
+    assert (now.batches, now.entries, now.tokens) == (2, 3, 25) and now.waiting == {"people": 2, "bulk": 0}
+    assert now.waiting_tokens["people"] == 7 and now.oldest["people"] >= 0.05 and now.running >= 0.05 and now.busy >= 0.02
+    engine.gate.set()
+    late.ended()
+    assert batcher.stats().longest_wait["people"] >= 0.05 and batcher.stats().running == 0

@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
 from north.inference.catalogue import model
-from north.inference.embedding import OnnxEmbedder, load
+from north.inference.embedding import OnnxBackend, load
+from north.inference.encoding import Embedder
 from north.inference.errors import ModelBroken, ModelMissing, UnknownModel
 from tests.inference.conftest import fetched
 
@@ -26,17 +27,17 @@ REFERENCE = [
 WORDS = ["the", "notice", "period", "for", "employees", "is", "three", "months", "and", "must", "be", "given", "in", "writing", "to", "us"]
 
 
-def test_vectors_are_float32_of_length_one(minilm: OnnxEmbedder) -> None:
+def test_vectors_are_float32_of_length_one(minilm: Embedder) -> None:
     for vectors in (minilm.embed_queries(["a", "b b"]), minilm.embed_passages(["", "c", " ".join(WORDS * 20)])):
         assert vectors.dtype == np.float32 and vectors.shape[1] == minilm.dimensions == 384
         assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
 
 
-def test_no_texts_give_no_vectors(minilm: OnnxEmbedder) -> None:
+def test_no_texts_give_no_vectors(minilm: Embedder) -> None:
     assert minilm.embed_queries([]).shape == minilm.embed_passages([]).shape == (0, 384)
 
 
-def test_what_means_the_same_lies_near(minilm: OnnxEmbedder) -> None:
+def test_what_means_the_same_lies_near(minilm: Embedder) -> None:
     query = minilm.embed_queries(["How many days of holiday do I get?"])
     leave, canteen, invoices = "Employees have 25 days of paid leave a year.", "The canteen opens at noon.", "Invoices are due in 30 days."
     passages = minilm.embed_passages([leave, canteen, invoices])
@@ -45,14 +46,14 @@ def test_what_means_the_same_lies_near(minilm: OnnxEmbedder) -> None:
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(some.lists(some.integers(1, 60), min_size=1, max_size=12))
-def test_rows_come_in_the_order_of_the_texts_however_they_are_batched(minilm: OnnxEmbedder, lengths: list[int]) -> None:
+def test_rows_come_in_the_order_of_the_texts_however_they_are_batched(minilm: Embedder, lengths: list[int]) -> None:
     texts = [" ".join(WORDS[i % len(WORDS)] for i in range(start, start + length)) for start, length in enumerate(lengths)]
     together = minilm.embed_passages(texts)
     alone = np.concatenate([minilm.embed_passages([text]) for text in texts])
     assert (together * alone).sum(axis=1).min() > 0.99
 
 
-def test_the_end_of_a_long_text_counts_too(minilm: OnnxEmbedder) -> None:
+def test_the_end_of_a_long_text_counts_too(minilm: Embedder) -> None:
     plain = " ".join(WORDS * 32)
     ended = plain + " volcano lava eruption magma" * 150
     lava = minilm.embed_queries(["volcanic eruptions"])[0]
@@ -60,12 +61,12 @@ def test_the_end_of_a_long_text_counts_too(minilm: OnnxEmbedder) -> None:
     assert ended_vector @ lava > plain_vector @ lava + 0.1
 
 
-def test_odd_characters_are_only_text(minilm: OnnxEmbedder) -> None:
+def test_odd_characters_are_only_text(minilm: Embedder) -> None:
     vectors = minilm.embed_passages(["\x00\x01", "🦆" * 50, "\u202eabc", "a" * 5000, "\n\t "])
     assert np.isfinite(vectors).all() and np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
 
 
-def test_a_query_does_not_wait_for_the_passages_of_others(minilm: OnnxEmbedder) -> None:
+def test_a_query_does_not_wait_for_the_passages_of_others(minilm: Embedder) -> None:
     texts = [" ".join(WORDS * 12) + str(number) for number in range(16)]
     done: dict[str, float] = {}
     bulk = threading.Thread(target=lambda: (minilm.embed_passages(texts), done.setdefault("bulk", time.monotonic())))
@@ -77,7 +78,7 @@ def test_a_query_does_not_wait_for_the_passages_of_others(minilm: OnnxEmbedder) 
     assert done["query"] < done["bulk"]
 
 
-def test_threads_share_one_engine(minilm: OnnxEmbedder) -> None:
+def test_threads_share_one_engine(minilm: Embedder) -> None:
     texts = [f"{word} number {number}" for number, word in enumerate(WORDS)]
     wanted, found = minilm.embed_passages(texts), {}
     threads = [threading.Thread(target=lambda n=n: found.setdefault(n, minilm.embed_passages(texts))) for n in range(4)]
@@ -88,7 +89,7 @@ def test_threads_share_one_engine(minilm: OnnxEmbedder) -> None:
     assert len(found) == 4 and all(np.allclose(vectors, wanted, atol=1e-6) for vectors in found.values())
 
 
-def test_e5_is_what_its_weights_say_in_many_languages(e5: OnnxEmbedder) -> None:
+def test_e5_is_what_its_weights_say_in_many_languages(e5: Embedder) -> None:
     """Against a float32 forward pass in numpy over the same weights."""
     wanted = np.load(Path(__file__).parent / "e5_reference.npy").astype(np.float32)
     for (kind, text), reference in zip(REFERENCE, wanted, strict=False):
@@ -96,7 +97,7 @@ def test_e5_is_what_its_weights_say_in_many_languages(e5: OnnxEmbedder) -> None:
         assert found @ reference / np.linalg.norm(reference) > 0.99, text
 
 
-def test_e5_finds_a_passage_in_another_language(e5: OnnxEmbedder) -> None:
+def test_e5_finds_a_passage_in_another_language(e5: Embedder) -> None:
     passages = e5.embed_passages([text for kind, text in REFERENCE if kind == "passage"])
     asked = [
         "termination notice three months",
@@ -129,4 +130,4 @@ def test_a_file_that_is_no_onnx_is_named(tmp_path: Path, models_dir: Path) -> No
     (tmp_path / "model.onnx").write_bytes(b"no model")
     shutil.copy(fetched(MINILM, models_dir) / "tokenizer.json", tmp_path)
     with pytest.raises(ModelBroken, match=r"model\.onnx"):
-        OnnxEmbedder(tmp_path, model(MINILM))
+        OnnxBackend(model(MINILM), tmp_path)
