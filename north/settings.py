@@ -98,6 +98,7 @@ INSTALLED_APPS = [
     "ninja",
     "north.apps.Config",
     "north.workspaces",
+    "north.usage",
     "north.documents",
     "north.threads",
     "north.administration",

@@ -24,6 +24,11 @@ def engine(role: str) -> Any:
     return import_string(str(arguments.pop("engine")))(**arguments)
 
 
+def model_name(role: str) -> str:
+    """As the settings call it: what usage is counted under."""
+    return str(settings.MODELS[role]["model"])
+
+
 def once(make: Callable[[], Any]) -> Callable[[], Any]:
     """Made by whoever asks first; the others wait for it."""
     cached, loading = functools.cache(make), threading.Lock()
@@ -51,7 +56,7 @@ def chat_model() -> Any:
 @functools.cache
 def index() -> Index:
     """The passages of all workspaces, made for the embedding model of the settings."""
-    name = str(settings.MODELS["embed"]["model"])
+    name = model_name("embed")
     known = {model.name: model.dimensions for model in catalogue.MODELS}
     client = connect(settings.QDRANT_URL, settings.QDRANT_API_KEY)
     return Index(client, settings.QDRANT_COLLECTION, known.get(name) or embedder().dimensions, name)

@@ -24,7 +24,7 @@ FLOORS = [
         "north.broker",
         "north.health",
     },
-    {"north.wiring", "agents"},
+    {"north.wiring", "north.usage", "agents"},
     {"north.documents"},
     {"north.threads"},
     {"north.api", "north.administration", "north.demo"},

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import redis
 from celery import shared_task
@@ -37,8 +38,10 @@ from north.documents import files, passages, reconciling, stages, syncing
 from north.documents.errors import FileLost
 from north.documents.models import UNHELD, UNREAD, Document, DocumentQuerySet, Source, Status, SyncRun
 from north.hints import hint
+from north.inference.metering import Used, metered
 from north.leases import LeaseLost
 from north.tracing import trace_id
+from north.usage import models as usage
 from retrieval.errors import ParseError, ReaderUnavailable
 
 logger = logging.getLogger(__name__)
@@ -167,10 +170,12 @@ def later(document: Document) -> Any:
 
 
 @shared_task
-def search(reply_to: str, workspace_id: str, user_id: str, query: str, top_k: int) -> None:
-    """Searches for a person who waits at the list `reply_to`."""
+def search(reply_to: str, workspace_id: str, user_id: str, query: str, top_k: int, key_id: str = "") -> None:
+    """Searches for a person who waits at the list `reply_to`; what it used is counted once they have their answer."""
+    used = Used()
     try:
-        found = passages.search(workspace_id, user_id, query, top_k)
+        with metered() as used:
+            found = passages.search(workspace_id, user_id, query, top_k)
         answer: dict[str, Any] = {"passages": [{**asdict(passage), "why": dict(passage.why)} for passage in found]}
     except Http404:
         answer = {"passages": []}
@@ -181,6 +186,9 @@ def search(reply_to: str, workspace_id: str, user_id: str, query: str, top_k: in
     client = redis_client()
     client.rpush(reply_to, json.dumps(answer))
     client.expire(reply_to, REPLY_SECONDS)
+    if used.tokens_in:
+        who = {"workspace": UUID(workspace_id), "user": UUID(user_id), "key": UUID(key_id) if key_id else None}
+        usage.add(usage.Kind.SEARCH, used, model=wiring.model_name("embed"), count=1, **who)
 
 
 @shared_task

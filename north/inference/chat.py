@@ -34,7 +34,7 @@ class OpenAIChatModel(BaseChatModel):
     """`base_url` ends before /chat/completions. `seconds` bounds a whole answer. Streams always, also for `invoke`.
 
     Each message carries `usage_metadata` (input, of these cached, output tokens) and `response_metadata["finish_reason"]` ("length": it
-    was cut at `max_tokens`). Raises ModelUnavailable, Overloaded, ContextTooLong.
+    was cut at `max_tokens`); the last one `response_metadata["seconds"]`, where the server says how long the model worked. Raises ModelUnavailable, Overloaded, ContextTooLong.
     """
 
     base_url: str
@@ -148,7 +148,7 @@ def _chunk(event: Mapping[str, Any]) -> ChatGenerationChunk:
     message = AIMessageChunk(
         content=content if isinstance(content, str) else "",
         usage_metadata=_usage(event.get("usage")),
-        response_metadata={"finish_reason": reason} if reason else {},
+        response_metadata=({"finish_reason": reason} if reason else {}) | _held(event.get("timings")),
     )
     return ChatGenerationChunk(message=message)
 
@@ -161,6 +161,13 @@ def _usage(usage: Mapping[str, Any] | None) -> UsageMetadata | None:
     return UsageMetadata(
         input_tokens=read, output_tokens=written, total_tokens=read + written, input_token_details=InputTokenDetails(cache_read=cached)
     )
+
+
+def _held(timings: Any) -> dict[str, float]:
+    """How long the model worked on it, where the server says so (llama.cpp does): without the time in its queue."""
+    if not isinstance(timings, dict):
+        return {}
+    return {"seconds": (float(timings.get("prompt_ms") or 0) + float(timings.get("predicted_ms") or 0)) / 1000}
 
 
 def _refusal(status: int, body: bytes, retry_after: str | None, model: str) -> Exception:

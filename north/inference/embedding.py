@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import platform
 import re
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as failures
 from tokenizers import Encoding, Tokenizer
 
-from north.inference import catalogue
+from north.inference import catalogue, metering
 from north.inference.batching import Lanes, batches
 from north.inference.catalogue import Model
 from north.inference.errors import ModelBroken, ModelMissing
@@ -59,7 +60,9 @@ class OnnxEmbedder:
         sums = np.zeros((len(texts), self.dimensions), np.float32)
         for batch in batches([len(window.ids) for window in windows], BUDGET):
             with self._lanes.turn(hurry=hurry):
+                began = time.monotonic()
                 pooled = self._run([windows[index].ids for index in batch])
+                metering.note(sum(len(windows[index].ids) for index in batch), time.monotonic() - began)
             np.add.at(sums, [owners[index] for index in batch], pooled)
         return sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)
 

@@ -20,6 +20,7 @@ from agents.run import run as run_agent
 from north import wiring
 from north.documents import passages
 from north.failpoints import failpoint
+from north.inference.metering import metered
 from north.leases import LeaseLost
 from north.threads.checkpoints import checkpointer
 from north.threads.errors import RightsLost, SourcesChanged
@@ -39,10 +40,13 @@ def attempt(run: Run, recorder: Recorder, lost: threading.Event) -> None:
     `RightsLost`, `SourcesChanged` and `LeaseLost`."""
     membership = member(run)
     watch = Watch(run, lost)
-    try:
-        answered = drive(run, recorder, context(run, membership, watch))
-    except Cancelled:
-        raise watch.reason or Cancelled() from None
+    with metered() as embedding:
+        try:
+            answered = drive(run, recorder, context(run, membership, watch))
+        except Cancelled:
+            raise watch.reason or Cancelled() from None
+        finally:
+            recorder.spend(embedding, model=wiring.model_name("embed"))
     # Whatever was taken away from this reader since it was found may have gone into the answer.
     shown = {passage.document for passage in answered.passages}
     if not shown <= open_documents(member(run), shown).keys():

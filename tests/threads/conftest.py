@@ -86,7 +86,7 @@ def engine(**_: object) -> Actor:
 
 @pytest.fixture
 def model(settings: LazySettings) -> Iterator[Actor]:
-    settings.MODELS = {**settings.MODELS, "chat": {"engine": "tests.threads.conftest.engine"}}
+    settings.MODELS = {**settings.MODELS, "chat": {"engine": "tests.threads.conftest.engine", "model": "scripted"}}
     assert wiring.chat_model() is ACTOR, "another test has put its own model into this process"
     ACTOR.as_before()
     yield ACTOR
