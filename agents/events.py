@@ -32,7 +32,7 @@ class StepFinished:
     tokens_out: int = 0
     tokens_cached: int = 0
     """Of `tokens_in`: not read again, since the model still knew them."""
-    seconds: float = 0.0
+    seconds: float = field(default=0.0, compare=False)
     """That its calls held the model."""
 
 

@@ -11,15 +11,19 @@ from typing import Any
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from north.inference import catalogue
+from north.failpoints import failpoint
+from north.inference import catalogue, vitals
 from retrieval.connectors import CONNECTORS, Fetch
 from retrieval.index import Index, connect
 from retrieval.retriever import Retriever
 from retrieval.types import Recheck
 
+vitals.reached = failpoint
+
 
 def engine(role: str) -> Any:
     """The engine that `settings.MODELS[role]` names, made anew from its dotted path and arguments."""
+    failpoint("load")
     arguments = dict(settings.MODELS[role])
     return import_string(str(arguments.pop("engine")))(**arguments)
 

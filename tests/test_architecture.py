@@ -22,9 +22,10 @@ FLOORS = [
         "north.failpoints",
         "north.hints",
         "north.broker",
+        "north.memory",
         "north.health",
     },
-    {"north.wiring", "north.usage", "agents"},
+    {"north.wiring", "north.usage", "north.heartbeat", "agents"},
     {"north.documents"},
     {"north.threads"},
     {"north.api", "north.administration", "north.demo"},
@@ -33,7 +34,6 @@ FLOORS = [
 SAME_FLOOR = {
     ("north.wiring", "agents"),
     ("north.health", "north.broker"),
-    ("north.health", "north.inference"),
     ("north.inference", "north.outbound"),
     ("north.workspaces", "north.tracing"),
     ("north.apps", "north.checks"),
@@ -59,7 +59,7 @@ MAY_CONNECT = {
     "retrieval.reading",
     "retrieval.confinement",  # takes the network away from the parsers
 }
-BROAD_ALLOWED = {"north.documents.tasks", "north.threads.tasks", "north.threads.stream"}
+BROAD_ALLOWED = {"north.documents.tasks", "north.threads.tasks", "north.threads.stream", "north.heartbeat"}
 NO_NOUN = {"utils", "helpers", "common", "core", "base", "mixins", "managers", "services"}
 
 

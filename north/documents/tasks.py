@@ -170,7 +170,7 @@ def later(document: Document) -> Any:
 
 
 @shared_task
-def search(reply_to: str, workspace_id: str, user_id: str, query: str, top_k: int, key_id: str = "") -> None:
+def search(reply_to: str, workspace_id: str, user_id: str, query: str, top_k: int, key_id: str = "") -> None:  # noqa: PLR0917
     """Searches for a person who waits at the list `reply_to`; what it used is counted once they have their answer."""
     used = Used()
     try:

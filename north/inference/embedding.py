@@ -18,7 +18,7 @@ import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as failures
 from tokenizers import Encoding, Tokenizer
 
-from north.inference import catalogue, metering
+from north.inference import catalogue, metering, vitals
 from north.inference.batching import Lanes, batches
 from north.inference.catalogue import Model
 from north.inference.errors import ModelBroken, ModelMissing
@@ -61,7 +61,8 @@ class OnnxEmbedder:
         for batch in batches([len(window.ids) for window in windows], BUDGET):
             with self._lanes.turn(hurry=hurry):
                 began = time.monotonic()
-                pooled = self._run([windows[index].ids for index in batch])
+                with vitals.working("embed", "processor"):
+                    pooled = self._run([windows[index].ids for index in batch])
                 metering.note(sum(len(windows[index].ids) for index in batch), time.monotonic() - began)
             np.add.at(sums, [owners[index] for index in batch], pooled)
         return sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)

@@ -6,6 +6,7 @@ ModelError
 ├── UnknownModel        permanent: not in the catalogue
 ├── ModelUnavailable    its server is down, slow, or says what it should not
 ├── Overloaded          too much to do; `retry_after` seconds
+├── OutOfMemory         one text alone needs more memory than there is
 ├── ContextTooLong      permanent: the prompt is longer than the model can read
 └── PullFailed          no source gave the files
     ├── AlreadyPulling  another process is at it
@@ -49,6 +50,13 @@ class Overloaded(ModelError):
     def __init__(self, retry_after: float = 5.0) -> None:
         super().__init__("The model has too much to do just now. Try again in a moment.")
         self.retry_after = retry_after
+
+
+class OutOfMemory(ModelError):
+    permanent = False
+
+    def __init__(self, name: str = "") -> None:
+        super().__init__(f"The model {name or 'in use'} ran out of memory. Free some, choose a smaller model, or give it another machine.")
 
 
 class ContextTooLong(ModelError):

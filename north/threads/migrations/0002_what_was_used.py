@@ -5,36 +5,37 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('threads', '0001_initial'),
-        ('workspaces', '0002_append_only'),
+        ("threads", "0001_initial"),
+        ("workspaces", "0002_append_only"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='run',
-            name='key',
-            field=models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='workspaces.apikey'),
+            model_name="run",
+            name="key",
+            field=models.ForeignKey(
+                db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name="+", to="workspaces.apikey"
+            ),
         ),
         migrations.AddField(
-            model_name='run',
-            name='milliseconds',
+            model_name="run",
+            name="milliseconds",
             field=models.PositiveIntegerField(default=0),
         ),
         migrations.AddField(
-            model_name='run',
-            name='tokens_cached',
+            model_name="run",
+            name="tokens_cached",
             field=models.PositiveIntegerField(default=0),
         ),
         migrations.AddField(
-            model_name='step',
-            name='milliseconds',
+            model_name="step",
+            name="milliseconds",
             field=models.PositiveIntegerField(default=0),
         ),
         migrations.AddField(
-            model_name='step',
-            name='tokens_cached',
+            model_name="step",
+            name="tokens_cached",
             field=models.PositiveIntegerField(default=0),
         ),
     ]

@@ -4,32 +4,30 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Usage',
+            name="Usage",
             fields=[
-                ('id', models.UUIDField(editable=False, primary_key=True, serialize=False)),
-                ('day', models.DateField(db_index=True)),
-                ('kind', models.CharField(choices=[('run', 'questions'), ('search', 'searches'), ('index', 'documents')], max_length=10)),
-                ('workspace', models.UUIDField()),
-                ('user', models.UUIDField(null=True)),
-                ('key', models.UUIDField(null=True)),
-                ('agent', models.CharField(max_length=80, null=True)),
-                ('model', models.CharField(max_length=200)),
-                ('count', models.PositiveBigIntegerField(default=0)),
-                ('tokens_in', models.PositiveBigIntegerField(default=0)),
-                ('tokens_cached', models.PositiveBigIntegerField(default=0)),
-                ('tokens_out', models.PositiveBigIntegerField(default=0)),
-                ('milliseconds', models.PositiveBigIntegerField(default=0)),
+                ("id", models.UUIDField(editable=False, primary_key=True, serialize=False)),
+                ("day", models.DateField(db_index=True)),
+                ("kind", models.CharField(choices=[("run", "questions"), ("search", "searches"), ("index", "documents")], max_length=10)),
+                ("workspace", models.UUIDField()),
+                ("user", models.UUIDField(null=True)),
+                ("key", models.UUIDField(null=True)),
+                ("agent", models.CharField(max_length=80, null=True)),
+                ("model", models.CharField(max_length=200)),
+                ("count", models.PositiveBigIntegerField(default=0)),
+                ("tokens_in", models.PositiveBigIntegerField(default=0)),
+                ("tokens_cached", models.PositiveBigIntegerField(default=0)),
+                ("tokens_out", models.PositiveBigIntegerField(default=0)),
+                ("milliseconds", models.PositiveBigIntegerField(default=0)),
             ],
             options={
-                'indexes': [models.Index(fields=['workspace', 'day'], name='usage_usage_workspa_103803_idx')],
+                "indexes": [models.Index(fields=["workspace", "day"], name="usage_usage_workspa_103803_idx")],
             },
         ),
     ]
