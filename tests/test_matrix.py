@@ -105,6 +105,11 @@ PAGES: dict[str, list[Row]] = {
     "administration:appoint": [act(frozenset({"ada"}), "workspace")],
     "administration:delete_workspace": [act(frozenset({"ada"}), "workspace")],
     "administration:verify": [act(frozenset({"ada"}))],
+    # usage
+    "usage:installation": [page(frozenset({"ada"}))],
+    "usage:installation_csv": [page(frozenset({"ada"}))],
+    "usage:workspace": [page(OWNER)],
+    "usage:workspace_csv": [page(OWNER)],
     # documents: `document` is for the group HR only, and bob uploaded it
     "documents:index": [page(MEMBERS)],
     "documents:upload": [act(EDITORS)],
@@ -212,7 +217,7 @@ def fingerprint() -> str:
     """Of every row of ours; sessions and who was seen when do not count."""
     rows = [
         serializers.serialize("json", model.objects.order_by("pk"))
-        for label in ("workspaces", "documents", "threads")
+        for label in ("workspaces", "documents", "threads", "usage")
         for model in apps.get_app_config(label).get_models()
         if model not in {UserSession, ApiKey, User}
     ]
