@@ -148,6 +148,27 @@ def worker_is_ready(name: str) -> Callable[[int], bool]:
     return ready
 
 
+# --- memory of parts that do not speak for themselves ------------------------------------------------------------------------------------
+def tell_memory(host: str, held: dict[str, dict[str, int]]) -> None:
+    """By the supervisor of a machine: what each of its parts holds (see north.memory)."""
+    try:
+        redis_client().set(f"north:memory:{host}", json.dumps({"at": time.time(), "host": host, "held": held}), ex=KNOWN_SECONDS)
+        redis_client().sadd("north:memory", host)
+    except redis.RedisError:
+        return
+
+
+def held_memory() -> list[tuple[str, str, dict[str, int]]]:
+    """(part, host, bytes by kind), as told in the last minute."""
+    try:
+        client = redis_client()
+        hosts: set[str] = client.smembers("north:memory")  # type: ignore[assignment]
+        said = [json.loads(one) for host in sorted(hosts) if (one := client.get(f"north:memory:{host}"))]  # type: ignore[arg-type]
+    except redis.RedisError:
+        return []
+    return [(part, one["host"], held) for one in said if age(one) < TOLD_SECONDS / 10 for part, held in one["held"].items()]
+
+
 # --- for the supervisor: what lives but works no more, and why it ended ------------------------------------------------------------------
 def stuck(name: str, pid: int, *, since: float) -> str:
     """Why this worker, which runs since then on the monotonic clock, must be started again; empty where it works."""

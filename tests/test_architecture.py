@@ -34,6 +34,7 @@ FLOORS = [
 SAME_FLOOR = {
     ("north.wiring", "agents"),
     ("north.health", "north.broker"),
+    ("north.hints", "north.broker"),
     ("north.inference", "north.outbound"),
     ("north.workspaces", "north.tracing"),
     ("north.apps", "north.checks"),

@@ -62,6 +62,7 @@ PUBLIC = Row("get", EVERYBODY, hidden=False)
 PAGES: dict[str, list[Row]] = {
     "healthz": [PUBLIC],
     "readyz": [PUBLIC],
+    "metrics": [PUBLIC],  # from this machine; tests/api/test_metrics.py asks from elsewhere
     "api:openapi-json": [PUBLIC],
     "api:openapi-view": [PUBLIC],
     "api:api-root": [],

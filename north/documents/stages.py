@@ -75,13 +75,13 @@ def put(document: Document, parsed: Parsed) -> int:
             failpoint("upsert")
 
     failpoint("chunk")
-    count, who = 0, {"workspace": document.workspace_id, "user": document.uploaded_by_id}
+    count, model, workspace, user = 0, wiring.model_name("embed"), document.workspace_id, document.uploaded_by_id
     with metered() as used:
         try:
             chunks = wiring.retriever(recheck).add(entry_of(document), parsed, progress)
             count = 1
         finally:
-            usage.add(usage.Kind.INDEX, used, model=wiring.model_name("embed"), count=count, **who)
+            usage.add(usage.Kind.INDEX, used, model=model, workspace=workspace, user=user, count=count)
     return chunks
 
 

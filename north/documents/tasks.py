@@ -187,8 +187,8 @@ def search(reply_to: str, workspace_id: str, user_id: str, query: str, top_k: in
     client.rpush(reply_to, json.dumps(answer))
     client.expire(reply_to, REPLY_SECONDS)
     if used.tokens_in:
-        who = {"workspace": UUID(workspace_id), "user": UUID(user_id), "key": UUID(key_id) if key_id else None}
-        usage.add(usage.Kind.SEARCH, used, model=wiring.model_name("embed"), count=1, **who)
+        workspace, user, key = UUID(workspace_id), UUID(user_id), UUID(key_id) if key_id else None
+        usage.add(usage.Kind.SEARCH, used, model=wiring.model_name("embed"), workspace=workspace, user=user, key=key, count=1)
 
 
 @shared_task

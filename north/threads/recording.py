@@ -114,8 +114,10 @@ class Recorder:
     def spend(self, used: Used, *, model: str = "", count: int = 0) -> None:
         """Counts for whoever asked; `model`: the chat model, if no other is said."""
         thread = self.run.thread
-        where = {"workspace": thread.workspace_id, "user": thread.user_id, "key": self.run.key_id}
-        usage.add(usage.Kind.RUN, used, model=model or wiring.model_name("chat"), count=count, **where)
+        usage.add(
+            usage.Kind.RUN, used, model=model or wiring.model_name("chat"), workspace=thread.workspace_id, user=thread.user_id,
+            key=self.run.key_id, count=count,
+        )  # fmt: skip
 
     def _end(self) -> None:
         self.journal.close({"status": self.run.status, "error": self.run.error})

@@ -69,10 +69,12 @@ def since(days: int, workspace: UUID | None = None) -> QuerySet[Usage]:
 def spent(rows: QuerySet[Usage], days: int) -> Spent:
     found = Spent({today() - timedelta(days=ago): {} for ago in reversed(range(days))})
     sums = {figure: Sum(figure) for figure in FIGURES}
-    for row in rows.values("day", "model").annotate(**sums):
+    by_day: Iterable[Any] = rows.values("day", "model").annotate(**sums)
+    for row in by_day:
         if row["day"] in found.days:
             found.days[row["day"]].setdefault(row["model"], Sums()).add(row)
-    for row in rows.values("kind", "workspace", "user", "key", "model").annotate(**sums):
+    by_all: Iterable[Any] = rows.values("kind", "workspace", "user", "key", "model").annotate(**sums)
+    for row in by_all:
         found.total.add(row)
         found.kinds.setdefault(row["kind"], Sums()).add(row)
         for name in ("model", "workspace", "user", "key"):

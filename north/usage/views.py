@@ -102,7 +102,7 @@ def part(kind: str, sums: dict[Any, Sums], of: str) -> dict[str, Any]:
 def table(request: HttpRequest, within: UUID | None) -> HttpResponse:
     """Every row of the span, newest first, as CSV with names; a name that a spreadsheet would take for a formula begins with '."""
     _form, days, _of = Wanted.of_request(request)
-    rows = list(since(days, within).order_by("-day", "kind", "workspace", "user", "model").values()[:CSV_ROWS])
+    rows: list[Any] = list(since(days, within).order_by("-day", "kind", "workspace", "user", "model").values()[:CSV_ROWS])
     called = {kind: names(kind, {row[kind] for row in rows}) for kind in HEADINGS}
     response = HttpResponse(content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="north-usage-{days}-days.csv"'
