@@ -24,7 +24,7 @@ from north import health
 from north.broker import redis_client
 from north.health import ModelHealth
 from north.inference import vitals
-from north.inference.errors import ModelError
+from north.inference.errors import ModelError, OutOfMemory
 from north.memory import memory
 
 logger = logging.getLogger(__name__)
@@ -117,8 +117,8 @@ class Reporter:
         if silence and silence.where == "remote":
             said = _("The server of the model %(name)s has sent nothing for %(seconds)d s though it was asked. Look at that server.")
             return replace(model, error=said % {"name": model.name, "seconds": silence.seconds}, kind="hung")
-        if words := vitals.short_of_memory(SHORT_SECONDS).get(role):
-            return replace(model, error=words, kind="memory", stats=self.stats(role))
+        if role in vitals.short_of_memory(SHORT_SECONDS):
+            return replace(model, error=str(OutOfMemory(model.name)), kind="memory", stats=self.stats(role))
         return replace(model, stats=self.stats(role))
 
     def stats(self, role: str) -> dict[str, Any] | None:

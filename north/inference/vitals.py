@@ -35,7 +35,7 @@ reached: Callable[[str], None] = lambda stage: None  # noqa: E731
 _lock = threading.Lock()
 _calls: dict[int, tuple[str, Where, float]] = {}
 _signs: dict[str, float] = {}
-_short: dict[str, tuple[float, str]] = {}
+_short: dict[str, float] = {}
 _numbers = itertools.count()
 
 
@@ -49,9 +49,11 @@ def working(role: str, where: Where) -> Iterator[None]:
         reached(f"model-{role}")
         yield
     except MemoryError as error:
-        raise _out_of_memory(role, OutOfMemory()) from error
-    except OutOfMemory as error:
-        raise _out_of_memory(role, error) from error.__cause__
+        _ran_short(role)
+        raise OutOfMemory from error
+    except OutOfMemory:
+        _ran_short(role)
+        raise
     finally:
         with _lock:
             del _calls[number]
@@ -80,13 +82,12 @@ def silences() -> list[Silence]:
         return [Silence(role, where, now - max(since, _signs.get(role, since))) for role, where, since in oldest.values()]
 
 
-def short_of_memory(seconds: float) -> dict[str, str]:
-    """The roles that ran out of memory in the last so many seconds, with words."""
+def short_of_memory(seconds: float) -> set[str]:
+    """The roles that ran out of memory in the last so many seconds."""
     with _lock:
-        return {role: words for role, (at, words) in _short.items() if time.monotonic() - at < seconds}
+        return {role for role, at in _short.items() if time.monotonic() - at < seconds}
 
 
-def _out_of_memory(role: str, error: OutOfMemory) -> OutOfMemory:
+def _ran_short(role: str) -> None:
     with _lock:
-        _short[role] = time.monotonic(), str(error)
-    return error
+        _short[role] = time.monotonic()

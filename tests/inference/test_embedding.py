@@ -13,6 +13,7 @@ from hypothesis import strategies as some
 from north.inference.catalogue import model
 from north.inference.embedding import OnnxEmbedder, load
 from north.inference.errors import ModelBroken, ModelMissing, UnknownModel
+from north.inference.metering import metered
 from tests.inference.conftest import fetched
 
 MINILM = "all-minilm-l6-v2-int8"
@@ -34,6 +35,14 @@ def test_vectors_are_float32_of_length_one(minilm: OnnxEmbedder) -> None:
 
 def test_no_texts_give_no_vectors(minilm: OnnxEmbedder) -> None:
     assert minilm.embed_queries([]).shape == minilm.embed_passages([]).shape == (0, 384)
+
+
+def test_tokens_and_seconds_are_noted_for_the_caller(minilm: OnnxEmbedder) -> None:
+    began = time.monotonic()
+    with metered() as used:
+        minilm.embed_queries(["to us", "to us"])
+    assert used.tokens_in == 2 * 4, "with the two that stand around each text"
+    assert 0 < used.seconds <= time.monotonic() - began
 
 
 def test_what_means_the_same_lies_near(minilm: OnnxEmbedder) -> None:
