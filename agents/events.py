@@ -30,6 +30,10 @@ class StepFinished:
     error: str = ""
     tokens_in: int = 0
     tokens_out: int = 0
+    tokens_cached: int = 0
+    """Of `tokens_in`: not read again, since the model still knew them."""
+    seconds: float = field(default=0.0, compare=False)
+    """That its calls held the model."""
 
 
 @dataclass(frozen=True, slots=True)

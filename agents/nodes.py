@@ -55,7 +55,8 @@ class Step:
 
     def __init__(self, runtime: Runtime[Context], key: str, kind: StepKind, **detail: object) -> None:
         self.key, self.kind, self.detail = key, kind, detail
-        self.tokens_in = self.tokens_out = 0
+        self.tokens_in = self.tokens_out = self.tokens_cached = 0
+        self.seconds = 0.0
         self._tell: Callable[[Any], None] = runtime.stream_writer
 
     def __enter__(self) -> Step:
@@ -70,7 +71,9 @@ class Step:
         return {"steps": [step_to_plain(self._finished(""))], "tokens_in": self.tokens_in, "tokens_out": self.tokens_out}
 
     def _finished(self, error: str) -> StepFinished:
-        return StepFinished(self.key, self.kind, dict(self.detail), error, self.tokens_in, self.tokens_out)
+        return StepFinished(
+            self.key, self.kind, dict(self.detail), error, self.tokens_in, self.tokens_out, self.tokens_cached, round(self.seconds, 3)
+        )
 
 
 def check(context: Context) -> None:
@@ -209,18 +212,28 @@ def _tell(text: str, told: str, runtime: Runtime[Context]) -> str:
 
 
 def _stream(messages: Sequence[BaseMessage], context: Context, step: Step, **bound: Any) -> Iterator[str]:
-    """The model's words as they come; counts its tokens; stops it when the run may not go on."""
-    with closing(cast(Any, context.model.stream(list(messages), temperature=0, **bound))) as chunks:
-        chunk: AIMessageChunk
-        for chunk in chunks:
-            check(context)
-            if chunk.usage_metadata:
-                step.tokens_in += chunk.usage_metadata["input_tokens"]
-                step.tokens_out += chunk.usage_metadata["output_tokens"]
-            if chunk.response_metadata.get("finish_reason") == "length":
-                step.detail["note"] = "The model's words were cut off at the longest length allowed."
-            if chunk.text:
-                yield str(chunk.text)
+    """The model's words as they come; counts its tokens and seconds; stops it when the run may not go on."""
+    pieces, counted, held, began = 0, False, 0.0, time.monotonic()
+    try:
+        with closing(cast(Any, context.model.stream(list(messages), temperature=0, **bound))) as chunks:
+            chunk: AIMessageChunk
+            for chunk in chunks:
+                check(context)
+                if chunk.usage_metadata:
+                    counted = True
+                    step.tokens_in += chunk.usage_metadata["input_tokens"]
+                    step.tokens_out += chunk.usage_metadata["output_tokens"]
+                    step.tokens_cached += (chunk.usage_metadata.get("input_token_details") or {}).get("cache_read") or 0
+                held += chunk.response_metadata.get("seconds", 0.0)
+                if chunk.response_metadata.get("finish_reason") == "length":
+                    step.detail["note"] = "The model's words were cut off at the longest length allowed."
+                if chunk.text:
+                    pieces += 1
+                    yield str(chunk.text)
+    finally:
+        step.seconds += held or time.monotonic() - began
+        if not counted:  # it was stopped, or its server counts nothing: a piece is about a token
+            step.tokens_out += pieces
 
 
 def _ask(messages: Sequence[BaseMessage], wanted: Mapping[str, Any], context: Context, step: Step) -> Mapping[str, Any]:

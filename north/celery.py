@@ -10,7 +10,7 @@ from celery import Celery
 from celery.signals import setup_logging, task_prerun, worker_ready
 from django.conf import settings
 
-from north import health
+from north import health, heartbeat
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "north.settings")
 
@@ -33,7 +33,7 @@ def keep_our_logging(**_: Any) -> None:
 def report(sender: Any, **_: Any) -> None:
     """The worker takes work from now on: it loads its models and says every few seconds how it is."""
     name = sender.hostname.split("@")[0]
-    health.Reporter(name, LOADERS.get(name, {})).start()
+    heartbeat.Reporter(name, LOADERS.get(name, {})).start()
 
 
 @task_prerun.connect

@@ -1,34 +1,36 @@
-"""Is each part well? What pages, `doctor`, `/readyz` and the supervisor ask. Workers say how they are in the broker; the rest is tried.
+"""Is each part well? What pages, `doctor`, `/readyz` and the supervisor ask. Workers say how they are in the broker (`heartbeat.py`); the
+rest is tried.
 
 Messages are sentences for people: what is wrong, and how to mend it.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from typing import Any
 from urllib.error import URLError
 from urllib.request import ProxyHandler, Request, build_opener
 
 import redis
 from django.conf import settings
 from django.db import DatabaseError, connection
-from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
 from north.broker import redis_client
-from north.inference.errors import ModelError
 
 LOCAL = build_opener(ProxyHandler({}))
-REPORT_SECONDS = 3
-ENGINE_ERRORS = (ModelError, ImportError, RuntimeError, OSError)
-"""What an engine may raise while it loads."""
+FRESH_SECONDS = 12
+"""A worker that said nothing for so long is not well."""
+KNOWN_SECONDS = 3600
+STILL_SECONDS = 5
+"""A worker must be seen silent for so long before it is started again: the broker itself may have been away."""
+TOLD_SECONDS = 600
+"""For so long a page says why a worker was started again."""
 STUCK_SECONDS = {"gpu": 60, "cpu": 300}
+SILENT: dict[str, float] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,10 @@ class Health:
     name: str
     ok: bool
     message: str
+    kind: str = ""
+    """What is wrong, for programs: "", away, silent, loading, failed, hung, memory."""
+    mend: str = ""
+    """What to do, where the message does not say it."""
 
 
 @dataclass(slots=True)
@@ -43,9 +49,13 @@ class ModelHealth:
     role: str
     name: str
     state: str = "loading"
-    """loading, ready or failed"""
+    """loading, ready, failed or hung"""
     error: str = ""
+    """Of a ready model: what is wrong with it just now."""
     since: float = 0.0
+    kind: str = ""
+    stats: dict[str, Any] | None = None
+    """Of its batcher (north.inference.batching.Stats)."""
 
 
 def database() -> Health:
@@ -53,7 +63,8 @@ def database() -> Health:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
     except DatabaseError as error:
-        return Health("database", False, _("The database does not answer (%s). Check NORTH_DATABASE_URL and that it runs.") % error)
+        said = _("The database does not answer (%s). Check NORTH_DATABASE_URL and that it runs.") % error
+        return Health("database", False, said, "away")
     return Health("database", True, connection.vendor)
 
 
@@ -61,7 +72,8 @@ def broker() -> Health:
     try:
         redis_client().ping()
     except redis.RedisError as error:
-        return Health("broker", False, _("The broker does not answer (%s). It is started by `make run`; see logs/broker.log.") % error)
+        said = _("The broker does not answer (%s). It is started by `make run`; see logs/broker.log.") % error
+        return Health("broker", False, said, "away")
     return Health("broker", True, settings.REDIS_URL.split("@")[-1])
 
 
@@ -71,39 +83,55 @@ def vectors() -> Health:
         with LOCAL.open(request, timeout=2):
             return Health("vectors", True, settings.QDRANT_URL)
     except (URLError, OSError) as error:
-        return Health(
-            "vectors", False, _("The vector service does not answer (%s). It is started by `make run`; see logs/vectors.log.") % error
-        )
+        said = _("The vector service does not answer (%s). It is started by `make run`; see logs/vectors.log.") % error
+        return Health("vectors", False, said, "away")
 
 
-def report_of(worker: str) -> dict | None:
-    """What this worker said last, if that is recent."""
+def reports(worker: str) -> list[dict]:
+    """What the workers of this name, one a machine, said last, the newest first; those of the last hour."""
     try:
-        said = redis_client().get(f"north:health:{worker}")
+        said: dict[str, str] = redis_client().hgetall(f"north:health:{worker}")  # type: ignore[assignment]
     except redis.RedisError:
-        return None
-    return json.loads(said) if said else None  # type: ignore[arg-type]
+        return []
+    found = [json.loads(one) for one in said.values()]
+    return sorted((one for one in found if age(one) < KNOWN_SECONDS), key=age)
+
+
+def age(report: dict) -> float:
+    """Seconds since the worker said it."""
+    return time.time() - report["at"]
+
+
+def fresh(worker: str) -> list[dict]:
+    return [report for report in reports(worker) if age(report) < FRESH_SECONDS]
 
 
 def worker(name: str) -> Health:
-    report = report_of(name)
-    if report is None:
-        return Health(
-            name, False, _("The worker `%s` has not been heard of for 15 s. It is started by `make run`; see logs/%s.log.") % (name, name)
-        )
-    failed = [model for model in report["models"] if model["state"] == "failed"]
-    if failed:
-        return Health(name, False, " ".join(model["error"] for model in failed))
-    loading = [model["name"] for model in report["models"] if model["state"] == "loading"]
-    return Health(name, not loading, _("loading %s") % ", ".join(loading) if loading else _("process %s") % report["pid"])
+    """Well as long as one of that name is; the others' faults are told."""
+    found = fresh(name)
+    why = why_ended(name)
+    if not found:
+        said = _("The worker `%(name)s` has not been heard of for %(seconds)d s. It is started by `make run`; see logs/%(name)s.log.")
+        words = [said % {"name": name, "seconds": FRESH_SECONDS}, why]
+        return Health(name, False, " ".join(filter(None, words)), "silent")
+    faults = [model for report in found for model in report["models"] if model["error"]]
+    well = any(all(model["state"] == "ready" and not model["error"] for model in report["models"]) for report in found)
+    if faults:
+        return Health(name, well, " ".join(dict.fromkeys(model["error"] for model in faults)), faults[0]["kind"])
+    loading = [model for report in found for model in report["models"] if model["state"] == "loading"]
+    if loading and not well:
+        for_long = max(time.time() - model["since"] for model in loading)
+        said = _("loading %(models)s, for %(seconds)d s") % {"models": ", ".join(m["name"] for m in loading), "seconds": for_long}
+        return Health(name, False, f"{said}. {why}".strip(". "), "loading", _("Wait until it is loaded."))
+    said = _("process %s") % ", ".join(str(report["pid"]) for report in found)
+    return Health(name, True, f"{said}. {why}" if why else said)
 
 
 def models() -> list[dict]:
-    report = report_of("gpu")
-    if report:
+    for report in fresh("gpu"):
         return report["models"]
     error = _("The model worker is not running.")
-    return [asdict(ModelHealth(role, str(config["model"]), "failed", error)) for role, config in settings.MODELS.items()]
+    return [asdict(ModelHealth(role, str(config["model"]), "failed", error)) for role, config in settings.MODELS.items() if config]
 
 
 def read() -> dict[str, list[dict]]:
@@ -115,16 +143,57 @@ def worker_is_ready(name: str) -> Callable[[int], bool]:
     """For the supervisor: has the worker process with this id said that it takes work and that its models are loaded or have failed?"""
 
     def ready(pid: int) -> bool:
-        report = report_of(name)
-        return report is not None and report["pid"] == pid and all(model["state"] != "loading" for model in report["models"])
+        return any(report["pid"] == pid and all(model["state"] != "loading" for model in report["models"]) for report in fresh(name))
 
     return ready
 
 
-def is_stuck(name: str, *, since: float) -> bool:
-    """True for a worker that runs, has work waiting, and has begun none for long (Celery is known to stop consuming in silence)."""
-    limit = STUCK_SECONDS.get(name)
-    if limit is None or time.monotonic() - since < limit:
+# --- memory of parts that do not speak for themselves ------------------------------------------------------------------------------------
+def tell_memory(host: str, held: dict[str, dict[str, int]]) -> None:
+    """By the supervisor of a machine: what each of its parts holds (see north.memory)."""
+    try:
+        redis_client().set(f"north:memory:{host}", json.dumps({"at": time.time(), "host": host, "held": held}), ex=KNOWN_SECONDS)
+        redis_client().sadd("north:memory", host)
+    except redis.RedisError:
+        return
+
+
+def held_memory() -> list[tuple[str, str, dict[str, int]]]:
+    """(part, host, bytes by kind), as told in the last minute."""
+    try:
+        client = redis_client()
+        hosts: set[str] = client.smembers("north:memory")  # type: ignore[assignment]
+        said = [json.loads(one) for host in sorted(hosts) if (one := client.get(f"north:memory:{host}"))]  # type: ignore[arg-type]
+    except redis.RedisError:
+        return []
+    return [(part, one["host"], held) for one in said if age(one) < TOLD_SECONDS / 10 for part, held in one["held"].items()]
+
+
+# --- for the supervisor: what lives but works no more, and why it ended ------------------------------------------------------------------
+def stuck(name: str, pid: int, *, since: float) -> str:
+    """Why this worker, which runs since then on the monotonic clock, must be started again; empty where it works."""
+    if name not in STUCK_SECONDS:
+        return ""
+    if is_silent(name, pid):
+        return _("It said nothing for %d s, though its process lived.") % FRESH_SECONDS
+    if takes_nothing(name, since):
+        return _("It took no work for %d s, though some waited.") % STUCK_SECONDS[name]
+    return ""
+
+
+def is_silent(name: str, pid: int) -> bool:
+    """True for a process that said how it was and then stopped saying it: something in it holds all its threads up."""
+    said = [report for report in reports(name) if report["pid"] == pid]
+    if not said or age(said[0]) < FRESH_SECONDS:
+        SILENT.pop(name, None)
+        return False
+    return time.monotonic() - SILENT.setdefault(name, time.monotonic()) > STILL_SECONDS
+
+
+def takes_nothing(name: str, since: float) -> bool:
+    """True where work waits and none was begun for long (Celery is known to stop consuming in silence)."""
+    limit = STUCK_SECONDS[name]
+    if time.monotonic() - since < limit:
         return False
     try:
         client = redis_client()
@@ -143,30 +212,24 @@ def task_begun(hostname: str) -> None:
         return
 
 
-class Reporter:
-    """In a worker process: loads its models, and says every few seconds how it is."""
+def tell_end(name: str, why: str) -> None:
+    """Why a worker is ended or has ended, for the pages."""
+    try:
+        redis_client().set(f"north:ended:{name}", json.dumps({"at": time.time(), "why": why}), ex=TOLD_SECONDS)
+    except redis.RedisError:
+        return
 
-    def __init__(self, worker: str, loaders: Mapping[str, str]) -> None:
-        self.worker = worker
-        self.loaders = {role: loader for role, loader in loaders.items() if role in settings.MODELS}
-        self.models = {role: ModelHealth(role, str(settings.MODELS[role]["model"]), since=time.time()) for role in self.loaders}
 
-    def start(self) -> None:
-        threading.Thread(target=self.report, name="health", daemon=True).start()
-        for role, loader in self.loaders.items():
-            threading.Thread(target=self.load, args=(role, loader), name=f"load-{role}", daemon=True).start()
-
-    def load(self, role: str, loader: str) -> None:
-        state, error = "ready", ""
-        try:
-            import_string(loader)()
-        except ENGINE_ERRORS as fault:
-            state, error = "failed", str(fault)
-        self.models[role] = ModelHealth(role, self.models[role].name, state, error, time.time())
-
-    def report(self) -> None:
-        while True:
-            said = json.dumps({"pid": os.getpid(), "at": time.time(), "models": [asdict(model) for model in self.models.values()]})
-            with contextlib.suppress(redis.RedisError):
-                redis_client().set(f"north:health:{self.worker}", said, ex=15)
-            time.sleep(REPORT_SECONDS if all(model.state != "loading" for model in self.models.values()) else 0.3)
+def why_ended(name: str, seconds: float = TOLD_SECONDS) -> str:
+    """When and why it was started again last, if that was in the last so many seconds."""
+    try:
+        said = redis_client().get(f"north:ended:{name}")
+    except redis.RedisError:
+        return ""
+    if not said:
+        return ""
+    ended = json.loads(said)  # type: ignore[arg-type]
+    if age(ended) > seconds:
+        return ""
+    words = _("It was ended and started again %(seconds)d s ago: %(why)s")
+    return words % {"seconds": time.time() - ended["at"], "why": ended["why"]}

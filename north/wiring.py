@@ -11,17 +11,26 @@ from typing import Any
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from north.inference import catalogue
+from north.failpoints import failpoint
+from north.inference import catalogue, vitals
 from retrieval.connectors import CONNECTORS, Fetch
 from retrieval.index import Index, connect
 from retrieval.retriever import Retriever
 from retrieval.types import Recheck
 
+vitals.reached = failpoint
+
 
 def engine(role: str) -> Any:
     """The engine that `settings.MODELS[role]` names, made anew from its dotted path and arguments."""
+    failpoint("load")
     arguments = dict(settings.MODELS[role])
     return import_string(str(arguments.pop("engine")))(**arguments)
+
+
+def model_name(role: str) -> str:
+    """As the settings call it: what usage is counted under."""
+    return str(settings.MODELS[role]["model"])
 
 
 def once(make: Callable[[], Any]) -> Callable[[], Any]:
@@ -57,7 +66,7 @@ def chat_model() -> Any:
 @functools.cache
 def index() -> Index:
     """The passages of all workspaces, made for the embedding model of the settings."""
-    name = str(settings.MODELS["embed"]["model"])
+    name = model_name("embed")
     known = {model.name: model.dimensions for model in catalogue.MODELS}
     client = connect(settings.QDRANT_URL, settings.QDRANT_API_KEY)
     return Index(client, settings.QDRANT_COLLECTION, known.get(name) or embedder().dimensions, name)

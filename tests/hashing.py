@@ -8,6 +8,7 @@ from zlib import crc32
 
 import numpy as np
 
+from north.inference.metering import note
 from retrieval.tokens import terms
 
 
@@ -18,6 +19,7 @@ class HashingEmbedder:
         """float32 (len(texts), dimensions), rows of length 1."""
         rows = np.zeros((len(texts), self.dimensions), np.float32)
         for row, text in zip(rows, texts, strict=True):
+            note(len(terms(text)), 0.001)
             for term in terms(text):
                 number = crc32(term.encode())
                 row[number % self.dimensions] += 1.0 if number & 0x80000000 else -1.0

@@ -23,6 +23,8 @@ from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from pydantic import Field
 
+from north.inference.vitals import watched
+
 Reply = str | Mapping[str, Any] | AIMessage
 Script = Callable[[list[BaseMessage]], Reply]
 
@@ -95,6 +97,10 @@ class ObligingChatModel(ScriptedChatModel):
     last messages. For whole installations: `NORTH_CHAT_ENGINE=tests.scripted.engine`."""
 
     script: Script = lambda messages: ""
+
+    def _stream(self, *arguments: Any, **bound: Any) -> Iterator[ChatGenerationChunk]:
+        """Each piece is a sign of life, as in the real engines."""
+        return watched(super()._stream(*arguments, **bound), "chat", "device")
 
     def answer(self, call: Call) -> Reply:
         said = "\n".join(message.text for message in call.messages)

@@ -22,9 +22,10 @@ FLOORS = [
         "north.failpoints",
         "north.hints",
         "north.broker",
+        "north.memory",
         "north.health",
     },
-    {"north.wiring", "agents"},
+    {"north.wiring", "north.usage", "north.heartbeat", "agents"},
     {"north.documents"},
     {"north.threads"},
     {"north.api", "north.administration", "north.demo"},
@@ -33,7 +34,7 @@ FLOORS = [
 SAME_FLOOR = {
     ("north.wiring", "agents"),
     ("north.health", "north.broker"),
-    ("north.health", "north.inference"),
+    ("north.hints", "north.broker"),
     ("north.inference", "north.outbound"),
     ("north.workspaces", "north.tracing"),
     ("north.apps", "north.checks"),
@@ -64,6 +65,7 @@ BROAD_ALLOWED = {
     "north.documents.tasks",
     "north.threads.tasks",
     "north.threads.stream",
+    "north.heartbeat",
     "north.inference.batching",  # a batch's failure goes to those who handed it in, not to who happens to run it
 }
 NO_NOUN = {"utils", "helpers", "common", "core", "base", "mixins", "managers", "services"}

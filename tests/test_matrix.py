@@ -62,6 +62,7 @@ PUBLIC = Row("get", EVERYBODY, hidden=False)
 PAGES: dict[str, list[Row]] = {
     "healthz": [PUBLIC],
     "readyz": [PUBLIC],
+    "metrics": [PUBLIC],  # from this machine; tests/api/test_metrics.py asks from elsewhere
     "api:openapi-json": [PUBLIC],
     "api:openapi-view": [PUBLIC],
     "api:api-root": [],
@@ -105,6 +106,11 @@ PAGES: dict[str, list[Row]] = {
     "administration:appoint": [act(frozenset({"ada"}), "workspace")],
     "administration:delete_workspace": [act(frozenset({"ada"}), "workspace")],
     "administration:verify": [act(frozenset({"ada"}))],
+    # usage
+    "usage:installation": [page(frozenset({"ada"}))],
+    "usage:installation_csv": [page(frozenset({"ada"}))],
+    "usage:workspace": [page(OWNER)],
+    "usage:workspace_csv": [page(OWNER)],
     # documents: `document` is for the group HR only, and bob uploaded it
     "documents:index": [page(MEMBERS)],
     "documents:upload": [act(EDITORS)],
@@ -212,7 +218,7 @@ def fingerprint() -> str:
     """Of every row of ours; sessions and who was seen when do not count."""
     rows = [
         serializers.serialize("json", model.objects.order_by("pk"))
-        for label in ("workspaces", "documents", "threads")
+        for label in ("workspaces", "documents", "threads", "usage")
         for model in apps.get_app_config(label).get_models()
         if model not in {UserSession, ApiKey, User}
     ]

@@ -69,7 +69,12 @@ def run_out(run: Run, reader: Membership) -> RunOut:
         searched=run.searched,
         steps=[step_out(step) for step in seen.steps],
         error=run.error,
-        usage={"input_tokens": run.tokens_in, "output_tokens": run.tokens_out},
+        usage={
+            "input_tokens": run.tokens_in,
+            "output_tokens": run.tokens_out,
+            "cached_input_tokens": run.tokens_cached,
+            "model_milliseconds": run.milliseconds,
+        },
         created_at=run.created_at,
         started_at=run.started_at,
         first_token_at=run.first_token_at,

@@ -154,7 +154,7 @@ def search(query: str, *, top_k: int, actor: Membership) -> list[Passage]:
     reply_to = f"north:search:{uuid.uuid4().hex}"
     try:
         redis_client().ping()
-        arguments = (reply_to, str(actor.workspace_id), str(actor.user_id), query, top_k)
+        arguments = (reply_to, str(actor.workspace_id), str(actor.user_id), query, top_k, str(actor.key_id or ""))
         send("documents.search", *arguments, expires=ANSWER_SECONDS)
         for _half in range(2):
             if answer := redis_client().blpop([reply_to], timeout=ANSWER_SECONDS / 2):

@@ -15,7 +15,9 @@ from north.documents.errors import FileLost
 from north.documents.models import UNHELD, Document, Status
 from north.documents.passages import recheck
 from north.failpoints import failpoint
+from north.inference.metering import metered
 from north.leases import LeaseLost
+from north.usage import models as usage
 from retrieval import reading
 from retrieval.types import Entry, Parsed
 
@@ -73,7 +75,14 @@ def put(document: Document, parsed: Parsed) -> int:
             failpoint("upsert")
 
     failpoint("chunk")
-    return wiring.retriever(recheck).add(entry_of(document), parsed, progress)
+    count, model, workspace, user = 0, wiring.model_name("embed"), document.workspace_id, document.uploaded_by_id
+    with metered() as used:
+        try:
+            chunks = wiring.retriever(recheck).add(entry_of(document), parsed, progress)
+            count = 1
+        finally:
+            usage.add(usage.Kind.INDEX, used, model=model, workspace=workspace, user=user, count=count)
+    return chunks
 
 
 def entry_of(document: Document) -> Entry:

@@ -20,6 +20,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import redis
 from celery import current_task, shared_task
@@ -41,8 +42,10 @@ from north.documents.models import UNHELD, UNREAD, Document, DocumentQuerySet, S
 from north.hints import hint
 from north.inference.batching import patience
 from north.inference.errors import Gone
+from north.inference.metering import Used, metered
 from north.leases import LeaseLost
 from north.tracing import trace_id
+from north.usage import models as usage
 from retrieval.errors import ParseError, ReaderUnavailable
 
 logger = logging.getLogger(__name__)
@@ -171,10 +174,12 @@ def later(document: Document, error: Exception) -> Any:
 
 
 @shared_task
-def search(reply_to: str, workspace_id: str, user_id: str, query: str, top_k: int) -> None:
-    """Searches for a person who waits at the list `reply_to`, as long as they wait."""
+def search(reply_to: str, workspace_id: str, user_id: str, query: str, top_k: int, key_id: str = "") -> None:  # noqa: PLR0917
+    """Searches for a person who waits at the list `reply_to`; as long as they wait. What it used is counted
+    once they have their answer."""
+    used = Used()
     try:
-        with patience(seconds_left()):
+        with metered() as used, patience(seconds_left()):
             found = passages.search(workspace_id, user_id, query, top_k)
         answer: dict[str, Any] = {"passages": [{**asdict(passage), "why": dict(passage.why)} for passage in found]}
     except Http404:
@@ -188,6 +193,9 @@ def search(reply_to: str, workspace_id: str, user_id: str, query: str, top_k: in
     client = redis_client()
     client.rpush(reply_to, json.dumps(answer))
     client.expire(reply_to, REPLY_SECONDS)
+    if used.tokens_in:
+        workspace, user, key = UUID(workspace_id), UUID(user_id), UUID(key_id) if key_id else None
+        usage.add(usage.Kind.SEARCH, used, model=wiring.model_name("embed"), workspace=workspace, user=user, key=key, count=1)
 
 
 def seconds_left() -> float:

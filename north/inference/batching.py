@@ -21,6 +21,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from north.inference import metering
 from north.inference.errors import Gone, OutOfMemory, Overloaded
 from north.inference.lanes import Call, Entry, Lane, Patience
 
@@ -108,6 +109,7 @@ class Batcher(Generic[Item, Result]):
                 self._wake()
         if call.error:
             raise call.error
+        metering.note(sum(lengths), call.seconds)
         return call.results
 
     def stats(self) -> Stats:
@@ -244,6 +246,8 @@ class Batcher(Generic[Item, Result]):
             if not call.left and not call.over:
                 call.end(None)
         tokens = sum(entry.length for entry in batch)
+        for entry in batch:
+            entry.call.seconds += seconds * entry.length / tokens
         self._entries += len(batch)
         self._tokens += tokens
         rate = tokens / max(seconds, 1e-6)

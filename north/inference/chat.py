@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,6 +24,7 @@ from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from pydantic import PrivateAttr, SecretStr
 
 from north.inference.errors import ContextTooLong, ModelUnavailable, Overloaded
+from north.inference.vitals import Where, watched, working
 from north.outbound import Outbound, OutboundError
 
 PASSED_ON = frozenset({"response_format", "temperature", "top_p", "max_tokens", "seed", "stop"})
@@ -34,7 +36,8 @@ class OpenAIChatModel(BaseChatModel):
     """`base_url` ends before /chat/completions. `seconds` bounds a whole answer. Streams always, also for `invoke`.
 
     Each message carries `usage_metadata` (input, of these cached, output tokens) and `response_metadata["finish_reason"]` ("length": it
-    was cut at `max_tokens`). Raises ModelUnavailable, Overloaded, ContextTooLong.
+    was cut at `max_tokens`); the last one `response_metadata["seconds"]`, if the server says how long the model worked on it.
+    Raises ModelUnavailable, Overloaded, ContextTooLong.
     """
 
     base_url: str
@@ -44,6 +47,8 @@ class OpenAIChatModel(BaseChatModel):
     max_tokens: int = 512
     seed: int | None = None
     seconds: float = 300.0
+    where: Where = "remote"
+    """"processor" or "device": its server is in this process, and a hang of it is this process's (see vitals.py)."""
     _outbound: Outbound = PrivateAttr()
 
     def __init__(self, *, outbound: Outbound | None = None, **fields: Any) -> None:
@@ -81,6 +86,7 @@ class OpenAIChatModel(BaseChatModel):
             "messages": convert_to_openai_messages(messages),
             "stream": True,
             "stream_options": {"include_usage": True},
+            **({} if self.where == "remote" else {"return_progress": True}),
             **{name: value for name, value in wanted.items() if value is not None},
         }
 
@@ -90,12 +96,14 @@ class OpenAIChatModel(BaseChatModel):
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         url = self.base_url.rstrip("/") + "/chat/completions"
         try:
-            with self._outbound.stream(
-                "POST", url, json=payload, headers=headers, seconds=self.seconds, max_bytes=ANSWER_BYTES
-            ) as response:
+            with ExitStack() as opened:
+                with working("chat", self.where):
+                    response = opened.enter_context(
+                        self._outbound.stream("POST", url, json=payload, headers=headers, seconds=self.seconds, max_bytes=ANSWER_BYTES)
+                    )
                 if response.status_code != 200:
                     raise _refusal(response.status_code, response.read(), response.headers.get("retry-after"), self.model)
-                yield from _complete(_parsed(response.iter_lines()))
+                yield from watched(_complete(_parsed(response.iter_lines())), "chat", self.where)
         except OutboundError as error:
             raise ModelUnavailable(f"The model {self.model} does not answer: {error}") from error
 
@@ -148,7 +156,7 @@ def _chunk(event: Mapping[str, Any]) -> ChatGenerationChunk:
     message = AIMessageChunk(
         content=content if isinstance(content, str) else "",
         usage_metadata=_usage(event.get("usage")),
-        response_metadata={"finish_reason": reason} if reason else {},
+        response_metadata=({"finish_reason": reason} if reason else {}) | _held(event.get("timings")),
     )
     return ChatGenerationChunk(message=message)
 
@@ -161,6 +169,13 @@ def _usage(usage: Mapping[str, Any] | None) -> UsageMetadata | None:
     return UsageMetadata(
         input_tokens=read, output_tokens=written, total_tokens=read + written, input_token_details=InputTokenDetails(cache_read=cached)
     )
+
+
+def _held(timings: Any) -> dict[str, float]:
+    """How long the model worked on it, where the server says so (llama.cpp does): without the time in its queue."""
+    if not isinstance(timings, dict):
+        return {}
+    return {"seconds": (float(timings.get("prompt_ms") or 0) + float(timings.get("predicted_ms") or 0)) / 1000}
 
 
 def _refusal(status: int, body: bytes, retry_after: str | None, model: str) -> Exception:

@@ -20,6 +20,7 @@ from tokenizers import Encoding, Tokenizer
 from north.inference.batching import Batcher
 from north.inference.catalogue import Model
 from north.inference.errors import ModelBroken, ModelMissing
+from north.inference.vitals import Where, working
 
 QUESTION_SHARE = 0.5
 """Of a cross-encoder's context: what a longer question is cut to. Then the passage is cut to what is left."""
@@ -74,15 +75,20 @@ class Encoder:
     Raises ModelMissing, ModelBroken.
     """
 
-    def __init__(self, spec: Model, folder: Path, backend: Backend, *, budget: int) -> None:
+    def __init__(self, spec: Model, folder: Path, backend: Backend, *, budget: int, where: Where = "processor") -> None:
         self.spec = spec
         path = folder / "tokenizer.json"
         self._tokenizer = _tokenizer(path, spec)
         self._backend = backend
-        self.batcher: Batcher[Row, np.ndarray] = Batcher(lambda rows: list(backend(padded(rows))), budget=budget)
+        self._where: Where = where
+        self.batcher: Batcher[Row, np.ndarray] = Batcher(self._forward, budget=budget)
         probe = backend(padded([Row(np.array(self._tokenizer.encode("a").ids, np.int64))]))
         if probe.shape != ((1, spec.dimensions) if spec.role == "embed" else (1,)):
             raise ModelBroken(spec.name, str(folder))
+
+    def _forward(self, rows: Sequence[Row]) -> list[np.ndarray]:
+        with working(self.spec.role, self._where):
+            return list(self._backend(padded(rows)))
 
     def _states(self, rows: Sequence[Row], *, hurry: bool) -> list[np.ndarray]:
         return self.batcher(rows, [len(row.ids) for row in rows], hurry=hurry)
@@ -91,8 +97,8 @@ class Encoder:
 class Embedder(Encoder):
     """Threads may share one: queries go before passages. Both raise Overloaded, Gone, OutOfMemory, ModelUnavailable."""
 
-    def __init__(self, spec: Model, folder: Path, backend: Backend, *, budget: int) -> None:
-        super().__init__(spec, folder, backend, budget=budget)
+    def __init__(self, spec: Model, folder: Path, backend: Backend, *, budget: int, where: Where = "processor") -> None:
+        super().__init__(spec, folder, backend, budget=budget, where=where)
         self.dimensions = spec.dimensions
         self._tokenizer.enable_truncation(spec.context)
 
@@ -123,8 +129,8 @@ class Scorer(Encoder):
     Raises Overloaded, Gone, OutOfMemory, ModelUnavailable.
     """
 
-    def __init__(self, spec: Model, folder: Path, backend: Backend, *, budget: int) -> None:
-        super().__init__(spec, folder, backend, budget=budget)
+    def __init__(self, spec: Model, folder: Path, backend: Backend, *, budget: int, where: Where = "processor") -> None:
+        super().__init__(spec, folder, backend, budget=budget, where=where)
         self._plain = _tokenizer(folder / "tokenizer.json", spec)
         self._tokenizer.enable_truncation(spec.context, strategy="only_second")
 

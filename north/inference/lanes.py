@@ -42,6 +42,8 @@ class Call:
     queued: int = 0
     """How many of its items are in the lane."""
     error: BaseException | None = None
+    seconds: float = 0.0
+    """Its share, by tokens, of the batches that its items were in."""
 
     def end(self, error: BaseException | None) -> None:
         self.over, self.error = True, error

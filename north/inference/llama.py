@@ -40,7 +40,8 @@ class LlamaServer:
         with self._starting:
             if self._server is None:
                 self._server = self._start()
-        return OpenAIChatModel(base_url=self._server.listening_address + "/v1", model=self.name, api_key=SecretStr(self._key))
+        address, key = self._server.listening_address + "/v1", SecretStr(self._key)
+        return OpenAIChatModel(base_url=address, model=self.name, api_key=key, where="processor")
 
     def stop(self) -> None:
         with self._starting:

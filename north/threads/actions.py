@@ -46,7 +46,7 @@ def ask(thread: Thread, question: str, *, actor: Membership) -> Run:
     with transaction.atomic():
         if Run.objects.of(actor).open().count() >= OPEN_RUNS:
             raise TooMany(OPEN_RUNS)
-        run = added(thread, question)
+        run = added(thread, question, actor)
         title = thread.title or " ".join(question.split())[:TITLE_LENGTH]
         Thread.objects.filter(pk=thread.pk).update(asked_at=timezone.now(), title=title)
         thread.title = title
@@ -108,9 +108,9 @@ def checked(question: str) -> str:
     return question
 
 
-def added(thread: Thread, question: str) -> Run:
+def added(thread: Thread, question: str, actor: Membership) -> Run:
     try:
         with transaction.atomic():
-            return Run.objects.create(thread=thread, question=question, trace=trace_id.get())
+            return Run.objects.create(thread=thread, question=question, key_id=actor.key_id, trace=trace_id.get())
     except IntegrityError:
         raise StillWorking from None

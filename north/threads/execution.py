@@ -22,6 +22,7 @@ from north.documents import passages
 from north.failpoints import failpoint
 from north.inference.batching import patience
 from north.inference.errors import Gone
+from north.inference.metering import metered
 from north.leases import LeaseLost
 from north.threads.checkpoints import checkpointer
 from north.threads.errors import RightsLost, SourcesChanged
@@ -41,11 +42,14 @@ def attempt(run: Run, recorder: Recorder, lost: threading.Event) -> None:
     `RightsLost`, `SourcesChanged` and `LeaseLost`."""
     membership = member(run)
     watch = Watch(run, lost)
-    try:
-        with patience(gone=watch):
-            answered = drive(run, recorder, context(run, membership, watch))
-    except (Cancelled, Gone):
-        raise watch.reason or Cancelled() from None
+    with metered() as embedding:
+        try:
+            with patience(gone=watch):
+                answered = drive(run, recorder, context(run, membership, watch))
+        except (Cancelled, Gone):
+            raise watch.reason or Cancelled() from None
+        finally:
+            recorder.spend(embedding, model=wiring.model_name("embed"))
     # Whatever was taken away from this reader since it was found may have gone into the answer.
     shown = {passage.document for passage in answered.passages}
     if not shown <= open_documents(member(run), shown).keys():

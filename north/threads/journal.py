@@ -7,8 +7,8 @@ the record: a journal may be lost with the broker at any time, and its writer th
 | kind    | payload |
 |---------|---------|
 | restart | `{"status", "notice", "steps": [step...], "answer", "result"}`: forget what you had, this is all there is |
-| step    | `{"key", "ordinal", "kind", "detail", "error", "started_at", "ended_at", "tokens_in", "tokens_out", "new"}`: new, or in place of
-the one with its key |
+| step    | `{"key", "ordinal", "kind", "detail", "error", "started_at", "ended_at", "tokens_in", "tokens_out", "tokens_cached",
+             "new"}`: new, or in place of the one with its key |
 | delta   | `{"offset", "text"}`: goes to the end of the answer; `offset` in code points |
 | reset   | `{}`: the answer so far is void |
 | answer  | `{"text", "citations", "unsupported", "refused", "searched"}`: the final one |

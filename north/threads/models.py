@@ -11,7 +11,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from north.leases import Leased, LeasedQuerySet
-from north.workspaces.models import Membership, User, Workspace
+from north.workspaces.models import ApiKey, Membership, User, Workspace
 
 TITLE_LENGTH = 80
 
@@ -108,6 +108,11 @@ class Run(Leased):
     """Checkpoints of this run may still lie in the checkpointer."""
     tokens_in = models.PositiveIntegerField(default=0)
     tokens_out = models.PositiveIntegerField(default=0)
+    tokens_cached = models.PositiveIntegerField(default=0)
+    milliseconds = models.PositiveIntegerField(default=0)
+    """That its calls held the chat model, in all attempts, as are the tokens."""
+    key = models.ForeignKey(ApiKey, on_delete=models.SET_NULL, null=True, db_index=False, related_name="+")
+    """By which it was asked; None: in the browser."""
     trace = models.CharField(max_length=32, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True)
@@ -151,6 +156,8 @@ class Step(models.Model):
     ended_at = models.DateTimeField(null=True)
     tokens_in = models.PositiveIntegerField(default=0)
     tokens_out = models.PositiveIntegerField(default=0)
+    tokens_cached = models.PositiveIntegerField(default=0)
+    milliseconds = models.PositiveIntegerField(default=0)
 
     class Meta:
         ordering: ClassVar = ["ordinal"]

@@ -12,8 +12,11 @@ from django.db import transaction
 from django.utils import timezone
 
 from agents.events import AnswerDelta, Answered, AnswerReset, Event, StepFinished, StepStarted
+from north import wiring
+from north.inference.metering import Used
 from north.threads.journal import Journal
 from north.threads.models import Citation, Run, Step
+from north.usage import models as usage
 
 DELTA_SECONDS = 0.05
 """Pieces of the answer go out together, at most twenty times a second."""
@@ -23,7 +26,7 @@ def step_payload(step: Step) -> dict[str, Any]:
     return {
         "key": step.key, "ordinal": step.ordinal, "kind": step.kind, "detail": step.detail, "error": step.error,
         "started_at": step.started_at.isoformat(), "ended_at": step.ended_at.isoformat() if step.ended_at else None,
-        "tokens_in": step.tokens_in, "tokens_out": step.tokens_out,
+        "tokens_in": step.tokens_in, "tokens_out": step.tokens_out, "tokens_cached": step.tokens_cached,
     }  # fmt: skip
 
 
@@ -76,7 +79,7 @@ class Recorder:
         citations = [asdict(citation) for citation in answered.citations]
         outcome = {
             "answer": answered.text, "unsupported": [asdict(span) for span in answered.unsupported], "refused": answered.refused,
-            "searched": list(answered.searched), "tokens_in": answered.tokens_in, "tokens_out": answered.tokens_out,
+            "searched": list(answered.searched),
         }  # fmt: skip
         with transaction.atomic():
             self._over(Run.Status.DONE, **outcome)
@@ -104,7 +107,17 @@ class Recorder:
         self.journal.restart()
 
     def _over(self, status: str, **values: Any) -> None:
-        self.run.give_back(status=status, ended_at=timezone.now(), **{"error": "", **values})
+        with transaction.atomic():
+            self.run.give_back(status=status, ended_at=timezone.now(), **{"error": "", **values})
+            self.spend(Used(), count=1)
+
+    def spend(self, used: Used, *, model: str = "", count: int = 0) -> None:
+        """Counts for whoever asked; `model`: the chat model, if no other is said."""
+        thread = self.run.thread
+        usage.add(
+            usage.Kind.RUN, used, model=model or wiring.model_name("chat"), workspace=thread.workspace_id, user=thread.user_id,
+            key=self.run.key_id, count=count,
+        )  # fmt: skip
 
     def _end(self) -> None:
         self.journal.close({"status": self.run.status, "error": self.run.error})
@@ -118,18 +131,25 @@ class Recorder:
         known = self.steps.get(event.key)
         values = {
             "kind": event.kind, "detail": dict(event.detail), "error": event.error, "started_at": known.started_at if known else now,
-            "ended_at": now, "tokens_in": event.tokens_in, "tokens_out": event.tokens_out,
+            "ended_at": now, "tokens_in": event.tokens_in, "tokens_out": event.tokens_out, "tokens_cached": event.tokens_cached,
+            "milliseconds": round(event.seconds * 1000),
         }  # fmt: skip
         if known and known.ended_at and (known.detail, known.error) == (values["detail"], values["error"]):
             return  # told again after a resume
-        self._keep(event.key, values)
+        self._keep(event.key, values, Used(event.tokens_in, event.tokens_cached, event.tokens_out, event.seconds))
 
-    def _keep(self, key: str, values: dict[str, Any]) -> None:
+    def _keep(self, key: str, values: dict[str, Any], used: Used | None = None) -> None:
+        """The step and what it used, in one transaction: nothing is counted twice, and what was used before a crash is."""
         self._flush()
-        self.run.renew()
         new = key not in self.steps
         ordinal = len(self.steps) + 1 if new else self.steps[key].ordinal
-        self.steps[key], _ = Step.objects.update_or_create(run=self.run, key=key, defaults={**values, "ordinal": ordinal})
+        with transaction.atomic():
+            self.run.renew()
+            self.steps[key], _ = Step.objects.update_or_create(run=self.run, key=key, defaults={**values, "ordinal": ordinal})
+            if used and used != Used():
+                figures = ("tokens_in", "tokens_out", "tokens_cached", "milliseconds")
+                self.run.write(**{figure: getattr(self.run, figure) + values[figure] for figure in figures})
+                self.spend(used)
         self.journal.append("step", {**step_payload(self.steps[key]), "new": new})
 
     def _wrote(self, event: AnswerDelta) -> None:

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 
 from agents.errors import Cancelled
 from north.hints import hint
-from north.inference.errors import Overloaded
+from north.inference.errors import OutOfMemory, Overloaded
 from north.leases import LeaseLost
 from north.threads import journal
 from north.threads.actions import MESSAGE_SECONDS
@@ -86,6 +86,7 @@ def work(run: Run) -> None:
 
 def settle(run: Run, recorder: Recorder, error: Exception) -> None:
     """Ends the attempt as its error demands; what nobody foresaw is recorded and raised again."""
+    error = OutOfMemory() if isinstance(error, MemoryError) else error
     permanent = getattr(error, "permanent", None)
     logger.info("A run stopped: %s", type(error).__name__, extra={"run": run.pk, "attempt": run.attempts})
     if isinstance(error, Cancelled):

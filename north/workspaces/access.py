@@ -78,6 +78,7 @@ def by_key(key: str) -> Membership | None:
         membership = enter(found.user, pk=found.workspace_id)
     except Http404:
         return None
+    membership.key_id = found.pk
     if found.used_at is None or (timezone.now() - found.used_at).total_seconds() > 60:
         ApiKey.objects.filter(pk=found.pk).update(used_at=timezone.now())
     return membership

@@ -83,6 +83,8 @@ class Membership(models.Model):
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=10, choices=Role.choices, default=Role.READER)
     created_at = models.DateTimeField(auto_now_add=True)
+    key_id: uuid.UUID | None = None
+    """Of the API key by which this person came in, if by one; no column."""
 
     class Meta:
         constraints: ClassVar = [models.UniqueConstraint(fields=["workspace", "user"], name="one_membership_a_user")]

@@ -14,6 +14,7 @@ from north.inference.catalogue import model
 from north.inference.embedding import OnnxBackend, load
 from north.inference.encoding import Embedder
 from north.inference.errors import ModelBroken, ModelMissing, UnknownModel
+from north.inference.metering import metered
 from tests.inference.conftest import fetched
 
 MINILM = "all-minilm-l6-v2-int8"
@@ -35,6 +36,14 @@ def test_vectors_are_float32_of_length_one(minilm: Embedder) -> None:
 
 def test_no_texts_give_no_vectors(minilm: Embedder) -> None:
     assert minilm.embed_queries([]).shape == minilm.embed_passages([]).shape == (0, 384)
+
+
+def test_tokens_and_seconds_are_noted_for_the_caller(minilm: Embedder) -> None:
+    began = time.monotonic()
+    with metered() as used:
+        minilm.embed_queries(["to us", "to us"])
+    assert used.tokens_in == 2 * 4, "with the two that stand around each text"
+    assert 0 < used.seconds <= time.monotonic() - began
 
 
 def test_what_means_the_same_lies_near(minilm: Embedder) -> None:

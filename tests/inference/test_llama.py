@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
 import time
@@ -9,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from north.inference import vitals
 from north.inference.errors import ContextTooLong, ModelBroken, ModelMissing, ModelUnavailable
-from north.inference.llama import LlamaServer, local
+from north.inference.llama import TURN, LlamaServer, local
 from tests.inference.conftest import PLUMBING, fetched
 
 PASSAGES = "Answer from the passages.\n" + "\n".join(f"[{n}] The notice period of group {n} is {n + 1} months." for n in range(12))
@@ -53,6 +55,20 @@ def test_a_prefix_that_was_read_is_not_read_again(server: LlamaServer) -> None:
     model.invoke([("system", PASSAGES), ("human", "And group 3?")])
     usage = model.invoke([("system", PASSAGES), ("human", "And what of group 5?")]).usage_metadata
     assert usage["input_token_details"]["cache_read"] > 0.8 * usage["input_tokens"]
+
+
+def test_the_reading_of_a_long_prompt_gives_signs_of_life_and_its_seconds_are_told(
+    server: LlamaServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signs: list[float] = []
+    monkeypatch.setattr(vitals, "reached", lambda stage: signs.append(time.monotonic()))
+    began = time.monotonic()
+    chunks = list(server.chat_model().bind(max_tokens=2).stream("The rivers of the north are long. " * 200))
+    took, read = time.monotonic() - began, sum(chunk.usage_metadata is None and not chunk.content for chunk in chunks)
+    assert read >= 1400 // TURN, "each part of the prompt is told"
+    assert max(later - sign for sign, later in itertools.pairwise(signs)) < took / 2
+    held = sum(chunk.response_metadata.get("seconds", 0) for chunk in chunks)
+    assert 0.3 * took < held <= took
 
 
 def test_two_answers_are_written_side_by_side(server: LlamaServer) -> None:

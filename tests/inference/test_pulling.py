@@ -57,7 +57,7 @@ def hub() -> Iterator[Hub]:
         def do_GET(self) -> None:
             wanted = self.headers.get("Range")
             served.asked.append(wanted)
-            if self.path == "/missing":
+            if self.path == "/missing.gguf":
                 return self.send_error(404)
             start = int(re.findall(r"\d+", wanted)[0]) if wanted and served.ranges else 0
             body = served.content[start:]

@@ -19,7 +19,8 @@ from django.core.asgi import get_asgi_application
 from django.db import connections
 from django.test import override_settings
 from django.utils import timezone
-from langchain_core.messages import BaseMessage
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGenerationChunk
 
 import north.celery  # noqa: F401  (the application whose broker the tasks are sent to)
@@ -38,19 +39,27 @@ NOTICE = "The notice period is thirty days for all staff. It begins at the end o
 TRAVEL = "Train journeys are booked in second class. Flights need the consent of the head of department."
 
 
+def cached_usage(call: Call, said: str, cached: int) -> UsageMetadata:
+    read, written = sum(len(message.text.split()) for message in call.messages), len(said.split())
+    return UsageMetadata(input_tokens=read, output_tokens=written, total_tokens=read + written, input_token_details={"cache_read": cached})
+
+
 class Actor(ObligingChatModel):
     """The chat model of this process. A test tells it what to write; without that it says the first sentence of the first passage."""
 
     says: str = ""
     asked: Callable[[Call], object] | None = None
     """Called with each question before it is answered; what it raises is the model's fault."""
+    cached: int = 0
+    """Tokens of each prompt that it still knew."""
     meanwhile: Callable[[], object] | None = None
     """Happens, as somebody else's doing, once the model has written three words of an answer."""
 
     def answer(self, call: Call) -> Reply:
         if self.asked:
             self.asked(call)
-        return self.says if self.says and call.schema is None else super().answer(call)
+        said = self.says if self.says and call.schema is None else super().answer(call)
+        return AIMessage(content=str(said), usage_metadata=cached_usage(call, str(said), self.cached)) if self.cached else said
 
     def _stream(self, messages: list[BaseMessage], *arguments: Any, **bound: Any) -> Iterator[ChatGenerationChunk]:
         for number, piece in enumerate(super()._stream(messages, *arguments, **bound)):
@@ -60,6 +69,7 @@ class Actor(ObligingChatModel):
 
     def as_before(self) -> None:
         self.calls.clear()
+        self.cached = 0
         self.says, self.delay, self.sent, self.asked, self.meanwhile = "", 0.0, 0, None, None
 
 
@@ -86,7 +96,7 @@ def engine(**_: object) -> Actor:
 
 @pytest.fixture
 def model(settings: LazySettings) -> Iterator[Actor]:
-    settings.MODELS = {**settings.MODELS, "chat": {"engine": "tests.threads.conftest.engine"}}
+    settings.MODELS = {**settings.MODELS, "chat": {"engine": "tests.threads.conftest.engine", "model": "scripted"}}
     assert wiring.chat_model() is ACTOR, "another test has put its own model into this process"
     ACTOR.as_before()
     yield ACTOR

@@ -26,7 +26,7 @@ WORKER = """
 import sys, django
 from django.conf import settings
 settings.DATABASES["default"]["NAME"] = sys.argv[2]
-settings.MODELS = {**settings.MODELS, "chat": {"engine": "tests.threads.conftest.engine"}}
+settings.MODELS = {**settings.MODELS, "chat": {"engine": "tests.threads.conftest.engine", "model": "scripted"}}
 django.setup()
 from north.threads import tasks
 tasks.execute(sys.argv[1])

@@ -38,6 +38,7 @@ INSIDE = {
     "edit source": "{source}/edit", "people": "/w/acme/people", "group": "{group}", "settings": "/w/acme/settings",
     "administration": "/admin", "users": "/admin/users", "groups": "/admin/groups", "all workspaces": "/admin/workspaces",
     "all sources": "/admin/sources", "models": "/admin/models", "audit": "/admin/audit",
+    "all usage": "/admin/usage", "usage": "/w/acme/usage?days=7&of=seconds",
 }  # fmt: skip
 
 

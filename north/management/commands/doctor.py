@@ -85,7 +85,9 @@ def part_findings() -> Iterator[Finding]:
             part["name"],
             part["ok"],
             part["message"],
-            f"Start North with `make run`; if it runs, read the logs in {settings.DATA_DIR / 'logs'}.",
+            part["mend"]
+            or (part["message"] if part["kind"] in {"failed", "hung", "memory"} else "")
+            or f"Start North with `make run`; if it runs, read the logs in {settings.DATA_DIR / 'logs'}.",
         )
 
 

@@ -1,0 +1,86 @@
+"""Bars for a page, as whole numbers for SVG attributes: no style, no script. The table beside them says the same in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from north.usage.summing import MEASURES, Spent
+
+HEIGHT = 1000
+WIDTH = 10
+"""Of one day, in the drawing's own units; a day's bar leaves one on each side."""
+SERIES = 5
+"""Models with a colour of their own; the last colour is the others'."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    series: int
+    x: int
+    y: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    day: date
+    x: int
+    bars: tuple[Bar, ...]
+    values: tuple[int, ...]
+    """One a series."""
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """`names`: of the series, from 1; None: all other models. `top`: the value at the upper edge."""
+
+    days: Sequence[Day]
+    names: Sequence[str | None]
+    top: int
+    width: int
+
+    @property
+    def view(self) -> str:
+        return f"0 0 {self.width} {HEIGHT}"
+
+
+def chart(spent: Spent, measure: str) -> Chart:
+    of = MEASURES[measure]
+    models = sorted(spent.model, key=lambda name: (-of(spent.model[name]), name))
+    own: list[str | None] = list(models[: SERIES if len(models) <= SERIES else SERIES - 1])
+    names = own if len(own) == len(models) else [*own, None]
+    figures = {day: values({model: of(sums) for model, sums in by.items()}, names) for day, by in spent.days.items()}
+    top = rounded_up(max((sum(one) for one in figures.values()), default=0))
+    days = []
+    for number, (day, parts) in enumerate(figures.items()):
+        bars, y = [], HEIGHT
+        for series, part in enumerate(parts, 1):
+            height = max(round(part * HEIGHT / top), 4) if part else 0
+            y -= height
+            if height:
+                bars.append(Bar(series, number * WIDTH + 1, max(y, 0), height))
+        days.append(Day(day, number * WIDTH, tuple(bars), parts, sum(parts)))
+    return Chart(days, names, top, len(days) * WIDTH)
+
+
+def values(by_model: Mapping[str, int], names: Sequence[str | None]) -> tuple[int, ...]:
+    own = tuple(by_model.get(name, 0) for name in names if name is not None)
+    return (*own, sum(by_model.values()) - sum(own)) if None in names else own
+
+
+def rounded_up(value: int) -> int:
+    """The next of 2, 4, 10, 20, 40, 100 ...: its half is a round number, too."""
+    step = 1
+    while True:
+        for factor in (2, 4, 10):
+            if value <= factor * step:
+                return factor * step
+        step *= 10
+
+
+def share(value: int, most: int) -> int:
+    """Of a bar as long as 100 for the largest; a little bit for what is not nothing."""
+    return max(round(100 * value / most), 1) if value and most else 0
