@@ -54,7 +54,8 @@ class File:
     forms: tuple[Form, ...]
 
     def __post_init__(self) -> None:
-        for name in (self.name, *(urlsplit(form.url).path for form in self.forms if form.url)):
+        at_hub = [urlsplit(form.url).path for form in self.forms]
+        for name in (self.name, *(path for path in at_hub if PurePosixPath(path).suffix)):
             if PurePosixPath(name).suffix not in SAFE:
                 raise ValueError(f"{name} is none of {', '.join(sorted(SAFE))}: nothing else is fetched or loaded.")
 

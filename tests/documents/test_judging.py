@@ -30,7 +30,7 @@ TEXTS = [
     "the canteen opens at noon.",
     "leave leave leave days days",
 ]
-LOTS = ["leave " * 100] * 1500
+LOTS = ["leave " * 100] * 3000
 
 
 @pytest.fixture
