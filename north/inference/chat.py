@@ -3,7 +3,7 @@
 Knows nothing of prompts or agents. Written over `Outbound` rather than taken from langchain-openai, because everything that leaves North
 goes through that one client, and a caller who stops reading must free the server's slot at once. Beyond messages it passes on what
 `bind` gives of PASSED_ON: `bind(response_format={"type": "json_schema", "json_schema": {"name": ..., "schema": ...}})` constrains the
-answer to a schema.
+answer to a schema; what the model calls of `tools` stands in the messages' `tool_calls`.
 API: https://platform.openai.com/docs/api-reference/chat and llama.cpp's tools/server/README.md.
 """
 
@@ -19,13 +19,14 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.language_models.chat_models import generate_from_stream
 from langchain_core.messages import AIMessageChunk, BaseMessage, convert_to_openai_messages
 from langchain_core.messages.ai import InputTokenDetails, UsageMetadata
+from langchain_core.messages.tool import ToolCallChunk, tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from pydantic import PrivateAttr, SecretStr
 
 from north.inference.errors import ContextTooLong, ModelUnavailable, Overloaded
 from north.outbound import Outbound, OutboundError
 
-PASSED_ON = frozenset({"response_format", "temperature", "top_p", "max_tokens", "seed", "stop"})
+PASSED_ON = frozenset({"response_format", "temperature", "top_p", "max_tokens", "seed", "stop", "tools", "tool_choice"})
 ANSWER_BYTES = 20_000_000
 TOO_LONG = ("exceed_context_size", "context_length_exceeded", "maximum context length", "context size", "too long")
 
@@ -144,13 +145,25 @@ def _complete(events: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 def _chunk(event: Mapping[str, Any]) -> ChatGenerationChunk:
     choice = (event["choices"] or [{}])[0]
-    reason, content = choice.get("finish_reason"), (choice.get("delta") or {}).get("content")
+    delta = choice.get("delta") or {}
+    reason, content, calls = choice.get("finish_reason"), delta.get("content"), delta.get("tool_calls")
     message = AIMessageChunk(
         content=content if isinstance(content, str) else "",
+        tool_call_chunks=[_call(call) for call in calls if isinstance(call, dict)] if isinstance(calls, list) else [],
         usage_metadata=_usage(event.get("usage")),
         response_metadata={"finish_reason": reason} if reason else {},
     )
     return ChatGenerationChunk(message=message)
+
+
+def _call(call: Mapping[str, Any]) -> ToolCallChunk:
+    """A piece of a tool call: its name and id come first, its arguments bit by bit."""
+    function = call.get("function")
+    named = function if isinstance(function, dict) else {}
+    text = {"name": named.get("name"), "args": named.get("arguments"), "id": call.get("id")}
+    said = {key: value if isinstance(value, str) else None for key, value in text.items()}
+    index = call.get("index")
+    return tool_call_chunk(**said, index=index if isinstance(index, int) else 0)
 
 
 def _usage(usage: Mapping[str, Any] | None) -> UsageMetadata | None:
