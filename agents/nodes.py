@@ -19,10 +19,10 @@ from langgraph.runtime import Runtime
 from agents import prompts
 from agents.citations import cite as align
 from agents.citations import unmarked
-from agents.context import Context, Turn
+from agents.context import Card, Context, Turn
 from agents.errors import Cancelled, ModelFailed, OutOfTime
 from agents.events import AnswerDelta, AnswerReset, StepFinished, StepKind, StepStarted
-from agents.languages import refusal
+from agents.languages import NAMES, language_of, refusal
 from agents.matching import words_of
 from agents.reading import choose
 from agents.state import Plain, State, passage_from_plain, passage_to_plain, step_to_plain
@@ -34,6 +34,8 @@ READS = 2
 """How often passages are judged: the first time, and once more after another search."""
 SHOWN_CHARACTERS = 300
 STOP = ["<passage", "</passage"]
+CANNOT_REWRITE = "The chat model failed its test in rewording follow-up questions: it is searched for as it was asked."
+CANNOT_JUDGE = "The chat model failed its test in telling whether passages hold an answer: compare the answer with its sources."
 
 # Words that compare: what must be looked up for each side, the model plans. Any other question is searched for without a model call.
 _COMPARES = re.compile(
@@ -87,6 +89,9 @@ def understand(state: State, runtime: Runtime[Context]) -> State:
     question = state["question"]
     if not state["history"]:
         return {"standalone": question}
+    if not runtime.context.card.rewrites:
+        with Step(runtime, "understand", "understand", question=question, note=CANNOT_REWRITE) as step:
+            return {"standalone": question, **step.changes()}
     with Step(runtime, "understand", "understand", question=question) as step:
         history = [Turn(asked, answered) for asked, answered in state["history"]]
         said = _ask(prompts.understand(runtime.context.instructions, history, question), prompts.STANDALONE, runtime.context, step)
@@ -144,6 +149,8 @@ def read(state: State, runtime: Runtime[Context]) -> State:
         judged = prompts.judge(context.instructions, passages, question, standalone)
         answerable = bool(passages) and _is_found(_ask(judged, prompts.FOUND, context, step), step)
         step.detail["answerable"] = answerable
+        if not context.card.judges:
+            step.detail.setdefault("note", CANNOT_JUDGE)
         if answerable:
             changes["verdict"] = "answer"
         elif passages and (query := _other_query(state, reads, context, step)):
@@ -164,6 +171,8 @@ def answer(state: State, runtime: Runtime[Context]) -> State:
             messages = prompts.answer(context.instructions, shown, question, standalone)
         else:
             shown, messages = [], prompts.answer_freely(context.instructions, question, standalone)
+        if note := language_note(question, context.card):
+            step.detail["note"] = note
         text = _write(messages, runtime, step)
     return {"text": text, "refused": False, "shown": [passage_to_plain(passage) for passage in shown], **step.changes()}
 
@@ -186,6 +195,15 @@ def cite(state: State, runtime: Runtime[Context]) -> State:
         step.detail |= {"citations": len(citations), "unsupported": len(unsupported)}
     plain = [{"start": c.start, "end": c.end, "text": c.text, "sources": [_fields(source) for source in c.sources]} for c in citations]
     return {"citations": plain, "unsupported": [_fields(span) for span in unsupported], **step.changes()}
+
+
+def language_note(question: str, card: Card) -> str:
+    """What whoever asked should know of the model in the language of the question; nothing where it passed, or was never tested."""
+    language = language_of(question)
+    if card.languages is None or language is None or card.languages.get(language):
+        return ""
+    said = "failed its test in" if language in card.languages else "was not tested in"
+    return f"The chat model {said} {NAMES[language]}: compare the answer with its sources."
 
 
 def _write(messages: Sequence[BaseMessage], runtime: Runtime[Context], step: Step) -> str:
@@ -221,11 +239,16 @@ def _stream(messages: Sequence[BaseMessage], context: Context, step: Step, **bou
                 step.detail["note"] = "The model's words were cut off at the longest length allowed."
             if chunk.text:
                 yield str(chunk.text)
+            for call in chunk.tool_call_chunks:
+                yield call["args"] or ""
 
 
 def _ask(messages: Sequence[BaseMessage], wanted: Mapping[str, Any], context: Context, step: Step) -> Mapping[str, Any]:
     """The JSON object that the model replied with; empty if it is none. Its values are still anything at all."""
-    text = "".join(_stream(messages, context, step, max_tokens=JSON_TOKENS, response_format=wanted))
+    replies = context.card.replies
+    text = "".join(_stream(messages, context, step, max_tokens=JSON_TOKENS, **prompts.bound_for(wanted, replies)))
+    if replies != "schema":  # There may be words around it.
+        text = text[text.find("{") : text.rfind("}") + 1]
     try:
         said = json.loads(text)
     except ValueError:

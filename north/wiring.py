@@ -18,9 +18,9 @@ from retrieval.retriever import Retriever
 from retrieval.types import Recheck
 
 
-def engine(role: str) -> Any:
-    """The engine that `settings.MODELS[role]` names, made anew from its dotted path and arguments."""
-    arguments = dict(settings.MODELS[role])
+def engine(role: str, **other: object) -> Any:
+    """The engine that `settings.MODELS[role]` names, made anew from its dotted path and arguments; `other` ones in their place."""
+    arguments = {**settings.MODELS[role], **other}
     return import_string(str(arguments.pop("engine")))(**arguments)
 
 

@@ -104,6 +104,9 @@ PAGES: dict[str, list[Row]] = {
     },
     "administration:appoint": [act(frozenset({"ada"}), "workspace")],
     "administration:delete_workspace": [act(frozenset({"ada"}), "workspace")],
+    "administration:card": [page(frozenset({"ada"}))],
+    "administration:test_model": [act(frozenset({"ada"}))],
+    "administration:stop_test": [act(frozenset({"ada"}))],
     "administration:verify": [act(frozenset({"ada"}))],
     # documents: `document` is for the group HR only, and bob uploaded it
     "documents:index": [page(MEMBERS)],
@@ -212,7 +215,7 @@ def fingerprint() -> str:
     """Of every row of ours; sessions and who was seen when do not count."""
     rows = [
         serializers.serialize("json", model.objects.order_by("pk"))
-        for label in ("workspaces", "documents", "threads")
+        for label in ("workspaces", "documents", "threads", "cards")
         for model in apps.get_app_config(label).get_models()
         if model not in {UserSession, ApiKey, User}
     ]

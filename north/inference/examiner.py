@@ -161,7 +161,7 @@ def _said(messages: Sequence[BaseMessage], heard: Sequence[tuple[float, AIMessag
     whole = sum((chunk for _, chunk in heard[1:]), heard[0][1]) if heard else AIMessageChunk(content="")
     words = [at for at, chunk in heard if chunk.text or chunk.tool_call_chunks]
     usage = whole.usage_metadata
-    cached = ((usage or {}).get("input_token_details") or {}).get("cache_read") or 0
+    cached = (usage.get("input_token_details") or {}).get("cache_read") or 0 if usage else 0
     return Said(
         text=str(whole.text),
         calls=tuple(cast(Sequence[Mapping[str, Any]], whole.tool_calls)),

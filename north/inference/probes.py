@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle
@@ -67,30 +68,41 @@ def speed(examiner: Examiner, questions: Questions, form: Form) -> Outcome:
 
 
 def context(examiner: Examiner, questions: Questions, form: Form) -> Outcome:
-    """Asks for a word that was hidden at the head of ever longer prompts, until the server refuses one, cuts it or the word is lost; then
-    between the last two. `tokens`: the longest prompt that was read whole and remembered; `accepted`: the longest that was taken."""
-    low, high, remembered, accepted, lost = 0, form.most_context + 1, 0, 0, 0
-    length, right, spent, ended = FIRST_LENGTH, 0, 0.0, "bound"
-    word = f"{secrets.choice(questions['hidden_words'])}-{secrets.randbelow(900) + 100}"
+    """Asks for a word that was hidden at the head of ever longer prompts, until the server refuses one, cuts it or the word is forgotten;
+    then between the last two. `tokens`: the longest prompt that was read whole and remembered; `accepted`: the longest that was taken."""
+    low, high, remembered, accepted, ended = 0, form.most_context + 1, 0, 0, "bound"
+    length, began = FIRST_LENGTH, time.monotonic()
     while low < length < high and high - low > max(256, low // 8):
         rate = examiner.reading_rate
-        if rate and low and spent + (length - low) / rate > form.context_seconds:
+        if rate and low and time.monotonic() - began + (length - low) / rate > form.context_seconds:
             ended = "time"
             break
-        said = _hidden(examiner, questions, length, word)
-        whole = said is not None and said.tokens_in >= CUT * length
-        if said and whole:
-            spent += said.seconds
-            accepted = max(accepted, said.tokens_in)
-            if word.partition("-")[2] in said.text:
-                right, remembered, low = right + 1, max(remembered, said.tokens_in), length
-            else:
-                lost, high, ended = lost + 1, length, "forgotten"
+        taken, known, said = _remembers(examiner, questions, length)
+        accepted = max(accepted, taken)
+        if known:
+            low, remembered = length, max(remembered, taken)
         else:
-            high, ended = length, "cut" if said else "refused"
-        length = length * 2 if high > form.most_context else (low + high) // 2
-        length = min(length, form.most_context) if low < form.most_context else length
-    return Outcome("context", right, right + lost, figures={"tokens": remembered, "accepted": accepted}, faults=(ENDED[ended],))
+            high, ended = length, said
+        length = min(length * 2, form.most_context) if high > form.most_context else (low + high) // 2
+    enough = remembered >= CUT * FIRST_LENGTH
+    return Outcome("context", int(enough), 1, figures={"tokens": remembered, "accepted": accepted}, faults=(ENDED[ended],))
+
+
+def _remembers(examiner: Examiner, questions: Questions, length: int) -> tuple[int, bool, str]:
+    """Tokens of the prompt that were taken, whether the word at its head was known in one of two tries, and what ended it if not."""
+    taken = 0
+    for _ in range(2):
+        word, number = secrets.choice(questions["hidden_words"]), str(secrets.randbelow(900) + 100)
+        try:
+            said = _hidden(examiner, questions, length, f"{word}-{number}")
+        except ContextTooLong:
+            return 0, False, "refused"
+        if said.tokens_in < CUT * length:
+            return 0, False, "cut"
+        taken = said.tokens_in
+        if word in said.text.lower() or number in said.text:
+            return taken, True, ""
+    return taken, False, "forgotten"
 
 
 ENDED = {
@@ -102,13 +114,9 @@ ENDED = {
 }
 
 
-def _hidden(examiner: Examiner, questions: Questions, tokens: int, word: str) -> Said | None:
-    """None: the server refuses a prompt of this length."""
+def _hidden(examiner: Examiner, questions: Questions, tokens: int, word: str) -> Said:
     task = "What is the code word that stands at the beginning? Reply with the code word only."
-    try:
-        return examiner.ask(_story(questions, tokens, task, f"The code word is {word}.", examiner.characters_a_token), max_tokens=16)
-    except ContextTooLong:
-        return None
+    return examiner.ask(_story(questions, tokens, task, f"The code word is {word}.", examiner.characters_a_token), max_tokens=16)
 
 
 def _story(questions: Questions, tokens: int, task: str, head: str = "", characters_a_token: float = 4.0) -> list[BaseMessage]:
@@ -146,7 +154,8 @@ def native_tools(examiner: Examiner, questions: Questions, form: Form) -> Outcom
     def called(case: Mapping[str, Any]) -> Asked:
         messages = [SystemMessage(questions["tools"]["system"]), HumanMessage(case["ask"])]
         said = examiner.ask(messages, tools=[{"type": "function", "function": tool} for tool in given], max_tokens=JSON_TOKENS)
-        call = said.calls[0] if said.calls else {"name": "none", "args": {}}
+        nothing: Mapping[str, Any] = {"name": "none", "args": {}}
+        call = said.calls[0] if said.calls else nothing
         return _chosen(case, str(call["name"]), " ".join(map(str, call["args"].values())), said.text)
 
     return _each("tools_native", form, questions["tools"]["cases"], called, extra=1)
@@ -320,7 +329,7 @@ def _breaks(value: Any, schema: Mapping[str, Any], where: str) -> Iterator[str]:
         if value not in schema["enum"]:
             yield f"{where} is {value!r}"
         return
-    kind = {"object": dict, "array": list, "string": str, "integer": int, "boolean": bool}[schema["type"]]
+    kind: type = {"object": dict, "array": list, "string": str, "integer": int, "boolean": bool}[schema["type"]]
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         yield f"{where} is no {schema['type']}"
     elif isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""`manage.py models list | pull | verify | remove`: the model files of this machine."""
+"""`manage.py models list | pull | verify | remove | test`: the model files of this machine, and what a chat model can do."""
 
 from __future__ import annotations
 
@@ -11,9 +11,16 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
 
+from north import health, wiring
+from north.cards.actions import ask
+from north.cards.examination import Watch, carry_out, machine_of
+from north.cards.models import Card, identity
+from north.cards.words import line, table, title, uses
 from north.inference import catalogue, installed, pulling
 from north.inference.catalogue import Model
+from north.inference.conformance import Begun, Outcome, Stopped
 from north.inference.errors import ModelError
 from north.inference.sources import SourceSettings
 
@@ -30,9 +37,15 @@ class Command(BaseCommand):
         pull.add_argument("--again", action="store_true", help="throw away a file that is wrong and fetch it anew")
         for verb, words in (("verify", "read every byte and compare the checksums"), ("remove", "delete the files")):
             verbs.add_parser(verb, help=words).add_argument("names", nargs="*" if verb == "verify" else "+")
+        test = verbs.add_parser("test", help="ask a chat model questions with known answers, and keep its capability card")
+        test.add_argument("name", nargs="?", help="without it the chat model of the settings")
+        test.add_argument("--full", action="store_true", help="more questions and longer prompts; an hour on a slow machine")
 
     def handle(self, *, verb: str, names: list[str] | None = None, **options: Any) -> None:
         try:
+            if verb == "test":
+                self.handle_test(**options)
+                return
             wanted = [catalogue.model(name) for name in names] if names else catalogue.used(settings.MODELS)
             getattr(self, f"handle_{verb}")(wanted, **options)
         except ModelError as error:
@@ -63,6 +76,44 @@ class Command(BaseCommand):
         for model in wanted:
             shutil.rmtree(settings.MODELS_DIR / model.name, ignore_errors=True)
             self.stdout.write(f"{model.name} was removed from {settings.MODELS_DIR}")
+
+    def handle_test(self, name: str | None, *, full: bool, **_: Any) -> None:
+        """In this process, whatever the model worker does."""
+        config = {**settings.MODELS["chat"], **({"model": name} if name else {})}
+        if health.report_of("gpu") and "models_dir" in config:
+            self.stderr.write("North is running: two models share this machine now, and the speeds will be lower than they are.")
+        try:
+            asked = ask(identity(config), full=full)
+            card = Card.objects.take(asked.pk) if asked else None
+        except DatabaseError as error:
+            raise CommandError("There is no database yet to keep the card in. Start North once (make run), then test.") from error
+        if card is None:
+            raise CommandError("This model is being tested just now. Wait for it, or stop that test on the administration's models page.")
+        outcomes: list[Outcome] = []
+        try:
+            with card.kept_alive() as lost:
+                self.stdout.write(f"Loading {card.model} ...")
+                model = wiring.engine("chat", model=config["model"])
+                for told in carry_out(card, model, machine_of(config), Watch(card, lost)):
+                    self.tell(told, outcomes)
+        except BaseException as error:
+            stopped = isinstance(error, KeyboardInterrupt | Stopped)
+            words = "" if stopped else str(error)
+            card.held().update(status="cancelled" if stopped else "failed", error=words, lease_token=None, lease_until=None, doing="")
+            if stopped:
+                raise CommandError("Stopped. The card is as it was before.", returncode=130) from error
+            raise
+        self.stdout.write(f"\n{table(outcomes)}\n")
+        for sentence in uses(card):
+            self.stdout.write(f"- {sentence}")
+
+    def tell(self, told: Begun | Outcome, outcomes: list[Outcome]) -> None:
+        if isinstance(told, Begun):
+            self.stdout.write(f"{told.number:3} of {told.of}  {title(told.probe)} ...", ending="")
+            self.stdout.flush()
+        else:
+            outcomes.append(told)
+            self.stdout.write(f" {line(told).verdict}, {told.seconds:.1f} s")
 
 
 class Bar:
