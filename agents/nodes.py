@@ -17,9 +17,10 @@ from langchain_core.messages import AIMessageChunk, BaseMessage
 from langgraph.runtime import Runtime
 
 from agents import prompts
+from agents.card import Card
 from agents.citations import cite as align
 from agents.citations import unmarked
-from agents.context import Card, Context, Turn
+from agents.context import Context, Turn
 from agents.errors import Cancelled, ModelFailed, OutOfTime
 from agents.events import AnswerDelta, AnswerReset, StepFinished, StepKind, StepStarted
 from agents.languages import NAMES, language_of, refusal

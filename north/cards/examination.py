@@ -15,7 +15,8 @@ from django.utils import timezone
 from langchain_core.language_models import BaseChatModel
 
 from north.cards.models import Card, plain_of
-from north.inference.conformance import FULL, QUICK, Begun, Outcome, examine
+from north.inference.conformance import FULL, QUICK, Begun, examine
+from north.inference.outcomes import Outcome
 from north.leases import LeaseLost
 
 WATCH_SECONDS = 1.0

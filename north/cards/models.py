@@ -11,11 +11,9 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from agents.context import Card as Facts
-from north.inference.examiner import Outcome
+from agents.card import Card as Facts
+from north.inference.outcomes import LANGUAGE, Outcome
 from north.leases import Leased, LeasedQuerySet
-
-LANGUAGE = "language-"
 
 
 def identity(config: Mapping[str, object]) -> dict[str, str]:

@@ -9,9 +9,9 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from agents.context import limits_for
-from north.cards.models import LANGUAGE, Card, outcome_of
-from north.inference.conformance import LANGUAGES, PROBES, Outcome
+from agents.card import limits_for
+from north.cards.models import Card, outcome_of
+from north.inference.outcomes import LANGUAGE, LANGUAGES, PROBES, Outcome
 
 TITLES = {
     "speed": gettext_lazy("Speed"),

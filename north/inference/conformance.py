@@ -20,12 +20,12 @@ from langchain_core.messages import HumanMessage
 
 from north.inference import probes
 from north.inference.errors import ContextTooLong, ModelError, ModelUnavailable
-from north.inference.examiner import Examiner, Outcome, Stopped, TimeIsUp
+from north.inference.examiner import Examiner, Stopped, TimeIsUp
+from north.inference.outcomes import LANGUAGE, LANGUAGES, PROBES, Outcome
 from north.inference.probes import FULL, QUICK, Form
 
 QUESTIONS = json.loads(Path(__file__).with_name("conformance.json").read_text(encoding="utf-8"))
-LANGUAGES: dict[str, str] = {code: spoken["name"] for code, spoken in QUESTIONS["languages"].items()}
-PROBES: dict[str, Callable[..., Outcome]] = {
+PUT: dict[str, Callable[..., Outcome]] = {
     "speed": probes.speed,
     "json": probes.schemas,
     "tools_native": probes.native_tools,
@@ -34,8 +34,8 @@ PROBES: dict[str, Callable[..., Outcome]] = {
     "cited": probes.cited,
     "refusal": probes.refusal,
     "follow_up": probes.follow_up,
-    **{f"language-{code}": probes.language(code) for code in LANGUAGES},
-    "context": probes.context,  # last: it takes what time is left
+    **{LANGUAGE + code: probes.language(code) for code in LANGUAGES},
+    "context": probes.context,
 }
 CANNOT = (ModelError, ValueError, TypeError, NotImplementedError)
 """What an engine raises that does not know what a probe asks for."""
@@ -58,10 +58,10 @@ def examine(
     """
     with Examiner(model, seconds=seconds or form.seconds, cancelled=cancelled) as examiner:
         is_there(examiner)
-        for number, (name, probe) in enumerate(PROBES.items(), 1):
+        for number, name in enumerate(PROBES, 1):
             yield Begun(name, number, len(PROBES))
             began = time.monotonic()
-            outcome = carry_out(name, probe, examiner, form)
+            outcome = carry_out(name, PUT[name], examiner, form)
             yield replace(outcome, seconds=round(time.monotonic() - began, 2))
 
 
@@ -87,4 +87,4 @@ def is_there(examiner: Examiner) -> None:
         return
 
 
-__all__ = ["FULL", "LANGUAGES", "PROBES", "QUICK", "Begun", "Form", "Outcome", "Stopped", "examine"]
+__all__ = ["FULL", "QUICK", "Begun", "Form", "Stopped", "examine"]

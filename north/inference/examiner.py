@@ -13,9 +13,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessageChunk, BaseMessage
@@ -26,9 +26,6 @@ LISTEN_SECONDS = 0.2
 PATIENCE = 20
 """How often an overloaded model is asked again."""
 CHARACTERS_A_TOKEN = 4.0
-WELL = 2 / 3
-"""The share of right answers from which on a model is used for something."""
-Verdict = Literal["well", "partly", "failed", "untested"]
 
 
 class Stopped(ModelError):
@@ -41,25 +38,6 @@ class TimeIsUp(ModelError):
     """The test took as long as it may; what is left stays untested."""
 
     permanent = True
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of one probe: `passed` of `tried` (none: untested), figures with their units in their names, and what went wrong."""
-
-    probe: str
-    passed: int = 0
-    tried: int = 0
-    seconds: float = 0.0
-    figures: Mapping[str, float] = field(default_factory=dict)
-    faults: tuple[str, ...] = ()
-
-    @property
-    def verdict(self) -> Verdict:
-        if not self.tried:
-            return "untested"
-        share = self.passed / self.tried
-        return "well" if share == 1 else "partly" if share >= WELL else "failed"
 
 
 @dataclass(frozen=True, slots=True)

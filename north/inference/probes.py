@@ -17,7 +17,8 @@ import regex
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 
 from north.inference.errors import ContextTooLong
-from north.inference.examiner import Examiner, Outcome, Said
+from north.inference.examiner import Examiner, Said
+from north.inference.outcomes import LANGUAGE, Outcome
 
 Questions = Mapping[str, Any]
 Asked = tuple[bool, str]
@@ -53,7 +54,12 @@ def speed(examiner: Examiner, questions: Questions, form: Form) -> Outcome:
     first, best, tokens = 0.0, 0.0, 0
     for length in (300, 2000, 8000):
         story = _story(questions, length, "Count from one to sixty in words.")
-        said = examiner.ask(story, max_tokens=48)
+        try:
+            said = examiner.ask(story, max_tokens=48)
+        except ContextTooLong:
+            if not first:
+                raise
+            break
         if not first:
             first, tokens = said.first, said.tokens_in
             examiner.characters_a_token = sum(len(message.text) for message in story) / max(said.tokens_in, 1)
@@ -253,16 +259,19 @@ def language(code: str) -> Callable[[Examiner, Questions, Form], Outcome]:
             right = _states(said.text, case) and is_in(said.text, code, questions["languages"])
             return right, f"{case['ask']} → {_short(said.text)}"
 
-        return _each(f"language-{code}", form, spoken["cases"][: 1 if form is QUICK else None], answered)
+        return _each(LANGUAGE + code, form, spoken["cases"][: 1 if form is QUICK else None], answered)
 
     return probe
 
 
 def is_in(text: str, code: str, languages: Mapping[str, Any]) -> bool:
-    """By its script; in Latin ones by frequent words, of which no other language may show more."""
+    """By its script, in which half of the letters must be; in Latin ones by frequent words, of which no other language may show more."""
     spoken = languages[code]
     if "script" in spoken:
-        return bool(regex.search(spoken["script"], text)) and not (spoken.get("never") and regex.search(spoken["never"], text))
+        own = len(regex.findall(spoken["script"], text))
+        beside = len(regex.findall(spoken["with"], text)) if "with" in spoken else 0
+        alien = "never" in spoken and regex.search(spoken["never"], text)
+        return own > 0 and not alien and 2 * (own + beside) >= len(regex.findall(r"\p{L}", text))
     said = regex.findall(r"[^\W\d_]+", text.lower())
     counts = {name: sum(word in other["words"].split() for word in said) for name, other in languages.items() if "words" in other}
     return counts[code] > 0 and counts[code] == max(counts.values())

@@ -13,8 +13,9 @@ from contextlib import closing
 from django.db import connection
 from django.http import Http404
 
-from agents.context import Card as Facts
-from agents.context import Context, Turn, limits_for
+from agents.card import Card as Facts
+from agents.card import limits_for
+from agents.context import Context, Turn
 from agents.errors import Cancelled
 from agents.events import AnswerDelta, Answered
 from agents.run import run as run_agent

@@ -11,16 +11,10 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError
+from django.utils.module_loading import import_string
 
-from north import health, wiring
-from north.cards.actions import ask
-from north.cards.examination import Watch, carry_out, machine_of
-from north.cards.models import Card, identity
-from north.cards.words import line, table, title, uses
 from north.inference import catalogue, installed, pulling
 from north.inference.catalogue import Model
-from north.inference.conformance import Begun, Outcome, Stopped
 from north.inference.errors import ModelError
 from north.inference.sources import SourceSettings
 
@@ -78,42 +72,10 @@ class Command(BaseCommand):
             self.stdout.write(f"{model.name} was removed from {settings.MODELS_DIR}")
 
     def handle_test(self, name: str | None, *, full: bool, **_: Any) -> None:
-        """In this process, whatever the model worker does."""
-        config = {**settings.MODELS["chat"], **({"model": name} if name else {})}
-        if health.report_of("gpu") and "models_dir" in config:
-            self.stderr.write("North is running: two models share this machine now, and the speeds will be lower than they are.")
-        try:
-            asked = ask(identity(config), full=full)
-            card = Card.objects.take(asked.pk) if asked else None
-        except DatabaseError as error:
-            raise CommandError("There is no database yet to keep the card in. Start North once (make run), then test.") from error
-        if card is None:
-            raise CommandError("This model is being tested just now. Wait for it, or stop that test on the administration's models page.")
-        outcomes: list[Outcome] = []
-        try:
-            with card.kept_alive() as lost:
-                self.stdout.write(f"Loading {card.model} ...")
-                model = wiring.engine("chat", model=config["model"])
-                for told in carry_out(card, model, machine_of(config), Watch(card, lost)):
-                    self.tell(told, outcomes)
-        except BaseException as error:
-            stopped = isinstance(error, KeyboardInterrupt | Stopped)
-            words = "" if stopped else str(error)
-            card.held().update(status="cancelled" if stopped else "failed", error=words, lease_token=None, lease_until=None, doing="")
-            if stopped:
-                raise CommandError("Stopped. The card is as it was before.", returncode=130) from error
-            raise
-        self.stdout.write(f"\n{table(outcomes)}\n")
-        for sentence in uses(card):
-            self.stdout.write(f"- {sentence}")
-
-    def tell(self, told: Begun | Outcome, outcomes: list[Outcome]) -> None:
-        if isinstance(told, Begun):
-            self.stdout.write(f"{told.number:3} of {told.of}  {title(told.probe)} ...", ending="")
-            self.stdout.flush()
-        else:
-            outcomes.append(told)
-            self.stdout.write(f" {line(told).verdict}, {told.seconds:.1f} s")
+        """By dotted path: the other verbs load no agent and no engine."""
+        test = import_string("north.cards.terminal.test")
+        if not test(name, full=full, say=self.stdout.write):
+            raise CommandError("Stopped. The card is as it was before.", returncode=130)
 
 
 class Bar:
