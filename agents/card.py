@@ -26,6 +26,8 @@ class Card:
 
     context: int = 0
     """Tokens of the longest prompt that it read whole and remembered; 0: not measured, or none."""
+    context_ends: bool = False
+    """Its server takes no longer prompt; else longer ones were only not tried, or forgotten."""
     reading_rate: float = 0.0
     """Prompt tokens a second."""
     replies: Literal["schema", "tools", "words"] = "schema"
@@ -49,12 +51,13 @@ MOST_PASSAGES, MOST_CHARACTERS = 24, 4000
 
 
 def limits_for(card: Card) -> Limits:
-    """What this model reads in READING_SECONDS, not less than the default and not more than fits into its context. Passages become more
-    and longer alike. A model that was not measured, or that forgets what it reads, reads what the default says."""
+    """What this model reads in READING_SECONDS, and not more than fits into a prompt that it was seen to remember; less than the default
+    only where its server takes no more. Passages become more and longer alike. A model that was not measured reads what the default says.
+    """
     plain = Limits()
     if not card.context:
         return plain
-    room = max(LEAST_READING, (card.context - BESIDE_PASSAGES) * SAFE)
+    room = max(LEAST_READING if card.context_ends else plain.reading_tokens, (card.context - BESIDE_PASSAGES) * SAFE)
     reading = min(max(card.reading_rate * READING_SECONDS, plain.reading_tokens), MOST_READING, room)
     growth = max(1.0, math.sqrt(reading / plain.reading_tokens))
     return replace(

@@ -80,6 +80,7 @@ class Card(Leased):
         native = found.get("tools_native", Outcome("")).verdict in {"well", "partly"}
         return Facts(
             context=int(figures.get("context", {}).get("tokens", 0)),
+            context_ends=bool(figures.get("context", {}).get("ends")),
             reading_rate=float(figures.get("speed", {}).get("prompt_tokens_per_second", 0.0)),
             replies="schema" if "json" not in failed else "tools" if native else "words",
             rewrites="follow_up" not in failed,

@@ -146,24 +146,28 @@ def _complete(events: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 def _chunk(event: Mapping[str, Any]) -> ChatGenerationChunk:
     choice = (event["choices"] or [{}])[0]
     delta = choice.get("delta") or {}
-    reason, content, calls = choice.get("finish_reason"), delta.get("content"), delta.get("tool_calls")
+    reason, content = choice.get("finish_reason"), delta.get("content")
     message = AIMessageChunk(
         content=content if isinstance(content, str) else "",
-        tool_call_chunks=[_call(call) for call in calls if isinstance(call, dict)] if isinstance(calls, list) else [],
+        tool_call_chunks=_calls(delta.get("tool_calls")),
         usage_metadata=_usage(event.get("usage")),
         response_metadata={"finish_reason": reason} if reason else {},
     )
     return ChatGenerationChunk(message=message)
 
 
-def _call(call: Mapping[str, Any]) -> ToolCallChunk:
-    """A piece of a tool call: its name and id come first, its arguments bit by bit."""
-    function = call.get("function")
-    named = function if isinstance(function, dict) else {}
-    text = {"name": named.get("name"), "args": named.get("arguments"), "id": call.get("id")}
-    said = {key: value if isinstance(value, str) else None for key, value in text.items()}
-    index = call.get("index")
-    return tool_call_chunk(**said, index=index if isinstance(index, int) else 0)
+def _calls(calls: Any) -> list[ToolCallChunk]:
+    """The pieces of tool calls: a name and an id come first, arguments bit by bit. What is none is passed over."""
+    pieces = []
+    for call in calls if isinstance(calls, list) else []:
+        function = call.get("function") if isinstance(call, dict) else None
+        if isinstance(function, dict):
+            said = {"name": function.get("name"), "args": function.get("arguments"), "id": call.get("id")}
+            texts = {key: value for key, value in said.items() if isinstance(value, str)}
+            index = call.get("index")
+            if texts.keys() - {"id"}:
+                pieces.append(tool_call_chunk(**texts, index=index if isinstance(index, int) else 0))
+    return pieces
 
 
 def _usage(usage: Mapping[str, Any] | None) -> UsageMetadata | None:

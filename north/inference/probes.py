@@ -75,38 +75,44 @@ def speed(examiner: Examiner, questions: Questions, form: Form) -> Outcome:
 
 def context(examiner: Examiner, questions: Questions, form: Form) -> Outcome:
     """Asks for a word that was hidden at the head of ever longer prompts, until the server refuses one, cuts it or the word is forgotten;
-    then between the last two. `tokens`: the longest prompt that was read whole and remembered; `accepted`: the longest that was taken."""
+    then between the last two. `tokens`: the longest prompt that was read whole and remembered; `accepted`: the longest that was taken;
+    `ends`: 1 if the server takes no longer one. The prompts begin alike, so that a server with a prefix cache reads only what is new."""
     low, high, remembered, accepted, ended = 0, form.most_context + 1, 0, 0, "bound"
-    length, began = FIRST_LENGTH, time.monotonic()
+    length, began, word = FIRST_LENGTH, time.monotonic(), _word(questions)
     while low < length < high and high - low > max(256, low // 8):
         rate = examiner.reading_rate
         if rate and low and time.monotonic() - began + (length - low) / rate > form.context_seconds:
             ended = "time"
             break
-        taken, known, said = _remembers(examiner, questions, length)
+        taken, known, said = _remembers(examiner, questions, length, word)
         accepted = max(accepted, taken)
         if known:
             low, remembered = length, max(remembered, taken)
         else:
             high, ended = length, said
         length = min(length * 2, form.most_context) if high > form.most_context else (low + high) // 2
+    figures = {"tokens": remembered, "accepted": accepted, "ends": float(ended in {"refused", "cut"})}
     enough = remembered >= CUT * FIRST_LENGTH
-    return Outcome("context", int(enough), 1, figures={"tokens": remembered, "accepted": accepted}, faults=(ENDED[ended],))
+    return Outcome("context", int(enough), 1, figures=figures, faults=(ENDED[ended],))
 
 
-def _remembers(examiner: Examiner, questions: Questions, length: int) -> tuple[int, bool, str]:
-    """Tokens of the prompt that were taken, whether the word at its head was known in one of two tries, and what ended it if not."""
+def _word(questions: Questions) -> str:
+    return f"{secrets.choice(questions['hidden_words'])}-{secrets.randbelow(900) + 100}"
+
+
+def _remembers(examiner: Examiner, questions: Questions, length: int, word: str) -> tuple[int, bool, str]:
+    """Tokens of the prompt that were taken, whether the word at its head was known, if need be at a second try with another one, and what
+    ended it if not."""
     taken = 0
-    for _ in range(2):
-        word, number = secrets.choice(questions["hidden_words"]), str(secrets.randbelow(900) + 100)
+    for hidden in (word, _word(questions)):
         try:
-            said = _hidden(examiner, questions, length, f"{word}-{number}")
+            said = _hidden(examiner, questions, length, hidden)
         except ContextTooLong:
             return 0, False, "refused"
         if said.tokens_in < CUT * length:
             return 0, False, "cut"
         taken = said.tokens_in
-        if word in said.text.lower() or number in said.text:
+        if any(part in said.text.lower() for part in hidden.split("-")):
             return taken, True, ""
     return taken, False, "forgotten"
 

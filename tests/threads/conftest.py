@@ -44,12 +44,16 @@ class Actor(ObligingChatModel):
     says: str = ""
     asked: Callable[[Call], object] | None = None
     """Called with each question before it is answered; what it raises is the model's fault."""
+    plays: Callable[[Call], Reply] | None = None
+    """Another model's part, in place of its own."""
     meanwhile: Callable[[], object] | None = None
     """Happens, as somebody else's doing, once the model has written three words of an answer."""
 
     def answer(self, call: Call) -> Reply:
         if self.asked:
             self.asked(call)
+        if self.plays:
+            return self.plays(call)
         return self.says if self.says and call.schema is None else super().answer(call)
 
     def _stream(self, messages: list[BaseMessage], *arguments: Any, **bound: Any) -> Iterator[ChatGenerationChunk]:
@@ -60,7 +64,7 @@ class Actor(ObligingChatModel):
 
     def as_before(self) -> None:
         self.calls.clear()
-        self.says, self.delay, self.sent, self.asked, self.meanwhile = "", 0.0, 0, None, None
+        self.says, self.delay, self.sent, self.asked, self.plays, self.meanwhile = "", 0.0, 0, None, None, None
 
 
 def in_background(work: Callable[[], object]) -> threading.Thread:
