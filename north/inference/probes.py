@@ -355,7 +355,7 @@ def _breaks(value: Any, schema: Mapping[str, Any], where: str) -> Iterator[str]:
     elif isinstance(value, int):
         if not schema.get("minimum", value) <= value <= schema.get("maximum", value):
             yield f"{where} is {value}"
-    else:
+    elif isinstance(value, list | str):
         unit = "Items" if kind is list else "Length"
         if not schema.get(f"min{unit}", 0) <= len(value) <= schema.get(f"max{unit}", len(value)):
             yield f"{where} has a length of {len(value)}"

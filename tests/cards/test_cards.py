@@ -11,6 +11,7 @@ import pytest
 import redis
 from celery.contrib.testing.worker import start_worker
 from django.conf import LazySettings
+from django.conf import settings as current
 from django.core.management import CommandError, call_command
 from django.test import Client
 from django.utils import timezone
@@ -69,7 +70,7 @@ def card_after(*failed: str, **more: Any) -> Card:
         plain_of(Outcome(p, int(p not in failed), 1, 1.0, figures.get(p, {}), ("<b>no</b>",) if p in failed else ())) for p in PROBES
     ]
     values = {"outcomes": outcomes, "tested_at": timezone.now(), "status": Card.Status.DONE, "machine": "2 × Toy", **more}
-    return Card.objects.update_or_create(**identity({"engine": ENGINE, "model": "toy"}), defaults=values)[0]
+    return Card.objects.update_or_create(**identity(current.MODELS["chat"]), defaults=values)[0]
 
 
 # --- work -----------------------------------------------------------------------------------------------------------------------------
