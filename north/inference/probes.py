@@ -43,7 +43,7 @@ class Form:
     """Of the whole test; what is not reached stays untested."""
 
 
-QUICK = Form(questions=3, most_context=16_384, context_seconds=45, seconds=300)
+QUICK = Form(questions=3, most_context=16_384, context_seconds=45, seconds=480)
 FULL = Form(questions=1000, most_context=131_072, context_seconds=1200, seconds=5400)
 
 
@@ -157,7 +157,8 @@ def schemas(examiner: Examiner, questions: Questions, form: Form) -> Outcome:
 
 
 def native_tools(examiner: Examiner, questions: Questions, form: Form) -> Outcome:
-    """Whether the right tool is called with the right argument, through the server's own `tools`."""
+    """Whether the right tool is called with the right argument, through the server's own `tools`. Given up where it calls none at first:
+    free words instead of a call are long."""
     given = [
         {"name": tool["name"], "description": tool["does"], "parameters": _object({tool["argument"]: TEXT})}
         for tool in questions["tools"]["tools"]
@@ -170,7 +171,9 @@ def native_tools(examiner: Examiner, questions: Questions, form: Form) -> Outcom
         call = said.calls[0] if said.calls else nothing
         return _chosen(case, str(call["name"]), " ".join(map(str, call["args"].values())), said.text)
 
-    return _each("tools_native", form, questions["tools"]["cases"], called, extra=1)
+    cases = questions["tools"]["cases"][: form.questions + 1]
+    first = _each("tools_native", form, cases[:2], called)
+    return _plus(first, _each("tools_native", form, cases[2:], called)) if first.passed else first
 
 
 def tools(examiner: Examiner, questions: Questions, form: Form) -> Outcome:
@@ -284,6 +287,10 @@ def is_in(text: str, code: str, languages: Mapping[str, Any]) -> bool:
 
 
 # --- what they share ----------------------------------------------------------------------------------------------------------------
+def _plus(one: Outcome, other: Outcome) -> Outcome:
+    return Outcome(one.probe, one.passed + other.passed, one.tried + other.tried, faults=(*one.faults, *other.faults))
+
+
 def _each(probe: str, form: Form, cases: Sequence[Any], ask: Callable[[Any], Asked], extra: int = 0) -> Outcome:
     done = [ask(case) for case in cases[: form.questions + extra]]
     faults = tuple(fault[: 2 * FAULT_CHARACTERS] for right, fault in done if not right)

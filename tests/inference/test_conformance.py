@@ -329,6 +329,7 @@ def test_a_verdict_is_the_share_of_right_answers(passed: int, tried: int, verdic
 
 
 @pytest.mark.model
+@pytest.mark.timeout(600)
 def test_a_model_of_no_use_comes_out_as_weak(server: LlamaServer) -> None:
     outcomes = {one.probe: one for one in examine(server.chat_model(), QUICK) if isinstance(one, Outcome)}
     assert outcomes["json"].verdict == "well", "its server constrains what it says"
