@@ -17,12 +17,13 @@ from langchain_core.messages import AIMessageChunk, BaseMessage
 from langgraph.runtime import Runtime
 
 from agents import prompts
+from agents.card import Card
 from agents.citations import cite as align
 from agents.citations import unmarked
 from agents.context import Context, Turn
 from agents.errors import Cancelled, ModelFailed, OutOfTime
 from agents.events import AnswerDelta, AnswerReset, StepFinished, StepKind, StepStarted
-from agents.languages import refusal
+from agents.languages import NAMES, language_of, refusal
 from agents.matching import words_of
 from agents.reading import choose
 from agents.state import Plain, State, passage_from_plain, passage_to_plain, step_to_plain
@@ -34,6 +35,8 @@ READS = 2
 """How often passages are judged: the first time, and once more after another search."""
 SHOWN_CHARACTERS = 300
 STOP = ["<passage", "</passage"]
+CANNOT_REWRITE = "The chat model failed its test in rewording follow-up questions: it is searched for as it was asked."
+CANNOT_JUDGE = "The chat model failed its test in telling whether passages hold an answer: compare the answer with its sources."
 
 # Words that compare: what must be looked up for each side, the model plans. Any other question is searched for without a model call.
 _COMPARES = re.compile(
@@ -90,6 +93,9 @@ def understand(state: State, runtime: Runtime[Context]) -> State:
     question = state["question"]
     if not state["history"]:
         return {"standalone": question}
+    if not runtime.context.card.rewrites:
+        with Step(runtime, "understand", "understand", question=question, note=CANNOT_REWRITE) as step:
+            return {"standalone": question, **step.changes()}
     with Step(runtime, "understand", "understand", question=question) as step:
         history = [Turn(asked, answered) for asked, answered in state["history"]]
         said = _ask(prompts.understand(runtime.context.instructions, history, question), prompts.STANDALONE, runtime.context, step)
@@ -147,6 +153,8 @@ def read(state: State, runtime: Runtime[Context]) -> State:
         judged = prompts.judge(context.instructions, passages, question, standalone)
         answerable = bool(passages) and _is_found(_ask(judged, prompts.FOUND, context, step), step)
         step.detail["answerable"] = answerable
+        if not context.card.judges:
+            step.detail.setdefault("note", CANNOT_JUDGE)
         if answerable:
             changes["verdict"] = "answer"
         elif passages and (query := _other_query(state, reads, context, step)):
@@ -167,6 +175,8 @@ def answer(state: State, runtime: Runtime[Context]) -> State:
             messages = prompts.answer(context.instructions, shown, question, standalone)
         else:
             shown, messages = [], prompts.answer_freely(context.instructions, question, standalone)
+        if note := language_note(question, context.card):
+            step.detail["note"] = note
         text = _write(messages, runtime, step)
     return {"text": text, "refused": False, "shown": [passage_to_plain(passage) for passage in shown], **step.changes()}
 
@@ -189,6 +199,15 @@ def cite(state: State, runtime: Runtime[Context]) -> State:
         step.detail |= {"citations": len(citations), "unsupported": len(unsupported)}
     plain = [{"start": c.start, "end": c.end, "text": c.text, "sources": [_fields(source) for source in c.sources]} for c in citations]
     return {"citations": plain, "unsupported": [_fields(span) for span in unsupported], **step.changes()}
+
+
+def language_note(question: str, card: Card) -> str:
+    """What whoever asked should know of the model in the language of the question; nothing where it passed, or was never tested."""
+    language = language_of(question)
+    if card.languages is None or language is None or card.languages.get(language):
+        return ""
+    said = "failed its test in" if language in card.languages else "was not tested in"
+    return f"The chat model {said} {NAMES[language]}: compare the answer with its sources."
 
 
 def _write(messages: Sequence[BaseMessage], runtime: Runtime[Context], step: Step) -> str:
@@ -230,6 +249,8 @@ def _stream(messages: Sequence[BaseMessage], context: Context, step: Step, **bou
                 if chunk.text:
                     pieces += 1
                     yield str(chunk.text)
+                for call in chunk.tool_call_chunks:
+                    yield call["args"] or ""
     finally:
         step.seconds += held or time.monotonic() - began
         if not counted:  # it was stopped, or its server counts nothing: a piece is about a token
@@ -238,7 +259,10 @@ def _stream(messages: Sequence[BaseMessage], context: Context, step: Step, **bou
 
 def _ask(messages: Sequence[BaseMessage], wanted: Mapping[str, Any], context: Context, step: Step) -> Mapping[str, Any]:
     """The JSON object that the model replied with; empty if it is none. Its values are still anything at all."""
-    text = "".join(_stream(messages, context, step, max_tokens=JSON_TOKENS, response_format=wanted))
+    replies = context.card.replies
+    text = "".join(_stream(messages, context, step, max_tokens=JSON_TOKENS, **prompts.bound_for(wanted, replies)))
+    if replies != "schema":  # There may be words around it.
+        text = text[text.find("{") : text.rfind("}") + 1]
     try:
         said = json.loads(text)
     except ValueError:

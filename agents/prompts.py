@@ -55,6 +55,16 @@ QUERIES = schema(
 FOUND = schema("found", found={"enum": ["yes", "no"]})
 
 
+def bound_for(wanted: Mapping[str, Any], replies: str) -> dict[str, Any]:
+    """What to bind so that a model which replies in this way (`Card.replies`) gives the object of a `response_format`."""
+    named = wanted["json_schema"]
+    if replies == "tools":
+        function = {"name": named["name"], "description": "Takes the reply.", "parameters": named["schema"]}
+        choice = {"type": "function", "function": {"name": named["name"]}}
+        return {"tools": [{"type": "function", "function": function}], "tool_choice": choice}
+    return {"response_format": wanted} if replies == "schema" else {}
+
+
 def as_data(text: str) -> str:
     """The text without anything that could close its fence or open another speaker's turn."""
     return _TEMPLATE.sub(lambda match: {"[": "［", ">": "›"}.get(match[0], "‹"), _FENCE.sub("‹", text))

@@ -102,6 +102,7 @@ INSTALLED_APPS = [
     "north.workspaces",
     "north.usage",
     "north.documents",
+    "north.cards",
     "north.threads",
     "north.administration",
 ]
@@ -246,15 +247,18 @@ CELERY_TASK_ROUTES = {
     "north.documents.tasks.forget_workspace": {"queue": "index"},
     "north.documents.tasks.sweep": {"queue": "sweep"},
     "north.threads.tasks.sweep": {"queue": "sweep"},
+    "north.cards.tasks.sweep": {"queue": "sweep"},
+    "north.cards.tasks.examine": {"queue": "index"},
     "north.threads.tasks.execute": {"queue": "runs"},
 }
 CELERY_TASK_DEFAULT_QUEUE = "cpu"
 WORKERS = {"cpu": ["cpu"], "gpu": ["search", "runs", "index", "sweep"]}
-TASK_ROOMS = [f"north.{room}" for room in env("NORTH_TASK_ROOMS", "documents,threads").split(",") if room != "none"]
+TASK_ROOMS = [f"north.{room}" for room in env("NORTH_TASK_ROOMS", "documents,threads,cards").split(",") if room != "none"]
 """Whose tasks a worker loads: one that only reads documents needs no agent, and beat (`none`) needs nothing."""
 CELERY_BEAT_SCHEDULE = {
     "sweep documents": {"task": "north.documents.tasks.sweep", "schedule": 5.0, "options": {"expires": 5}},
     "sweep runs": {"task": "north.threads.tasks.sweep", "schedule": 5.0, "options": {"expires": 5}},
+    "sweep cards": {"task": "north.cards.tasks.sweep", "schedule": 10.0, "options": {"expires": 10}},
     "sync sources": {"task": "north.documents.tasks.sync_due", "schedule": 30.0, "options": {"expires": 30}},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(RUN_DIR / "beat-schedule")

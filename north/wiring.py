@@ -21,10 +21,10 @@ from retrieval.types import Recheck
 vitals.reached = failpoint
 
 
-def engine(role: str) -> Any:
-    """The engine that `settings.MODELS[role]` names, made anew from its dotted path and arguments."""
+def engine(role: str, **other: object) -> Any:
+    """The engine that `settings.MODELS[role]` names, made anew from its dotted path and arguments; `other` ones in their place."""
     failpoint("load")
-    arguments = dict(settings.MODELS[role])
+    arguments = {**settings.MODELS[role], **other}
     return import_string(str(arguments.pop("engine")))(**arguments)
 
 

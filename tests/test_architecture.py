@@ -26,7 +26,7 @@ FLOORS = [
         "north.health",
     },
     {"north.wiring", "north.usage", "north.heartbeat", "agents"},
-    {"north.documents"},
+    {"north.documents", "north.cards"},
     {"north.threads"},
     {"north.api", "north.administration", "north.demo"},
     {"north.asgi", "north.urls", "north.celery", "north.supervisor", "north.checks", "north.apps", "north.management"},
@@ -63,6 +63,7 @@ MAY_CONNECT = {
 }
 BROAD_ALLOWED = {
     "north.documents.tasks",
+    "north.cards.tasks",
     "north.threads.tasks",
     "north.threads.stream",
     "north.heartbeat",
@@ -213,11 +214,15 @@ def test_every_hint_names_a_task() -> None:
     given = set()
     for module in MODULES:
         for node in ast.walk(tree(module)):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith(("documents.", "threads.")):
+            if (
+                isinstance(node, ast.Constant)
+                and isinstance(node.value, str)
+                and node.value.startswith(("documents.", "threads.", "cards."))
+            ):
                 given.add(node.value)
     tasks = {
         f"{room}.{node.name}"
-        for room in ("documents", "threads")
+        for room in ("documents", "threads", "cards")
         for node in tree(f"north.{room}.tasks").body
         if isinstance(node, ast.FunctionDef) and any(getattr(mark, "id", "") == "shared_task" for mark in node.decorator_list)
     }

@@ -105,6 +105,9 @@ PAGES: dict[str, list[Row]] = {
     },
     "administration:appoint": [act(frozenset({"ada"}), "workspace")],
     "administration:delete_workspace": [act(frozenset({"ada"}), "workspace")],
+    "administration:card": [page(frozenset({"ada"}))],
+    "administration:test_model": [act(frozenset({"ada"}))],
+    "administration:stop_test": [act(frozenset({"ada"}))],
     "administration:verify": [act(frozenset({"ada"}))],
     # usage
     "usage:installation": [page(frozenset({"ada"}))],
@@ -218,7 +221,7 @@ def fingerprint() -> str:
     """Of every row of ours; sessions and who was seen when do not count."""
     rows = [
         serializers.serialize("json", model.objects.order_by("pk"))
-        for label in ("workspaces", "documents", "threads", "usage")
+        for label in ("workspaces", "documents", "threads", "usage", "cards")
         for model in apps.get_app_config(label).get_models()
         if model not in {UserSession, ApiKey, User}
     ]

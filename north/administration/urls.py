@@ -18,6 +18,9 @@ urlpatterns = [
     path("/workspaces/<uuid:workspace>/delete", views.delete_workspace, name="delete_workspace"),
     path("/sources", views.sources, name="sources"),
     path("/models", views.models, name="models"),
+    path("/models/card", views.card, name="card"),
+    path("/models/card/test", views.test_model, name="test_model"),
+    path("/models/card/stop", views.stop_test, name="stop_test"),
     path("/audit", views.audit, name="audit"),
     path("/audit/verify", views.verify, name="verify"),
 ]

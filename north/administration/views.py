@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Page, Paginator
 from django.db.models import Count, OuterRef, Prefetch, Q, QuerySet, Subquery
@@ -17,6 +18,9 @@ from django.views.decorators.http import require_POST, require_safe
 from north import health
 from north.administration import actions
 from north.administration.forms import AuditFilter, NewUserForm, OwnerForm
+from north.cards import actions as cards
+from north.cards import words
+from north.cards.models import Card
 from north.documents.models import Document, Source, Status, SyncRun
 from north.workspaces import audit as audit_log
 from north.workspaces.access import admins_only
@@ -193,7 +197,36 @@ def sources(request: HttpRequest) -> HttpResponse:
 @never_cache
 @admins_only
 def models(request: HttpRequest) -> HttpResponse:
-    return show(request, "models", health.read())
+    return show(request, "models", {**health.read(), "card": Card.objects.in_use()})
+
+
+@require_safe
+@never_cache
+@admins_only
+def card(request: HttpRequest) -> HttpResponse:
+    """What the chat model in use was found to be able to do; while it is tested, how far that is."""
+    row = Card.objects.in_use()
+    context: dict[str, Any] = {"nav": "admin", "tab": "models", "card": row, "model": settings.MODELS["chat"].get("model", "")}
+    if row:
+        context |= {"lines": words.lines(row.outcomes), "uses": words.uses(row), "progress": words.progress(row)}
+    page = "administration/card.html#status" if request.htmx else "administration/card.html"  # type: ignore[attr-defined]
+    return render(request, page, context)
+
+
+@require_POST
+@admins_only
+def test_model(request: HttpRequest) -> HttpResponse:
+    with refusals_shown(request):
+        cards.test(full=bool(request.POST.get("full")), actor=request.user)  # type: ignore[arg-type]
+    return redirect("administration:card")
+
+
+@require_POST
+@admins_only
+def stop_test(request: HttpRequest) -> HttpResponse:
+    if row := Card.objects.in_use():
+        cards.stop(row, actor=request.user)  # type: ignore[arg-type]
+    return redirect("administration:card")
 
 
 @require_safe

@@ -3,7 +3,7 @@
 Knows nothing of prompts or agents. Written over `Outbound` rather than taken from langchain-openai, because everything that leaves North
 goes through that one client, and a caller who stops reading must free the server's slot at once. Beyond messages it passes on what
 `bind` gives of PASSED_ON: `bind(response_format={"type": "json_schema", "json_schema": {"name": ..., "schema": ...}})` constrains the
-answer to a schema.
+answer to a schema; what the model calls of `tools` stands in the messages' `tool_calls`.
 API: https://platform.openai.com/docs/api-reference/chat and llama.cpp's tools/server/README.md.
 """
 
@@ -20,6 +20,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.language_models.chat_models import generate_from_stream
 from langchain_core.messages import AIMessageChunk, BaseMessage, convert_to_openai_messages
 from langchain_core.messages.ai import InputTokenDetails, UsageMetadata
+from langchain_core.messages.tool import ToolCallChunk, tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from pydantic import PrivateAttr, SecretStr
 
@@ -27,7 +28,7 @@ from north.inference.errors import ContextTooLong, ModelUnavailable, Overloaded
 from north.inference.vitals import Where, watched, working
 from north.outbound import Outbound, OutboundError
 
-PASSED_ON = frozenset({"response_format", "temperature", "top_p", "max_tokens", "seed", "stop"})
+PASSED_ON = frozenset({"response_format", "temperature", "top_p", "max_tokens", "seed", "stop", "tools", "tool_choice"})
 ANSWER_BYTES = 20_000_000
 TOO_LONG = ("exceed_context_size", "context_length_exceeded", "maximum context length", "context size", "too long")
 
@@ -152,13 +153,29 @@ def _complete(events: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 def _chunk(event: Mapping[str, Any]) -> ChatGenerationChunk:
     choice = (event["choices"] or [{}])[0]
-    reason, content = choice.get("finish_reason"), (choice.get("delta") or {}).get("content")
+    delta = choice.get("delta") or {}
+    reason, content = choice.get("finish_reason"), delta.get("content")
     message = AIMessageChunk(
         content=content if isinstance(content, str) else "",
+        tool_call_chunks=_calls(delta.get("tool_calls")),
         usage_metadata=_usage(event.get("usage")),
         response_metadata=({"finish_reason": reason} if reason else {}) | _held(event.get("timings")),
     )
     return ChatGenerationChunk(message=message)
+
+
+def _calls(calls: Any) -> list[ToolCallChunk]:
+    """The pieces of tool calls: a name and an id come first, arguments bit by bit. What is none is passed over."""
+    pieces = []
+    for call in calls if isinstance(calls, list) else []:
+        function = call.get("function") if isinstance(call, dict) else None
+        if isinstance(function, dict):
+            said = {"name": function.get("name"), "args": function.get("arguments"), "id": call.get("id")}
+            texts = {key: value for key, value in said.items() if isinstance(value, str)}
+            index = call.get("index")
+            if texts.keys() - {"id"}:
+                pieces.append(tool_call_chunk(**texts, index=index if isinstance(index, int) else 0))
+    return pieces
 
 
 def _usage(usage: Mapping[str, Any] | None) -> UsageMetadata | None:

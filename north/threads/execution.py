@@ -13,11 +13,14 @@ from contextlib import closing
 from django.db import connection
 from django.http import Http404
 
+from agents.card import Card as Facts
+from agents.card import limits_for
 from agents.context import Context, Turn
 from agents.errors import Cancelled
 from agents.events import AnswerDelta, Answered
 from agents.run import run as run_agent
 from north import wiring
+from north.cards.models import Card
 from north.documents import passages
 from north.failpoints import failpoint
 from north.inference.batching import patience
@@ -69,7 +72,8 @@ def drive(run: Run, recorder: Recorder, context: Context) -> Answered:
 
 
 def context(run: Run, membership: Membership, watch: Watch) -> Context:
-    agent = membership.workspace.agents.first()
+    agent, card = membership.workspace.agents.first(), Card.objects.in_use()
+    facts = card.facts() if card else Facts()
     return Context(
         run_id=str(run.pk),
         model=wiring.chat_model(),
@@ -78,6 +82,8 @@ def context(run: Run, membership: Membership, watch: Watch) -> Context:
         checkpointer=checkpointer(),
         grounded=membership.workspace.grounded,
         instructions=agent.instructions if agent else "",
+        card=facts,
+        limits=limits_for(facts),
         cancelled=watch,
     )
 

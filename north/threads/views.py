@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -14,6 +15,8 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
+from north.cards import words
+from north.cards.models import Card
 from north.threads import actions, pages
 from north.threads.errors import Refused
 from north.threads.models import Run, Thread
@@ -47,11 +50,12 @@ def taken(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
 def index(request: HttpRequest, membership: Membership) -> HttpResponse:
     query = request.GET.get("q", "").strip()[:QUERY_LENGTH]
     threads = Thread.objects.of(membership).exclude(asked_at=None).matching(query)
-    agent = membership.workspace.agents.first()
+    agent, card = membership.workspace.agents.first(), Card.objects.in_use()
     values = {
         "nav": "threads", "query": query, "page": Paginator(threads, THREADS).get_page(request.GET.get("page")),
         "questions": agent.questions if agent else [], "recent": recent(membership), "length": actions.QUESTION_LENGTH,
-        "has_documents": membership.workspace.documents.alive().exists(),
+        "has_documents": membership.workspace.documents.alive().exists(), "model": settings.MODELS["chat"].get("model", ""),
+        "card": card, "card_words": words.short(card),
     }  # fmt: skip
     return render(request, "threads/index.html", values)
 

@@ -22,7 +22,7 @@ from north.workspaces.errors import LastAdmin, Refused, Taken
 from north.workspaces.models import AuditEvent, Group, Membership, Role, User, Workspace
 from tests.conftest import PASSWORD, browser_of
 
-PAGES = ["/admin", "/admin/users", "/admin/groups", "/admin/workspaces", "/admin/sources", "/admin/audit"]
+PAGES = ["/admin", "/admin/users", "/admin/groups", "/admin/workspaces", "/admin/sources", "/admin/models/card", "/admin/audit"]
 NEW = "a much longer secret"
 
 

@@ -89,6 +89,18 @@ def test_a_giant_question_is_cut() -> None:
         ("Combien de jours de congé ai-je ?", "fr"),
         ("¿Cuántos días de vacaciones tengo?", "es"),
         ("有給休暇は何日ですか？", "ja"),
+        ("Quanti giorni di ferie ho?", "it"),
+        ("Chi può aprire il laboratorio?", "it"),
+        ("Quantos dias de férias tenho?", "pt"),
+        ("Quem aprova as viagens e onde é o formulário?", "pt"),
+        ("Hoeveel vakantiedagen heb ik?", "nl"),
+        ("Wat is de opzegtermijn?", "nl"),
+        ("What is the notice period?", "en"),
+        ("¿Quién aprueba los viajes de una semana?", "es"),
+        ("¿Cuál es el plazo de preaviso?", "es"),
+        ("年假有多少天？", "zh"),
+        ("كم عدد أيام الإجازة؟", "ar"),
+        ("چند روز مرخصی دارم؟", None),
         ("IP67", None),
         ("Сколько дней отпуска?", None),
     ],
@@ -97,7 +109,20 @@ def test_it_tells_the_language_of_a_question(question: str, language: str | None
     assert language_of(question) == language
 
 
-@pytest.mark.parametrize("question", ["How long?", "Wie lange ist das?", "Quelle est la durée ?", "¿Cuál es?", "何日ですか？", "IP67"])
+@pytest.mark.parametrize(
+    "question",
+    [
+        "How long?",
+        "Wie lange ist das?",
+        "Quelle est la durée ?",
+        "¿Cuál es?",
+        "何日ですか？",
+        "有多少天？",
+        "كم يوما؟",
+        "Quanti sono?",
+        "IP67",
+    ],
+)
 def test_a_refusal_says_what_was_searched(question: str) -> None:
     text = refusal(question, ["notice period", "{0.x}"])
     assert "notice period" in text

@@ -100,6 +100,29 @@ def test_pieces_arrive_as_they_are_written(model: OpenAIChatModel, server: Serve
     assert "".join(chunk.content for chunk in stream) == "days."
 
 
+def test_what_the_model_calls_is_put_together_from_its_pieces(model: OpenAIChatModel, server: Server) -> None:
+    def called(**function: str) -> str:
+        return data({"choices": [{"index": 0, "delta": {"tool_calls": [{"index": 0, "id": "c1", "function": function}]}}]})
+
+    server.script = [
+        called(name="search", arguments='{"que'),
+        called(arguments='ry": "leave"}'),
+        event(finish="tool_calls"),
+        "data: [DONE]\n\n",
+    ]
+    tools = [{"type": "function", "function": {"name": "search", "parameters": {"type": "object"}}}]
+    said = model.bind(tools=tools, tool_choice="auto").invoke("How long?")
+    assert [(call["name"], call["args"]) for call in said.tool_calls] == [("search", {"query": "leave"})]
+    assert server.asked[0]["tools"] == tools and server.asked[0]["tool_choice"] == "auto"
+
+
+@pytest.mark.parametrize("calls", [17, [None], [{"function": 3}], [{"index": "x", "id": 5, "function": {"name": 4, "arguments": {}}}]])
+def test_a_call_that_is_none_is_passed_over(model: OpenAIChatModel, server: Server, calls: object) -> None:
+    server.script = [data({"choices": [{"index": 0, "delta": {"tool_calls": calls}}]}), event("Thirty."), event(finish="stop")]
+    said = model.invoke("How long?")
+    assert said.content == "Thirty." and said.tool_calls == []
+
+
 def test_it_asks_in_openais_words(model: OpenAIChatModel, server: Server) -> None:
     schema = {"type": "json_schema", "json_schema": {"name": "plan", "schema": {"type": "object"}}}
     bound = model.bind(response_format=schema, temperature=0.5, max_tokens=7, seed=3, stop=["\n"])

@@ -52,12 +52,16 @@ class Actor(ObligingChatModel):
     """Called with each question before it is answered; what it raises is the model's fault."""
     cached: int = 0
     """Tokens of each prompt that it still knew."""
+    plays: Callable[[Call], Reply] | None = None
+    """Another model's part, in place of its own."""
     meanwhile: Callable[[], object] | None = None
     """Happens, as somebody else's doing, once the model has written three words of an answer."""
 
     def answer(self, call: Call) -> Reply:
         if self.asked:
             self.asked(call)
+        if self.plays:
+            return self.plays(call)
         said = self.says if self.says and call.schema is None else super().answer(call)
         return AIMessage(content=str(said), usage_metadata=cached_usage(call, str(said), self.cached)) if self.cached else said
 
@@ -70,7 +74,7 @@ class Actor(ObligingChatModel):
     def as_before(self) -> None:
         self.calls.clear()
         self.cached = 0
-        self.says, self.delay, self.sent, self.asked, self.meanwhile = "", 0.0, 0, None, None
+        self.says, self.delay, self.sent, self.asked, self.plays, self.meanwhile = "", 0.0, 0, None, None, None
 
 
 def in_background(work: Callable[[], object]) -> threading.Thread:

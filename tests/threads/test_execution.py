@@ -9,6 +9,7 @@ import pytest
 import redis
 from django.conf import LazySettings
 from django.utils import timezone
+from langchain_core.messages import AIMessage
 
 from agents.errors import ModelFailed
 from north.documents.models import Document
@@ -19,7 +20,9 @@ from north.threads.checkpoints import checkpointer
 from north.threads.journal import entry, key, pen
 from north.threads.models import Run
 from north.workspaces.models import Membership, User
-from tests.threads.conftest import Actor, Shelve, finish
+from tests.cards.test_cards import card_after
+from tests.scripted import Call, Reply
+from tests.threads.conftest import NOTICE, Actor, Shelve, finish
 
 pytestmark = pytest.mark.django_db(transaction=True)
 QUESTION = "How long is the notice period?"
@@ -101,6 +104,19 @@ def test_it_is_told_nothing_that_the_asker_may_not_read(
     assert run.refused
     assert not any("secret memo" in message.text for call in model.calls for message in call.messages)
     assert "secret" not in "".join(str(step.detail) for step in run.steps.all())
+
+
+def test_it_is_handed_the_card_of_the_model_in_use(asked: Run, model: Actor) -> None:
+    def by_calls(call: Call) -> Reply:
+        assert "response_format" not in call.bound, "the card says that it keeps no schema"
+        reply = {"name": "found", "args": {"found": "yes"}, "id": "1"}
+        return AIMessage(content="", tool_calls=[reply]) if "tools" in call.bound else NOTICE
+
+    model.plays = by_calls
+    card_after("json", "language-en")
+    run = finish(asked)
+    assert run.status == "done" and run.citations.exists() and not run.refused
+    assert "failed its test in English" in run.steps.get(kind="answer").detail["note"]
 
 
 # --- stopping ----------------------------------------------------------------------------------------------------------------------

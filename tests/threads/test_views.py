@@ -13,6 +13,7 @@ from north.documents.models import Document
 from north.threads import actions
 from north.threads.models import Agent, Run, Thread
 from north.workspaces.models import Membership, Workspace
+from tests.cards.test_cards import card_after
 from tests.threads.conftest import Actor, finish
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -44,6 +45,11 @@ def test_a_question_leads_to_its_thread(as_rita: Client) -> None:
     response = as_rita.post("/w/acme/ask", {"question": "How long is the notice period?"})
     assert response.status_code == 302
     assert response.url == f"/w/acme/threads/{Thread.objects.get().pk}"
+
+
+def test_what_the_model_is_bad_at_stands_under_its_answer(as_rita: Client, model: Actor, notice: Document, asked: Run) -> None:
+    card_after("language-en")
+    assert '<p class="meta">The chat model failed its test in English' in page(as_rita, finish(asked))
 
 
 def test_a_thread_that_is_being_answered_opens_the_stream(as_rita: Client, asked: Run) -> None:

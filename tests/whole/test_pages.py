@@ -37,7 +37,7 @@ INSIDE = {
     "sources": "/w/acme/sources", "no sources": "/w/fresh/sources", "new source": "/w/acme/sources/new", "source": "{source}",
     "edit source": "{source}/edit", "people": "/w/acme/people", "group": "{group}", "settings": "/w/acme/settings",
     "administration": "/admin", "users": "/admin/users", "groups": "/admin/groups", "all workspaces": "/admin/workspaces",
-    "all sources": "/admin/sources", "models": "/admin/models", "audit": "/admin/audit",
+    "all sources": "/admin/sources", "models": "/admin/models", "capability card": "/admin/models/card", "audit": "/admin/audit",
     "all usage": "/admin/usage", "usage": "/w/acme/usage?days=7&of=seconds",
 }  # fmt: skip
 

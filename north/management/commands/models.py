@@ -1,4 +1,4 @@
-"""`manage.py models list | pull | verify | remove`: the model files of this machine."""
+"""`manage.py models list | pull | verify | remove | test`: the model files of this machine, and what a chat model can do."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.utils.module_loading import import_string
 
 from north.inference import catalogue, installed, pulling
 from north.inference.catalogue import Model
@@ -30,9 +31,15 @@ class Command(BaseCommand):
         pull.add_argument("--again", action="store_true", help="throw away a file that is wrong and fetch it anew")
         for verb, words in (("verify", "read every byte and compare the checksums"), ("remove", "delete the files")):
             verbs.add_parser(verb, help=words).add_argument("names", nargs="*" if verb == "verify" else "+")
+        test = verbs.add_parser("test", help="ask a chat model questions with known answers, and keep its capability card")
+        test.add_argument("name", nargs="?", help="without it the chat model of the settings")
+        test.add_argument("--full", action="store_true", help="more questions and longer prompts; an hour on a slow machine")
 
     def handle(self, *, verb: str, names: list[str] | None = None, **options: Any) -> None:
         try:
+            if verb == "test":
+                self.handle_test(**options)
+                return
             wanted = [catalogue.model(name) for name in names] if names else catalogue.used(settings.MODELS)
             getattr(self, f"handle_{verb}")(wanted, **options)
         except ModelError as error:
@@ -63,6 +70,12 @@ class Command(BaseCommand):
         for model in wanted:
             shutil.rmtree(settings.MODELS_DIR / model.name, ignore_errors=True)
             self.stdout.write(f"{model.name} was removed from {settings.MODELS_DIR}")
+
+    def handle_test(self, name: str | None, *, full: bool, **_: Any) -> None:
+        """By dotted path: the other verbs load no agent and no engine."""
+        test = import_string("north.cards.terminal.test")
+        if not test(name, full=full, say=self.stdout.write):
+            raise CommandError("Stopped. The card is as it was before.", returncode=130)
 
 
 class Bar:
