@@ -67,7 +67,7 @@ class TorchBackend:
         except torch.OutOfMemoryError as error:
             torch.cuda.empty_cache()
             raise OutOfMemory(self.spec.name) from error
-        except RuntimeError as error:
+        except (RuntimeError, IndexError) as error:
             raise ModelUnavailable(f"The model {self.spec.name} failed on the GPU: {error}") from error
 
     def _run(self, batch: Batch) -> torch.Tensor:

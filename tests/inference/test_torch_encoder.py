@@ -76,9 +76,9 @@ def test_a_text_longer_than_the_context_counts_to_its_end(tmp_path: Path) -> Non
     spec = tiny.spec("embed")
     embedder = Embedder(spec, tmp_path, torch_encoder.TorchBackend(spec, torch_encoder.read(spec, tmp_path, "cpu")), budget=64)
     long = " ".join(["how many days"] * 30)
-    vectors = embedder.embed_passages([long, long + " noon canteen", "leave"])
+    vectors = embedder.embed_passages([long, long + " noon canteen" * 30])
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
-    assert vectors[0] @ vectors[1] < 0.9999
+    assert vectors[0] @ vectors[1] < 0.99
 
 
 def test_pairs_are_scored_alike_alone_and_together(tmp_path: Path) -> None:
