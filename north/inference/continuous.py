@@ -1,15 +1,15 @@
 """One causal language model and its queue of requests: transformers' own continuous batching (paged KV cache, blocks shared between prompts
 that begin alike, CUDA graphs), made safe to use by many threads. Knows nothing of messages: `transformers_chat.py` does.
 
-https://huggingface.co/docs/transformers/continuous_batching describes the library's part. What is added here: a bound, a way to leave, and
-what a request found in the cache. Two things the library has no hook for are put where it looks for them, see `_Counted` and `Temperatures`.
+https://huggingface.co/docs/transformers/continuous_batching describes the library's part. What is added here: a bound, a way to leave, a pace,
+and what a request found in the cache. What the library has no hook for is put where it looks for it: `Temperatures`, `_Outputs`, `_Cache`.
 """
 
 from __future__ import annotations
 
 import itertools
-import queue
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,14 +18,17 @@ from typing import Any
 import torch
 from transformers import ContinuousBatchingConfig, GenerationConfig, PreTrainedModel
 from transformers.generation.continuous_batching.cb_logits_processors import ContinuousBatchingTemperatureLogitsWarper
-from transformers.generation.continuous_batching.requests import GenerationOutput
+from transformers.generation.continuous_batching.continuous_api import OutputRouter
+from transformers.generation.continuous_batching.requests import GenerationOutput, RequestStatus
 
 from north.inference.errors import ModelUnavailable, OutOfMemory, Overloaded
 
 LOOK_SECONDS = 1.0
 """How often one who waits looks whether the model's thread still lives."""
-STEP = 4096
-"""Tokens in one forward pass: who waits for a first token holds up the others for a tenth of a second on an H100."""
+STEP = 2048
+"""Tokens in one forward pass: who waits for a first token holds up the others for less than a tenth of a second on an H100."""
+PACE_SECONDS = 0.04
+"""Between two outputs of a request: faster than anybody reads. Each costs a turn of the interpreter, which the model's thread needs too."""
 
 
 class Temperatures(ContinuousBatchingTemperatureLogitsWarper):
@@ -46,8 +49,9 @@ class Request:
 
     name: str
     prompt: int
-    outputs: queue.SimpleQueue[GenerationOutput] = field(default_factory=queue.SimpleQueue)
     cached: int = 0
+    latest: GenerationOutput | None = None
+    came: threading.Event = field(default_factory=threading.Event)
 
 
 class Batching:
@@ -81,10 +85,10 @@ class Batching:
             raise ModelUnavailable(f"The model {name} needs FlashAttention on a GPU: pip install flash-attn, or set NORTH_CHAT_URL to a model"
                                    " server.")  # fmt: skip
         self._manager.logit_processor.logits_processor[0] = Temperatures()
+        self._manager.output_router = _Outputs(self._requests)
         self._manager.warmup()
-        _Counted(self._manager.batch_processor.cache, self._requests)
+        _Cache(self._manager.batch_processor, self._requests)
         self._manager.start()
-        threading.Thread(target=self._hand_out, name=f"outputs of {name}", daemon=True).start()
 
     @property
     def alive(self) -> bool:
@@ -97,7 +101,8 @@ class Batching:
 
     @contextmanager
     def request(self, prompt: list[int], most: int, temperature: float = 0.0) -> Iterator[tuple[Request, Iterator[GenerationOutput]]]:
-        """An answer of at most `most` tokens, and its outputs, each with all tokens so far; the last is finished. Leaving ends it at once.
+        """An answer of at most `most` tokens, and its outputs, some 25 a second, each with all tokens so far; the last is finished. Leaving
+        ends it at once.
 
         Raises Overloaded before anything is done; ModelUnavailable or OutOfMemory in the outputs.
         """
@@ -113,7 +118,8 @@ class Batching:
                 raise self._dead()
             yield asked, self._outputs(asked)
         finally:
-            self._manager.cancel_request(asked.name)
+            if not (asked.latest and asked.latest.is_finished()):
+                self._manager.cancel_request(asked.name)
             with self._lock:
                 del self._requests[asked.name]
 
@@ -123,42 +129,66 @@ class Batching:
     def _outputs(self, asked: Request) -> Iterator[GenerationOutput]:
         finished = False
         while not finished:
-            try:
-                output = asked.outputs.get(timeout=LOOK_SECONDS)
-            except queue.Empty:
+            if not asked.came.wait(LOOK_SECONDS):
                 if not self.alive:
-                    raise self._dead() from None
+                    raise self._dead()
                 continue
+            asked.came.clear()
+            output = asked.latest
+            assert output  # noqa: S101
             if output.error:
                 raise OutOfMemory(self.name) if "out of memory" in output.error else self._dead(output.error)
-            finished = output.is_finished()
             yield output
-
-    def _hand_out(self) -> None:
-        """Takes what the model's thread puts out to those who asked."""
-        while self.alive or not self._manager.output_router.output_queue.empty():
-            output = self._manager.get_result(timeout=LOOK_SECONDS)
-            if output and (asked := self._requests.get(output.request_id)):
-                asked.outputs.put(output)
+            finished = output.is_finished()
+            if not finished:
+                time.sleep(PACE_SECONDS)
 
     def _dead(self, said: str = "") -> ModelUnavailable:
         said = said or str(self._manager.background_thread_status.fatal_error or "")
         return ModelUnavailable(f"The model {self.name} failed on the GPU and must be started again. {said}".strip())
 
 
-class _Counted:
-    """Notes what each request found in the cache; the library counts only all of them together."""
+class _Outputs(OutputRouter):
+    """Lays each output where its request looks, in place of one queue for all; an older one that nobody took is passed over."""
 
-    def __init__(self, cache: Any, requests: dict[str, Request]) -> None:
-        self._search: Callable[[str, list[int]], int] = cache.search_prefix_match
+    def __init__(self, requests: dict[str, Request]) -> None:
+        super().__init__()
         self._requests = requests
-        cache.search_prefix_match = self
 
-    def __call__(self, request_id: str, prompt_ids: list[int]) -> int:
+    def deliver(self, output: GenerationOutput) -> None:
+        if asked := self._requests.get(output.request_id):
+            asked.latest = output
+            asked.came.set()
+
+    def deliver_batch(self, outputs: list[GenerationOutput]) -> None:
+        for output in outputs:
+            self.deliver(output)
+
+
+class _Cache:
+    """Notes what each request found in the cache, which the library counts only for all together; and marks the blocks of a prompt that
+    was read in more than one step as complete, which the library forgets while it prepares one step during another (5.17)."""
+
+    def __init__(self, processor: Any, requests: dict[str, Request]) -> None:
+        self._cache, self._requests = processor.cache, requests
+        self._search: Callable[[str, list[int]], int] = processor.cache.search_prefix_match
+        self._update = processor.inputs_and_outputs.prepare_batch_update
+        processor.cache.search_prefix_match = self.search
+        if processor.use_async_batching:
+            processor.inputs_and_outputs.prepare_batch_update = self.update
+
+    def search(self, request_id: str, prompt_ids: list[int]) -> int:
         found = self._search(request_id, prompt_ids)
         if asked := self._requests.get(request_id):
             asked.cached = min(found, asked.prompt - 1)
         return found
+
+    def update(self) -> Any:
+        done = self._update()
+        for part in done[0]:
+            if not part.has_new_token and part.state.status == RequestStatus.DECODING:
+                self._cache.mark_shareable_blocks_as_complete(part.state, part.complete_blocks)
+        return done
 
 
 def _keep_whole_pages(model: PreTrainedModel) -> None:

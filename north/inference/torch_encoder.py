@@ -7,8 +7,10 @@ transformers' own. Needs the extra "gpu" (pip install 'north[gpu]').
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -27,6 +29,8 @@ from north.inference.installed import where
 
 BUDGET = 131_072
 """Tokens in one forward pass: 512 passages of 256. An H100 is busy from some 60,000 on."""
+GRAPHS = 128
+"""Shapes that are remembered; they share their memory."""
 PACKED = "north_packed"
 FAMILIES = {"bert": 0, "xlm-roberta": 1, "roberta": 1}
 """By `model_type`: whether positions are counted from the padding's number on (RoBERTa) or from 0."""
@@ -49,8 +53,31 @@ ALL_ATTENTION_FUNCTIONS.register(PACKED, _packed_attention)
 ALL_MASK_ATTENTION_FUNCTIONS.register(PACKED, ALL_MASK_ATTENTION_FUNCTIONS["flash_attention_2"])
 
 
+class Graph(NamedTuple):
+    graph: torch.cuda.CUDAGraph
+    packed: torch.Tensor
+    found: torch.Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Of a packed batch: its tokens, its rows, and its longest row."""
+
+    tokens: int
+    rows: int
+    longest: int
+
+    def rounded(self) -> Shape:
+        """Not smaller, and one of few: a shape that comes again is replayed as a CUDA graph."""
+        return Shape(_up(self.tokens, 16), _up(self.rows, 4), _up(self.longest, 1))
+
+
 class TorchBackend:
-    """`model` is an encoder, or one with a head of one logit where `spec.role` is "score". Raises OutOfMemory, ModelUnavailable."""
+    """`model` is an encoder, or one with a head of one logit where `spec.role` is "score". Raises OutOfMemory, ModelUnavailable.
+
+    On a GPU a shape that comes a second time is captured as a graph: a pass is then one call instead of some hundred, each of which would
+    wait for the interpreter while other threads tokenise.
+    """
 
     def __init__(self, spec: Model, model: PreTrainedModel) -> None:
         self.spec, self._device = spec, model.device
@@ -59,39 +86,79 @@ class TorchBackend:
         kind = model.config.model_type
         self._first_place = model.config.pad_token_id + 1 if FAMILIES[kind] else 0
         self._types = model.config.type_vocab_size > 1
+        self._graphs: OrderedDict[Shape, Graph | None] = OrderedDict()
+        self._pool = torch.cuda.graph_pool_handle() if self._device.type == "cuda" else None
 
     def __call__(self, batch: Batch, /) -> np.ndarray:
         try:
             with torch.inference_mode():
-                return self._run(batch).float().cpu().numpy()
+                return self._run(batch)
         except torch.OutOfMemoryError as error:
+            self._graphs.clear()
             torch.cuda.empty_cache()
             raise OutOfMemory(self.spec.name) from error
         except (RuntimeError, IndexError) as error:
             raise ModelUnavailable(f"The model {self.spec.name} failed on the GPU: {error}") from error
 
-    def _run(self, batch: Batch) -> torch.Tensor:
-        kept = batch.mask.astype(bool)
-        lengths = kept.sum(axis=1)
-        bounds = self._there(np.concatenate([[0], lengths.cumsum()]).astype(np.int32))
-        places = np.broadcast_to(np.arange(batch.ids.shape[1]) + self._first_place, batch.ids.shape)[kept]
-        states = self._body(
-            self._there(batch.ids[kept])[None], position_ids=self._there(places)[None],
-            token_type_ids=self._there(batch.types[kept] if self._types else np.zeros_like(places))[None],
-            bounds=bounds, longest=int(lengths.max()),
-        ).last_hidden_state[0]  # fmt: skip
+    def _run(self, batch: Batch) -> np.ndarray:
+        lengths = batch.mask.sum(axis=1)
+        shape = Shape(int(lengths.sum()), len(lengths), int(lengths.max()))
+        shape = shape.rounded() if self._pool else shape
+        packed = torch.from_numpy(self._packed(batch, lengths, shape))
+        return self._found(packed, shape)[: len(lengths)].cpu().numpy()
+
+    def _found(self, packed: torch.Tensor, shape: Shape) -> torch.Tensor:
+        if not self._pool:
+            return self._forward(packed, shape)
+        packed = packed.pin_memory()
+        if shape not in self._graphs:
+            self._graphs[shape] = None
+            if len(self._graphs) > GRAPHS:
+                self._graphs.popitem(last=False)
+            return self._forward(packed.to(self._device, non_blocking=True), shape)
+        self._graphs.move_to_end(shape)
+        graph = self._graphs[shape] = self._graphs[shape] or self._captured(packed, shape)
+        graph.packed.copy_(packed, non_blocking=True)
+        graph.graph.replay()
+        return graph.found
+
+    def _captured(self, packed: torch.Tensor, shape: Shape) -> Graph:
+        there, graph = packed.to(self._device), torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
+            found = self._forward(there, shape)
+        return Graph(graph, there, found)
+
+    def _packed(self, batch: Batch, lengths: np.ndarray, shape: Shape) -> np.ndarray:
+        """int32: the tokens of all rows one after the other, their places, their types, and where each row begins; each part filled up to
+        its shape, rows with empty ones."""
+        kept, tokens = batch.mask.astype(bool), int(lengths.sum())
+        packed = np.zeros(3 * shape.tokens + shape.rows + 1, np.int32)
+        ids, places, types, bounds = np.split(packed, [shape.tokens, 2 * shape.tokens, 3 * shape.tokens])
+        ids[:tokens], types[:tokens] = batch.ids[kept], batch.types[kept] if self._types else 0
+        places[:tokens] = np.broadcast_to(np.arange(batch.ids.shape[1]) + self._first_place, kept.shape)[kept]
+        bounds[1 : len(lengths) + 1], bounds[len(lengths) + 1 :] = lengths.cumsum(), tokens
+        return packed
+
+    def _forward(self, packed: torch.Tensor, shape: Shape) -> torch.Tensor:
+        """float32 (rows, dimensions) or (rows,), on the device."""
+        *parts, bounds = packed.split([shape.tokens] * 3 + [shape.rows + 1])
+        ids, places, types = (part[None] for part in parts)
+        states = self._body(ids, position_ids=places, token_type_ids=types, bounds=bounds, longest=shape.longest).last_hidden_state[0]
         if self.spec.role == "embed" and self.spec.pooling == "mean":
-            return torch.segment_reduce(states.float(), "sum", offsets=bounds.long(), axis=0)
-        first = states[bounds[:-1].long()]
-        return self._logits(first[:, None]) if self.spec.role == "score" else first
+            return torch.segment_reduce(states.float(), "sum", offsets=bounds.long(), axis=0, unsafe=True)
+        first = states[bounds[:-1].clamp(max=shape.tokens - 1)]
+        return (self._logits(first[:, None]) if self.spec.role == "score" else first).float()
 
     def _logits(self, first: torch.Tensor) -> torch.Tensor:
         """(rows,) from the first tokens' states (rows, 1, size). BERT has a pooler before its classifier, RoBERTa has it inside."""
         pooler = getattr(self._body, "pooler", None)
         return self._head(pooler(first) if pooler else first)[:, 0]  # type: ignore[misc]
 
-    def _there(self, numbers: np.ndarray) -> torch.Tensor:
-        return torch.from_numpy(np.ascontiguousarray(numbers)).to(self._device, non_blocking=True)
+
+def _up(number: int, parts: int) -> int:
+    """The next number that is a power of two, or lies at one of so many equal parts between two of them."""
+    step = max(1, (1 << max(0, (number - 1).bit_length() - 1)) // parts)
+    return -(-number // step) * step
 
 
 def load(model: str, models_dir: Path, device: str = "cuda", budget: int = BUDGET) -> Embedder:

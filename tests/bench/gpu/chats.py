@@ -24,10 +24,11 @@ HOSTED = 213
 
 @dataclass(slots=True)
 class Answer:
-    """When it was asked, and when each piece came, on time.perf_counter's clock; the usage at its end."""
+    """When it was asked, and when each piece came, on time.perf_counter's clock; how many tokens each had; the usage at its end."""
 
     asked: float
     pieces: list[float] = field(default_factory=list)
+    tokens: list[int] = field(default_factory=list)
     usage: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -67,6 +68,7 @@ class Chat:
         for chunk in self.model.stream(prompt, max_tokens=tokens):
             if chunk.content:
                 answer.pieces.append(time.perf_counter())
+                answer.tokens.append(len(str(chunk.content).split()))
             if chunk.usage_metadata:
                 answer.usage = dict(chunk.usage_metadata)
         return answer
@@ -118,7 +120,7 @@ def measure(roofs: Roofs, progress: Callable[[Sequence[Row]], None]) -> list[Row
 
 def alone(chat: Chat, roofs: Roofs) -> Row:
     answers = [chat.ask(chat.prompt(512), 256) for _ in range(3)]
-    rate = max((len(answer.pieces) - 1) / (answer.pieces[-1] - answer.pieces[0]) for answer in answers)
+    rate = max(sum(answer.tokens[1:]) / (answer.pieces[-1] - answer.pieces[0]) for answer in answers)
     size = 2 * sum(weight.numel() for weight in chat.loaded.parameters())
     bound, reachable = DATASHEET_BANDWIDTH / size, roofs.bytes / size
     return Row(
@@ -134,7 +136,8 @@ def streams(chat: Chat, roofs: Roofs, many: int = 64, tokens: int = 1024, answer
     chat.at_once([chat.prompt(tokens) for _ in range(many)], 16)
     answers = chat.at_once([chat.prompt(tokens) for _ in range(many)], answer)
     since, until = max(given.pieces[0] for given in answers), min(given.pieces[-1] for given in answers)
-    rate = sum(since < at <= until for given in answers for at in given.pieces) / (until - since)
+    seen = [tokens for given in answers for at, tokens in zip(given.pieces, given.tokens, strict=True) if since < at <= until]
+    rate = sum(seen) / (until - since)
     over_all = many * answer / (max(given.pieces[-1] for given in answers) - min(given.asked for given in answers))
     config, size = chat.config, 2 * sum(weight.numel() for weight in chat.loaded.parameters())
     pages = many * (tokens + answer / 2) * 4 * config.num_hidden_layers * config.num_key_value_heads * config.head_dim

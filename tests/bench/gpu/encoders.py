@@ -106,12 +106,14 @@ def clocked(call: Any) -> float:
 
 
 def passages(tokenizer: Path, tokens: int, count: int) -> Sequence[str]:
-    """Of random whole words of the vocabulary, about so many tokens each."""
-    words = [word.removeprefix("▁") for word in Tokenizer.from_file(str(tokenizer)).get_vocab() if word.removeprefix("▁").isalpha()]
-    if any(word.startswith("▁") for word in Tokenizer.from_file(str(tokenizer)).get_vocab()):
-        words = [word[1:] for word in Tokenizer.from_file(str(tokenizer)).get_vocab() if word.startswith("▁") and word[1:].isalpha()]
+    """Of random whole words of the vocabulary, frequent and rare ones as in any language (Zipf's law), about so many tokens each."""
+    known = Tokenizer.from_file(str(tokenizer)).get_vocab()
+    mark = "▁" if any(word.startswith("▁") for word in known) else ""
+    words = sorted(word.removeprefix(mark) for word in known if word.startswith(mark) and word.removeprefix(mark).isalpha())
     chosen = random.Random(7)  # noqa: S311
-    return [" ".join(chosen.choices(words, k=tokens)) for _ in range(count)]
+    chosen.shuffle(words)
+    shares = [1 / (rank + 3) for rank in range(len(words))]
+    return [" ".join(chosen.choices(words, shares, k=tokens)) for _ in range(count)]
 
 
 class folder(tempfile.TemporaryDirectory):  # noqa: N801
