@@ -9,6 +9,7 @@ ModelError
 ├── OutOfMemory         one text alone needs more memory than there is
 ├── Gone                whoever asked does not wait any more
 ├── ContextTooLong      permanent: the prompt is longer than the model can read
+├── Unsupported         permanent: this engine cannot do what was asked for
 └── PullFailed          no source gave the files
     ├── AlreadyPulling  another process is at it
     └── NoSpace         the disk is too small
@@ -68,6 +69,10 @@ class Gone(ModelError):
 
 
 class ContextTooLong(ModelError):
+    permanent = True
+
+
+class Unsupported(ModelError):
     permanent = True
 
 

@@ -1,0 +1,1 @@
+"""Figures of the engines on a GPU: `python -m tests.bench.gpu --out FILE`. Needs a GPU, the extra "gpu", and flash-attn for chat."""

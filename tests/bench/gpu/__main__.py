@@ -1,0 +1,73 @@
+"""Measures on one GPU and prints one table: each figure with its goal and with what the device could do at most."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tests.bench.gpu import chats, encoders
+from tests.bench.gpu.device import Roofs, Row, commit, facts, roofs
+
+MODELS = Path(os.environ.get("NORTH_MODELS_DIR", "~/.cache/north/models")).expanduser()
+
+
+def main(arguments: Sequence[str]) -> int:
+    """0: everything was measured, whether its goal was met or not."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.gpu", description="Prints the figures that North should reach on a GPU.")
+    parser.add_argument("--out", type=Path, help="write the table here, and with the ending .json all numbers")
+    parser.add_argument("--only", choices=["encoders", "chats"], help="only these")
+    parser.add_argument("--commit", default="", help="where the files are no checkout: whose they are")
+    parser.add_argument("--multilingual", type=Path, default=MODELS / "multilingual-e5-small-int8/tokenizer.json", help="XLM-R's tokenizer")
+    parser.add_argument("--english", type=Path, default=MODELS / "all-minilm-l6-v2-int8/tokenizer.json", help="BERT's tokenizer")
+    given = parser.parse_args(arguments)
+    began, here = time.monotonic(), facts(given.commit or commit()) | {"date": datetime.now(UTC).isoformat(timespec="seconds")}
+    reached = roofs()
+    rows: list[Row] = []
+    if given.only != "chats":
+        rows += tell(encoders.measure(reached, given.multilingual, given.english))
+    if given.only != "encoders":
+        rows += chats.measure(reached, tell)
+    here["minutes"] = round((time.monotonic() - began) / 60, 1)
+    text = table(here, reached, rows)
+    print(text)
+    if given.out:
+        given.out.write_text(text)
+        numbers = {"machine": here, "roofs": {"bytes": reached.bytes, "flops": reached.flops}, "rows": [row.as_json() for row in rows]}
+        given.out.with_suffix(".json").write_text(json.dumps(numbers, indent=1) + "\n")
+    return 0
+
+
+def tell(rows: Sequence[Row]) -> Sequence[Row]:
+    for row in rows:
+        print(verdict(row), row.name, "|", row.goal, "|", row.measured, "|", row.bound, "|", *row.notes, flush=True)
+    return rows
+
+
+def table(here: dict[str, Any], reached: Roofs, rows: Sequence[Row]) -> str:
+    libraries = ", ".join(f"{name} {version}" for name, version in here["libraries"].items())
+    lines = [
+        f"# Figures on one {here['device']}", "",
+        f"{here['date']}, commit {here['commit']}; {here['cores']} cores, Python {here['python']}; {libraries}.", "",
+        "**All weights are random, in the real architectures**: how fast a model is, not what it says, is measured. Inputs are random too.",
+        f"Measured on this device: a copy moves {reached.bytes / 1e12:.2f} TB/s (read and written; the datasheet says 3.35), a bf16 matrix product runs "
+        f"at {reached.flops / 1e12:.0f} TFLOP/s. A bound is what these roofs allow.", "",
+        "| | figure | goal | measured | bound | of the bound |", "|---|---|---|---|---|---|",
+        *(f"| {verdict(row)} | {row.name} | {row.goal} | {row.measured} | {row.bound} | {'-' if row.share is None else f'{row.share:.0%}'} |" for row in rows),
+        "", *(f"- **{row.name}**: {' '.join(row.notes)}" for row in rows if row.notes), "",
+    ]  # fmt: skip
+    return "\n".join(lines)
+
+
+def verdict(row: Row) -> str:
+    return {True: "met", False: "MISSED", None: "-"}[row.met]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
