@@ -29,7 +29,7 @@ class NoTest(ModelError):
 def test(name: str | None, *, full: bool, say: Say) -> bool:
     """Tests the model of this name by the engine of the settings, and keeps its card. False: somebody stopped it. Raises ModelError."""
     config = {**settings.MODELS["chat"], **({"model": name} if name else {})}
-    if "models_dir" in config and health.report_of("gpu"):
+    if "models_dir" in config and health.fresh("gpu"):
         say("North is running, and two models share this machine now: the speeds will be lower than they are.")
     card = taken(identity(config), full=full)
     outcomes: list[Outcome] = []
@@ -48,7 +48,7 @@ def test(name: str | None, *, full: bool, say: Say) -> bool:
         return False
     except LeaseLost as loss:
         raise NoTest("Another worker has taken this test over. See the models page of the administration.") from loss
-    except health.ENGINE_ERRORS as error:
+    except (ModelError, ImportError, RuntimeError, OSError, MemoryError) as error:
         card.held().update(status=Card.Status.FAILED, error=str(error), doing="", lease_token=None, lease_until=None)
         raise error if isinstance(error, ModelError) else NoTest(str(error)) from error
     say(f"\n{table(outcomes)}\n")
