@@ -19,7 +19,7 @@ class HashingEmbedder:
         """float32 (len(texts), dimensions), rows of length 1."""
         rows = np.zeros((len(texts), self.dimensions), np.float32)
         for row, text in zip(rows, texts, strict=True):
-            note(len(terms(text)), 0.001)
+            note(len(text.split()), 0.001)
             for term in terms(text):
                 number = crc32(term.encode())
                 row[number % self.dimensions] += 1.0 if number & 0x80000000 else -1.0

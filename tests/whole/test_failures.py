@@ -60,15 +60,15 @@ def test_a_chat_model_that_hangs_is_seen_and_its_run_is_finished(tmp_path: Path)
 
 
 def test_an_embedding_model_that_hangs_is_seen_and_the_document_is_indexed(tmp_path: Path) -> None:
-    north, api = started(tmp_path, "model-embed:1:hang")
+    north, api = started(tmp_path, "model-embed:2:hang")
     try:
+        noted(api)
         began = time.monotonic()
-        document = put(api, "pump.txt", "The pump stands.")
+        document = put(api, "valve.txt", "The valve opens.")
         assert "hangs" in wait_until(lambda: problem(north), WITHIN + 10)
         assert time.monotonic() - began < WITHIN + 3, "the file is read first"
-        statuses = settled(api, {str(document)}, 150)
-        assert set(statuses.values()) == {"failed"}, "it hangs at each attempt, since each process counts anew"
-        assert "stopped 3 times" in api.get(f"/documents/{document}").json()["error"]
+        assert set(settled(api, {str(document)}, 90).values()) == {"ready"}
+        assert not problem(north)
     finally:
         north.stop()
 
