@@ -15,6 +15,6 @@ $python manage.py models pull
 $python -m pytest "$@"
 if [ "$#" = 0 ]; then
     echo "Once more on PostgreSQL: what talks to the database"
-    NORTH_TEST_POSTGRES=1 $python -m pytest tests/workspaces tests/documents tests/threads tests/usage tests/api tests/administration \
+    NORTH_TEST_POSTGRES=1 $python -m pytest tests/workspaces tests/documents tests/threads tests/usage tests/cards tests/api tests/administration \
         -m "not browser and not model and not whole" -q
 fi
