@@ -8,6 +8,7 @@ transformers' own. Needs the extra "gpu" (pip install 'north[gpu]').
 from __future__ import annotations
 
 from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -76,7 +77,8 @@ class TorchBackend:
     """`model` is an encoder, or one with a head of one logit where `spec.role` is "score". Raises OutOfMemory, ModelUnavailable.
 
     On a GPU a shape that comes a second time is captured as a graph: a pass is then one call instead of some hundred, each of which would
-    wait for the interpreter while other threads tokenise.
+    wait for the interpreter while other threads tokenise. It runs in a thread of its own, because a thread's first call to cuBLAS makes
+    what may not be made during a capture.
     """
 
     def __init__(self, spec: Model, model: PreTrainedModel) -> None:
@@ -88,11 +90,11 @@ class TorchBackend:
         self._types = model.config.type_vocab_size > 1
         self._graphs: OrderedDict[Shape, Graph | None] = OrderedDict()
         self._pool = torch.cuda.graph_pool_handle() if self._device.type == "cuda" else None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"encoder {spec.name}")
 
     def __call__(self, batch: Batch, /) -> np.ndarray:
         try:
-            with torch.inference_mode():
-                return self._run(batch)
+            return self._thread.submit(self._run, batch).result()
         except torch.OutOfMemoryError as error:
             self._graphs.clear()
             torch.cuda.empty_cache()
@@ -100,6 +102,7 @@ class TorchBackend:
         except (RuntimeError, IndexError) as error:
             raise ModelUnavailable(f"The model {self.spec.name} failed on the GPU: {error}") from error
 
+    @torch.inference_mode()
     def _run(self, batch: Batch) -> np.ndarray:
         lengths = batch.mask.sum(axis=1)
         shape = Shape(int(lengths.sum()), len(lengths), int(lengths.max()))
