@@ -17,7 +17,7 @@ from north import wiring
 from north.celery import LOADERS, app
 from north.documents import actions
 from north.documents.errors import Busy, NoAnswer
-from north.health import Reporter
+from north.heartbeat import Reporter
 from north.inference.encoding import Scorer
 from north.workspaces.models import ApiKey, Membership, Workspace
 from tests.documents.conftest import ready
