@@ -19,8 +19,8 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 if settings.TASK_ROOMS:  # none at all would mean all of them
     app.autodiscover_tasks(settings.TASK_ROOMS)
 
-LOADERS = {"gpu": {"embed": "north.wiring.embedder", "chat": "north.wiring.chat_model"}}
-"""What a worker loads as it starts, by dotted path: nobody else loads it."""
+LOADERS = {"gpu": {"embed": "north.wiring.embedder", "score": "north.wiring.scorer", "chat": "north.wiring.chat_model"}}
+"""What a worker loads as it starts, by dotted path, of what the settings name: nobody else loads it."""
 
 
 @setup_logging.connect

@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
+from north.inference import catalogue
+
 TAG = "north"
 ENOUGH_DISK = 2_000_000_000
 
@@ -98,6 +100,17 @@ def engines_exist(app_configs: Any, **_: Any) -> Sequence[CheckMessage]:
                     f"The engine of the {role} model, {config['engine']}, is not installed.",
                     id="north.E006",
                     hint=f"Mend NORTH_{role.upper()}_ENGINE, or leave it out for the default.",
+                )
+            )
+        known = [model.name for model in catalogue.MODELS if model.role == role]
+        if str(config["engine"]).startswith("north.inference.") and "models_dir" in config and config["model"] not in known:
+            problems.append(
+                Error(
+                    f"The catalogue knows no {role} model {config['model']!r}.",
+                    id="north.E007",
+                    hint=f"Set NORTH_{role.upper()}_MODEL to one of: {', '.join(known)}."
+                    if known
+                    else f"Take NORTH_{role.upper()}_MODEL away.",
                 )
             )
     return problems

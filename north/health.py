@@ -148,8 +148,8 @@ class Reporter:
 
     def __init__(self, worker: str, loaders: Mapping[str, str]) -> None:
         self.worker = worker
-        self.loaders = loaders
-        self.models = {role: ModelHealth(role, str(settings.MODELS[role]["model"]), since=time.time()) for role in loaders}
+        self.loaders = {role: loader for role, loader in loaders.items() if role in settings.MODELS}
+        self.models = {role: ModelHealth(role, str(settings.MODELS[role]["model"]), since=time.time()) for role in self.loaders}
 
     def start(self) -> None:
         threading.Thread(target=self.report, name="health", daemon=True).start()

@@ -284,6 +284,7 @@ MODEL_SOURCES = listed("NORTH_MODEL_SOURCES") or ["hub", "packages", "folder"]
 MODEL_FOLDER = env("NORTH_MODEL_FOLDER")
 CHAT_MODEL = env("NORTH_CHAT_MODEL", "qwen2.5-coder-1.5b-instruct-q4_k_m")
 EMBED_MODEL = env("NORTH_EMBED_MODEL", "multilingual-e5-small-int8")
+SCORE_MODEL = env("NORTH_SCORE_MODEL")
 CHAT_URL = env("NORTH_CHAT_URL")
 MODELS: dict[str, dict[str, object]] = {
     "chat": (
@@ -303,6 +304,13 @@ MODELS: dict[str, dict[str, object]] = {
         "threads": INFERENCE_THREADS,
     },
 }
+if SCORE_MODEL:  # without one, passages stand in the order of the index
+    MODELS["score"] = {
+        "engine": env("NORTH_SCORE_ENGINE", "north.inference.embedding.load_scorer"),
+        "model": SCORE_MODEL,
+        "models_dir": MODELS_DIR,
+        "threads": INFERENCE_THREADS,
+    }
 
 # --- what is written down ---------------------------------------------------------------------------------------------------------
 LOGGING = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.conf import settings
@@ -43,6 +43,12 @@ def embedder() -> Any:
 
 
 @once
+def scorer() -> Any:
+    """`(question, passages, hurry=True)`: a logit each, float32 (len(passages),); None where the settings name no such model."""
+    return engine("score") if settings.MODELS.get("score") else None
+
+
+@once
 def chat_model() -> Any:
     """A LangChain `BaseChatModel`; its library is loaded with it."""
     return engine("chat")
@@ -59,13 +65,19 @@ def index() -> Index:
 
 @functools.cache
 def retriever(recheck: Recheck) -> Retriever:
-    """Loads the embedding model at the first text that is embedded."""
+    """Loads the embedding model at the first text that is embedded, and the one that judges, if there is one, at the first search."""
     return Retriever(
         index(),
         recheck=recheck,
         embed_query=lambda texts: embedder().embed_queries(texts),
         embed_passages=lambda texts: embedder().embed_passages(texts),
+        score=judged if settings.MODELS.get("score") else None,
     )
+
+
+def judged(question: str, passages: Sequence[str]) -> Sequence[float]:
+    """For a person who waits; by the model that judges, which must be there."""
+    return scorer()(question, passages)
 
 
 def connector(kind: str) -> Fetch:

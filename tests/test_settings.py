@@ -47,6 +47,9 @@ def test_a_deployment_behind_tls_has_nothing_to_mend(tmp_path: Path) -> None:
         ({"NORTH_REDIS_URL": "redis://10.0.0.5:6379/0"}, "north.E004"),
         ({"NORTH_QDRANT_URL": "http://10.0.0.6:6333", "NORTH_QDRANT_API_KEY": "x"}, "north.E005"),
         ({"NORTH_CHAT_ENGINE": "nowhere.engine"}, "north.E006"),
+        ({"NORTH_SCORE_MODEL": "verdicts-9"}, "north.E007"),
+        ({"NORTH_SCORE_MODEL": "multilingual-e5-small-int8"}, "north.E007"),
+        ({"NORTH_EMBED_MODEL": "word2vec"}, "north.E007"),
     ],
 )
 def test_a_wrong_setting_is_said_with_a_hint(tmp_path: Path, environment: dict[str, str], id: str) -> None:

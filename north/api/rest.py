@@ -26,7 +26,7 @@ from north.api.schemas import (
 )
 from north.api.shapes import document_out, run_out, search_out
 from north.documents import actions as documents
-from north.documents.errors import DocumentError, status_of
+from north.documents.errors import Busy, DocumentError, status_of
 from north.documents.models import Document
 from north.documents.models import Status as DocumentStatus
 from north.threads import actions as threads
@@ -53,10 +53,10 @@ PROBLEMS = dict.fromkeys((401, 404, 409, 413, 415, 422, 429, 503, 507), Problem)
 
 
 # --- faults: each error once ----------------------------------------------------------------------------------------------------------
-def problem(request: HttpRequest, status: int, code: str, error: str) -> HttpResponse:
+def problem(request: HttpRequest, status: int, code: str, error: str, *, retry_after: int = 5) -> HttpResponse:
     response = api.create_response(request, {"error": error, "code": code}, status=status)
     if status in {429, 503}:
-        response["Retry-After"] = "5"
+        response["Retry-After"] = str(retry_after)
     return response
 
 
@@ -87,6 +87,11 @@ def not_readable(request: HttpRequest, error: HttpError) -> HttpResponse:
 @api.exception_handler(RequestDataTooBig)
 def too_big(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse:
     return problem(request, 413, "too_large", "This request is too large. Send files as multipart/form-data, one in each request.")
+
+
+@api.exception_handler(Busy)
+def too_much_to_do(request: HttpRequest, error: Busy) -> HttpResponse:
+    return problem(request, status_of(error), "overloaded", str(error), retry_after=error.retry_after)
 
 
 @api.exception_handler(DocumentError)

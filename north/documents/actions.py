@@ -22,7 +22,7 @@ from kombu.exceptions import OperationalError
 
 from north.broker import redis_client
 from north.documents import files
-from north.documents.errors import NoAnswer, NobodyChosen, Refused, disk
+from north.documents.errors import Busy, NoAnswer, NobodyChosen, Refused, disk
 from north.documents.files import Stream
 from north.documents.models import Document, DocumentQuerySet, Principal, Source, SyncRun
 from north.documents.readers import Readers
@@ -149,7 +149,8 @@ def managed(document: Document, actor: Membership) -> None:
 
 
 def search(query: str, *, top_k: int, actor: Membership) -> list[Passage]:
-    """The best passages for this person, by the model worker. Raises NoAnswer after some seconds, IndexFault where the index is ill."""
+    """The best passages for this person, by the model worker. Raises NoAnswer after some seconds, Busy at once, IndexFault where the index
+    or a model is ill."""
     reply_to = f"north:search:{uuid.uuid4().hex}"
     try:
         redis_client().ping()
@@ -164,6 +165,8 @@ def search(query: str, *, top_k: int, actor: Membership) -> list[Passage]:
 
 
 def unpacked(answer: dict[str, Any]) -> list[Passage]:
+    if answer.get("retry_after"):
+        raise Busy(answer["retry_after"])
     if "error" in answer:
         raise IndexFault(answer["error"])
     return [Passage(**passage) for passage in answer["passages"]]

@@ -6,7 +6,8 @@
     ├── NothingSent       an upload without a file                    permanent
     ├── NobodyChosen      an upload that must say who may read it     permanent
     ├── Refused           a setting that is not allowed or is taken   permanent
-    └── NoAnswer          the search worker is silent                 try again
+    ├── NoAnswer          the search worker is silent                 try again
+    └── Busy              the search worker has too much to do        try again after `retry_after` seconds
 
 `status_of` maps these and the errors of parsing to HTTP, once for pages and API.
 """
@@ -14,6 +15,7 @@
 from __future__ import annotations
 
 import errno
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import ClassVar
@@ -69,6 +71,14 @@ class NoAnswer(DocumentError):
         super().__init__(_("Search does not answer now: its worker is starting, busy or stopped. Try again in a moment."))
 
 
+class Busy(DocumentError):
+    permanent = False
+
+    def __init__(self, retry_after: float) -> None:
+        self.retry_after = math.ceil(retry_after)
+        super().__init__(_("Search has too much to do just now. Try again in %(seconds)d seconds.") % {"seconds": self.retry_after})
+
+
 HTTP_STATUS: dict[type[Exception], int] = {
     StorageFull: 507,
     FileLost: 410,
@@ -79,6 +89,7 @@ HTTP_STATUS: dict[type[Exception], int] = {
     NothingSent: 422,
     Refused: 422,
     NoAnswer: 503,
+    Busy: 503,
     ParseError: 422,
     IndexFault: 503,
 }

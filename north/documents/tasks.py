@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import random
 import threading
 import time
@@ -21,13 +22,14 @@ from datetime import timedelta
 from typing import Any
 
 import redis
-from celery import shared_task
+from celery import current_task, shared_task
 from celery.worker import state as worker_state
 from django.conf import settings
 from django.db import DatabaseError
 from django.db.models import F
 from django.http import Http404
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from kombu.exceptions import OperationalError
 
@@ -37,6 +39,8 @@ from north.documents import files, passages, reconciling, stages, syncing
 from north.documents.errors import FileLost
 from north.documents.models import UNHELD, UNREAD, Document, DocumentQuerySet, Source, Status, SyncRun
 from north.hints import hint
+from north.inference.batching import patience
+from north.inference.errors import Gone
 from north.leases import LeaseLost
 from north.tracing import trace_id
 from retrieval.errors import ParseError, ReaderUnavailable
@@ -144,7 +148,7 @@ def settle(document: Document, error: Exception) -> bool:
     """An outage waits and costs no attempt; a fault of the document's is final, or final after some attempts."""
     if is_outage(error):
         logger.warning("A document waits: %s", error, extra={"document": document.pk})
-        document.give_back(error=str(error), attempts=max(document.attempts - 1, 0), try_at=later(document))
+        document.give_back(error=str(error), attempts=max(document.attempts - 1, 0), try_at=later(document, error))
         return False
     words = str(error)
     if not isinstance(error, OWN_FAULTS):
@@ -156,31 +160,41 @@ def settle(document: Document, error: Exception) -> bool:
     if getattr(error, "permanent", False) or document.attempts >= settings.ATTEMPTS:
         document.move(Status.FAILED, error=words, **UNHELD)
     else:
-        document.give_back(error=words, try_at=later(document))
+        document.give_back(error=words, try_at=later(document, error))
     return True
 
 
-def later(document: Document) -> Any:
-    """When to try again: the longer it waits already, the later, from a second to a minute."""
+def later(document: Document, error: Exception) -> Any:
+    """When to try again: the longer it waits already, the later, or when a busy engine said; from a second to a minute."""
     waited = (timezone.now() - document.status_at).total_seconds()
-    return timezone.now() + timedelta(seconds=min(max(waited / 2, 1), 60))
+    return timezone.now() + timedelta(seconds=min(max(waited / 2, getattr(error, "retry_after", 1), 1), 60))
 
 
 @shared_task
 def search(reply_to: str, workspace_id: str, user_id: str, query: str, top_k: int) -> None:
-    """Searches for a person who waits at the list `reply_to`."""
+    """Searches for a person who waits at the list `reply_to`, as long as they wait."""
     try:
-        found = passages.search(workspace_id, user_id, query, top_k)
+        with patience(seconds_left()):
+            found = passages.search(workspace_id, user_id, query, top_k)
         answer: dict[str, Any] = {"passages": [{**asdict(passage), "why": dict(passage.why)} for passage in found]}
     except Http404:
         answer = {"passages": []}
+    except Gone:
+        return
     except Exception as error:
         if not is_outage(error):
             raise
-        answer = {"error": str(error)}
+        answer = {"error": str(error), "retry_after": getattr(error, "retry_after", 0)}
     client = redis_client()
     client.rpush(reply_to, json.dumps(answer))
     client.expire(reply_to, REPLY_SECONDS)
+
+
+def seconds_left() -> float:
+    """How long whoever sent the task that runs now still waits for it."""
+    expires = current_task.request.expires if current_task else None
+    until = parse_datetime(expires) if expires else None
+    return (until - timezone.now()).total_seconds() if until else math.inf
 
 
 @shared_task

@@ -29,8 +29,8 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 EACH = 8
-BATCHES_WAITING = 256
-"""As many full batches may wait in a lane. Then it is overloaded."""
+BATCHES_WAITING = 512
+"""As many full batches may wait in a lane, some ten seconds of work; then it is overloaded."""
 LOOK_SECONDS = 0.25
 """How often a caller who waits is asked whether it still wants it."""
 CAREFUL_SECONDS = 60.0

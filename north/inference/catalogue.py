@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Literal
+from urllib.parse import urlsplit
 
 from north.inference.errors import UnknownModel
 
@@ -40,10 +42,22 @@ class Form:
     made: tuple[str, int, str] | None = None
 
 
+SAFE = {".gguf", ".safetensors", ".onnx", ".json", ".txt", ".jinja"}
+"""What a file of a model may be: weights in formats that hold numbers only, and text. A pickle (.bin, .pt, .pkl) runs what is in it."""
+
+
 @dataclass(frozen=True, slots=True)
 class File:
+    """Raises ValueError for what is not SAFE, by its name here or at the hub."""
+
     name: str
     forms: tuple[Form, ...]
+
+    def __post_init__(self) -> None:
+        at_hub = [urlsplit(form.url).path for form in self.forms]
+        for name in (self.name, *(path for path in at_hub if PurePosixPath(path).suffix)):
+            if PurePosixPath(name).suffix not in SAFE:
+                raise ValueError(f"{name} is none of {', '.join(sorted(SAFE))}: nothing else is fetched or loaded.")
 
 
 @dataclass(frozen=True, slots=True)

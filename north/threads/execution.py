@@ -20,6 +20,8 @@ from agents.run import run as run_agent
 from north import wiring
 from north.documents import passages
 from north.failpoints import failpoint
+from north.inference.batching import patience
+from north.inference.errors import Gone
 from north.leases import LeaseLost
 from north.threads.checkpoints import checkpointer
 from north.threads.errors import RightsLost, SourcesChanged
@@ -40,8 +42,9 @@ def attempt(run: Run, recorder: Recorder, lost: threading.Event) -> None:
     membership = member(run)
     watch = Watch(run, lost)
     try:
-        answered = drive(run, recorder, context(run, membership, watch))
-    except Cancelled:
+        with patience(gone=watch):
+            answered = drive(run, recorder, context(run, membership, watch))
+    except (Cancelled, Gone):
         raise watch.reason or Cancelled() from None
     # Whatever was taken away from this reader since it was found may have gone into the answer.
     shown = {passage.document for passage in answered.passages}

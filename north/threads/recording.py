@@ -97,9 +97,9 @@ class Recorder:
         self._over(Run.Status.CANCELLED, answer=self.answer)
         self._end()
 
-    def put_back(self, error: str, seconds: float) -> None:
+    def put_back(self, error: str, seconds: float, **values: Any) -> None:
         """To be tried again in so many seconds."""
-        self.run.give_back(status=Run.Status.PENDING, error=error, try_at=timezone.now() + timedelta(seconds=seconds))
+        self.run.give_back(status=Run.Status.PENDING, error=error, try_at=timezone.now() + timedelta(seconds=seconds), **values)
         self.notice, self.answer, self.waiting = error, "", ""
         self.journal.restart()
 

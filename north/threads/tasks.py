@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 
 from agents.errors import Cancelled
 from north.hints import hint
+from north.inference.errors import Overloaded
 from north.leases import LeaseLost
 from north.threads import journal
 from north.threads.actions import MESSAGE_SECONDS
@@ -31,6 +32,7 @@ logger = logging.getLogger(__name__)
 SLOTS = threading.BoundedSemaphore(settings.RUNS_AT_ONCE)
 SWEPT = 50
 PENDING_MINUTES = 30
+BUSY_SECONDS = 60.0
 
 
 def publish(run_id: UUID) -> None:
@@ -88,6 +90,8 @@ def settle(run: Run, recorder: Recorder, error: Exception) -> None:
     logger.info("A run stopped: %s", type(error).__name__, extra={"run": run.pk, "attempt": run.attempts})
     if isinstance(error, Cancelled):
         recorder.cancelled()
+    elif isinstance(error, Overloaded):  # nothing is wrong with the run, so it costs no attempt
+        recorder.put_back(str(error), seconds=min(error.retry_after, BUSY_SECONDS), attempts=max(run.attempts - 1, 0))
     elif permanent is False and run.attempts < settings.ATTEMPTS:
         if isinstance(error, SourcesChanged):
             recorder.forget()

@@ -15,6 +15,7 @@ from north.documents import files, stages, tasks
 from north.documents.models import Document, Status
 from north.documents.passages import recheck
 from north.documents.readers import scope_of
+from north.inference.errors import Overloaded
 from north.workspaces.models import Membership, Workspace
 from retrieval.errors import IndexUnavailable, ReaderUnavailable, Unreadable
 from tests.documents.conftest import make, read, ready
@@ -99,7 +100,15 @@ def test_a_killed_attempt_counts_and_the_fourth_is_not_made(workspace: Workspace
     assert "stopped 3 times" in document.error
 
 
-@pytest.mark.parametrize("fault", [IndexUnavailable("down"), OSError(errno.ENOSPC, "full"), ConnectionError("gone")])
+def test_a_busy_engine_is_asked_again_when_it_said(workspace: Workspace) -> None:
+    document = make(workspace, "words")
+    assert not tasks.attempt(take(document), raising(Overloaded(40)))
+    document.refresh_from_db()
+    assert (document.status, document.attempts) == (Status.QUEUED, 0)
+    assert 35 < (document.try_at - timezone.now()).total_seconds() < 41
+
+
+@pytest.mark.parametrize("fault", [IndexUnavailable("down"), OSError(errno.ENOSPC, "full"), ConnectionError("gone"), Overloaded(2)])
 def test_an_outage_waits_and_costs_no_attempt(workspace: Workspace, fault: Exception) -> None:
     document = make(workspace, "words")
     for _time in range(settings.ATTEMPTS + 2):

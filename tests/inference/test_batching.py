@@ -27,13 +27,22 @@ class Engine:
         self.gate, self.entered = threading.Event(), threading.Event()
         self.gate.set()
 
+    def gate_after(self) -> bool:
+        """Lets the batch that runs through, and holds the next: whether that came."""
+        self.entered.clear()
+        runs, held = len(self.ran), threading.Event()
+        gate, self.gate = self.gate, held
+        gate.set()
+        return self.entered.wait(10) and len(self.ran) == runs + 1
+
     def __call__(self, items: list[int]) -> list[int]:
         self.inside += 1
         assert self.inside == 1, "two batches ran at once"
         try:
             self.ran.append(items)
+            gate = self.gate
             self.entered.set()
-            assert self.gate.wait(20)
+            assert gate.wait(20)
             time.sleep(self.nap)
             if len(items) > self.room:
                 raise OutOfMemory
@@ -284,6 +293,38 @@ def test_a_slow_question_whether_a_caller_is_gone_holds_nobody_up() -> None:
     assert first.ended().found == [0] and [one.ended().found for one in others] == [[4], [6]]
     answer.set()
     assert slowly.ended().found == [2]
+
+
+def test_whose_time_is_up_costs_no_batch_though_he_is_elsewhere_just_then() -> None:
+    engine, asked, answer = Engine(), threading.Event(), threading.Event()
+    batcher: Batcher[int, int] = Batcher(engine, budget=1)
+    first = held(batcher, engine)
+    elsewhere = Asking(batcher, [1], [1], hurry=True, within={"seconds": 0.4, "gone": lambda: [asked.set(), answer.wait(10)][1] is None})
+    assert asked.wait(5)
+    other = Asking(batcher, [2], [1], hurry=False)
+    waiting(batcher, "bulk", 1)
+    time.sleep(0.3)
+    engine.gate.set()
+    assert first.ended().found == [0] and other.ended().found == [4]
+    answer.set()
+    assert isinstance(elsewhere.ended().error, Gone) and engine.ran == [[0], [2]]
+
+
+def test_who_leaves_while_his_batch_fails_for_memory_is_not_tried_again() -> None:
+    engine = Engine(room=1)
+    batcher: Batcher[int, int] = Batcher(engine, budget=10)
+    engine.gate.clear()
+    left = threading.Event()
+    first = Asking(batcher, [0, 9], [1, 10], hurry=False)  # leads for all, since its second item comes last
+    assert engine.entered.wait(10)
+    threads = [Asking(batcher, [number], [1], hurry=True, within=within) for number, within in ((1, {"gone": left.is_set}), (2, {}))]
+    waiting(batcher, "people", 2)
+    assert engine.gate_after()
+    left.set()
+    assert isinstance(threads[0].ended().error, Gone)
+    engine.gate.set()
+    assert threads[1].ended().found == [4] and first.ended().found == [0, 18]
+    assert sorted(engine.ran[1]) == [1, 2] and engine.ran[2:] == [[2], [9]] and batcher.stats().waiting["people"] == 0
 
 
 def test_an_inner_patience_is_no_longer_than_the_outer() -> None:

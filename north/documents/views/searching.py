@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_GET
 
 from north.documents import actions, files, rendering
-from north.documents.errors import DocumentError, FileLost, status_of
+from north.documents.errors import Busy, DocumentError, FileLost, status_of
 from north.documents.models import Document
 from north.documents.rendering import Span
 from north.documents.views.viewing import MARKDOWN, address, place_words
@@ -43,14 +43,19 @@ class Result:
 def search(request: HttpRequest, membership: Membership) -> HttpResponse:
     query = request.GET.get("q", "").strip()[:500]
     context: dict[str, object] = {"query": query, "nav": "search"}
-    status = 200
+    status, retry_after = 200, 0
     if query:
         try:
             passages = actions.search(query, top_k=PASSAGES, actor=membership)
             context["results"] = results(passages, query, membership)
+        except Busy as error:
+            context["error"], status, retry_after = str(error), status_of(error), error.retry_after
         except (DocumentError, IndexFault) as error:
             context["error"], status = str(error), status_of(error)
-    return render(request, "documents/search.html", context, status=status)
+    response = render(request, "documents/search.html", context, status=status)
+    if retry_after:
+        response["Retry-After"] = str(retry_after)
+    return response
 
 
 def results(passages: list[Passage], query: str, membership: Membership) -> list[Result]:
