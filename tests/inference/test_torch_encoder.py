@@ -100,10 +100,15 @@ def test_out_of_memory_and_other_failures_are_told_apart(tmp_path: Path) -> None
     backend = torch_encoder.TorchBackend(spec, torch_encoder.read(spec, tmp_path, "cpu"))
     with pytest.raises(ModelUnavailable, match="failed on the GPU"):
         backend(batch([60]))  # more places than the model has
-    layer = backend._body.encoder.layer[0]
-    layer.register_forward_pre_hook(lambda *_: torch.empty(2**62, dtype=torch.uint8))
-    with pytest.raises((OutOfMemory, ModelUnavailable)):
+
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    removed = backend._body.encoder.layer[0].register_forward_pre_hook(full)
+    with pytest.raises(OutOfMemory, match="tiny ran out of memory"):
         backend(batch([3]))
+    removed.remove()
+    assert backend(batch([3])).shape == (1, 16)
 
 
 @pytest.mark.parametrize("broken", ["no weights", "other family", "two logits", "weights of another size", "pickle", "nonsense"])
