@@ -1,8 +1,9 @@
 """One causal language model and its queue of requests: transformers' own continuous batching (paged KV cache, blocks shared between prompts
 that begin alike, CUDA graphs), made safe to use by many threads. Knows nothing of messages: `transformers_chat.py` does.
 
-https://huggingface.co/docs/transformers/continuous_batching describes the library's part. What is added here: a bound, a way to leave, a pace,
-and what a request found in the cache. What the library has no hook for is put where it looks for it: `Temperatures`, `_Outputs`, `_Cache`.
+https://huggingface.co/docs/transformers/continuous_batching describes the library's part. What is added here: a bound, a way to leave, a
+pace, and what a request found in the cache. What the library has no hook for is put where it looks for it: `Temperatures`, `_Outputs`,
+`_Cache`.
 """
 
 from __future__ import annotations
@@ -82,8 +83,7 @@ class Batching:
             _keep_whole_pages(model)
         self._manager = model.init_continuous_batching(generation_config=made, continuous_batching_config=config)
         if gpu and "flash" not in model.config._attn_implementation:
-            raise ModelUnavailable(f"The model {name} needs FlashAttention on a GPU: pip install flash-attn, or set NORTH_CHAT_URL to a model"
-                                   " server.")  # fmt: skip
+            raise ModelUnavailable(f"The model {name} needs FlashAttention on a GPU: pip install flash-attn. Or set NORTH_CHAT_URL.")
         self._manager.logit_processor.logits_processor[0] = Temperatures()
         self._manager.output_router = _Outputs(self._requests)
         self._manager.warmup()
@@ -112,9 +112,8 @@ class Batching:
                 raise Overloaded
             self._requests[asked.name] = asked
         try:
-            if self._manager.add_request(
-                prompt, request_id=asked.name, max_new_tokens=most, streaming=True, eos_token_id=sorted(self.ends), temperature=float(temperature)
-            ) is None:  # fmt: skip
+            given = {"max_new_tokens": most, "eos_token_id": sorted(self.ends), "temperature": float(temperature)}
+            if self._manager.add_request(prompt, request_id=asked.name, streaming=True, **given) is None:
                 raise self._dead()
             yield asked, self._outputs(asked)
         finally:
@@ -135,7 +134,7 @@ class Batching:
                 continue
             asked.came.clear()
             output = asked.latest
-            assert output  # noqa: S101
+            assert output
             if output.error:
                 raise OutOfMemory(self.name) if "out of memory" in output.error else self._dead(output.error)
             yield output

@@ -22,6 +22,8 @@ from north.inference.catalogue import Model
 from north.inference.errors import ModelBroken, ModelMissing
 from north.inference.vitals import Where, working
 
+WORDS = 300_000
+"""Whose pieces the tokenizer remembers (some 30 MB): with its own 10,000, which fill up for good, XLM-R's takes twice as long."""
 QUESTION_SHARE = 0.5
 """Of a cross-encoder's context: what a longer question is cut to. Then the passage is cut to what is left."""
 
@@ -158,4 +160,6 @@ def _tokenizer(path: Path, spec: Model) -> Tokenizer:
     tokenizer = Tokenizer.from_file(str(path))
     tokenizer.no_padding()
     tokenizer.no_truncation()
+    if resize := getattr(tokenizer.model, "_resize_cache", None):  # of the kinds that have a cache: Unigram, BPE
+        resize(WORDS)
     return tokenizer

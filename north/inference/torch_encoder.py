@@ -1,4 +1,4 @@
-"""Encoders of the BERT and XLM-RoBERTa families in PyTorch, on a GPU: bf16 weights from safetensors. Knows nothing of texts: `encoding.py` does.
+"""Encoders of the BERT and XLM-RoBERTa families in PyTorch, on a GPU: bf16, from safetensors. Knows nothing of texts: `encoding.py` does.
 
 The rows of a batch are packed one after the other without their padding, so that no time goes into it; attention reads each row alone
 (FlashAttention over cumulative lengths, https://arxiv.org/abs/2307.08691, as PyTorch carries it). The layers themselves are

@@ -43,7 +43,7 @@ class TransformersChatModel(BaseChatModel):
     _tokenizer: PreTrainedTokenizerFast = PrivateAttr()
 
     def __init__(self, *, batching: Batching, tokenizer: PreTrainedTokenizerFast, **fields: Any) -> None:
-        super().__init__(model=batching.name, **fields)
+        super().__init__(**{"model": batching.name, **fields})
         self._batching, self._tokenizer = batching, tokenizer
 
     @property

@@ -18,7 +18,9 @@ torch_encoder = pytest.importorskip("north.inference.torch_encoder")
 SIZES = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32, "vocab_size": 30}
 CONFIGS = {
     "bert": lambda: transformers.BertConfig(**SIZES, max_position_embeddings=48, num_labels=1),
-    "xlm-roberta": lambda: transformers.XLMRobertaConfig(**SIZES, max_position_embeddings=52, type_vocab_size=1, pad_token_id=1, num_labels=1),
+    "xlm-roberta": lambda: transformers.XLMRobertaConfig(
+        **SIZES, max_position_embeddings=52, type_vocab_size=1, pad_token_id=1, num_labels=1
+    ),
 }
 
 
@@ -83,7 +85,9 @@ def test_a_text_longer_than_the_context_counts_to_its_end(tmp_path: Path) -> Non
 
 def test_pairs_are_scored_alike_alone_and_together(tmp_path: Path) -> None:
     made("bert", tmp_path, score=True)
-    scorer = Scorer(tiny.spec(), tmp_path, torch_encoder.TorchBackend(tiny.spec(), torch_encoder.read(tiny.spec(), tmp_path, "cpu")), budget=64)
+    scorer = Scorer(
+        tiny.spec(), tmp_path, torch_encoder.TorchBackend(tiny.spec(), torch_encoder.read(tiny.spec(), tmp_path, "cpu")), budget=64
+    )
     passages = ["employees have thirty days of leave .", "the canteen opens at noon .", "leave"]
     together = scorer("how many days of leave do i get ?", passages)
     alone = [scorer("how many days of leave do i get ?", [passage])[0] for passage in passages]
@@ -96,10 +100,15 @@ def test_out_of_memory_and_other_failures_are_told_apart(tmp_path: Path) -> None
     backend = torch_encoder.TorchBackend(spec, torch_encoder.read(spec, tmp_path, "cpu"))
     with pytest.raises(ModelUnavailable, match="failed on the GPU"):
         backend(batch([60]))  # more places than the model has
-    layer = backend._body.encoder.layer[0]
-    layer.register_forward_pre_hook(lambda *_: torch.empty(2**62, dtype=torch.uint8))
-    with pytest.raises((OutOfMemory, ModelUnavailable)):
+
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    removed = backend._body.encoder.layer[0].register_forward_pre_hook(full)
+    with pytest.raises(OutOfMemory, match="tiny ran out of memory"):
         backend(batch([3]))
+    removed.remove()
+    assert backend(batch([3])).shape == (1, 16)
 
 
 @pytest.mark.parametrize("broken", ["no weights", "other family", "two logits", "weights of another size", "pickle", "nonsense"])
@@ -115,7 +124,9 @@ def test_a_folder_that_does_not_hold_what_it_should_is_refused(broken: str, tmp_
     elif broken == "two logits":
         transformers.BertConfig(**SIZES, num_labels=2).save_pretrained(tmp_path)
     else:
-        (tmp_path / "config.json").write_text(config.replace('"hidden_size": 16', '"hidden_size": 24').replace('"num_attention_heads": 2', '"num_attention_heads": 3'))
+        (tmp_path / "config.json").write_text(
+            config.replace('"hidden_size": 16', '"hidden_size": 24').replace('"num_attention_heads": 2', '"num_attention_heads": 3')
+        )
     wanted = ModelMissing if broken in ("no weights", "pickle") else ModelBroken
     with pytest.raises(wanted):
         torch_encoder.read(tiny.spec(), tmp_path, "cpu")
@@ -126,5 +137,3 @@ def test_a_gpu_that_is_not_there_is_said(tmp_path: Path) -> None:
     made("bert", tmp_path, score=True)
     with pytest.raises(ModelUnavailable, match="finds no GPU"):
         torch_encoder.read(tiny.spec(), tmp_path, "cuda")
-
-

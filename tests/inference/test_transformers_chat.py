@@ -40,7 +40,7 @@ def saved(family: str, folder: Path, **more: Any) -> Path:
     bytewise = Tokenizer(models.BPE({letter: number for number, letter in enumerate(BYTES)}, []))
     bytewise.pre_tokenizer, bytewise.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
     bytewise.add_special_tokens(["<end>"])
-    transformers.PreTrainedTokenizerFast(tokenizer_object=bytewise, eos_token="<end>", chat_template=TEMPLATE).save_pretrained(folder)  # noqa: S106
+    transformers.PreTrainedTokenizerFast(tokenizer_object=bytewise, eos_token="<end>", chat_template=TEMPLATE).save_pretrained(folder)
     return folder
 
 

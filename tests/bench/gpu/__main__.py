@@ -31,7 +31,7 @@ def main(arguments: Sequence[str]) -> int:
     reached = roofs()
     rows: list[Row] = []
     if given.only != "chats":
-        rows += tell(encoders.measure(reached, given.multilingual, given.english))
+        rows += encoders.measure(reached, given.multilingual, given.english, tell)
     if given.only != "encoders":
         rows += chats.measure(reached, tell)
     here["minutes"] = round((time.monotonic() - began) / 60, 1)
@@ -44,25 +44,34 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def tell(rows: Sequence[Row]) -> Sequence[Row]:
+def tell(rows: Sequence[Row]) -> None:
     for row in rows:
         print(verdict(row), row.name, "|", row.goal, "|", row.measured, "|", row.bound, "|", *row.notes, flush=True)
-    return rows
 
 
 def table(here: dict[str, Any], reached: Roofs, rows: Sequence[Row]) -> str:
     libraries = ", ".join(f"{name} {version}" for name, version in here["libraries"].items())
     lines = [
-        f"# Figures on one {here['device']}", "",
-        f"{here['date']}, commit {here['commit']}; {here['cores']} cores, Python {here['python']}; {libraries}.", "",
+        f"# Figures on one {here['device']}",
+        "",
+        f"{here['date']}, commit {here['commit']}; {here['cores']} cores, Python {here['python']}; {libraries}.",
+        "",
         "**All weights are random, in the real architectures**: how fast a model is, not what it says, is measured. Inputs are random too.",
-        f"Measured on this device: a copy moves {reached.bytes / 1e12:.2f} TB/s (read and written; the datasheet says 3.35), a bf16 matrix product runs "
-        f"at {reached.flops / 1e12:.0f} TFLOP/s. A bound is what these roofs allow.", "",
-        "| | figure | goal | measured | bound | of the bound |", "|---|---|---|---|---|---|",
-        *(f"| {verdict(row)} | {row.name} | {row.goal} | {row.measured} | {row.bound} | {'-' if row.share is None else f'{row.share:.0%}'} |" for row in rows),
-        "", *(f"- **{row.name}**: {' '.join(row.notes)}" for row in rows if row.notes), "",
-    ]  # fmt: skip
+        f"Measured on this device: a copy moves {reached.bytes / 1e12:.2f} TB/s (read and written; the datasheet says 3.35), a bf16 matrix "
+        f"product runs at {reached.flops / 1e12:.0f} TFLOP/s. A bound is what these roofs allow.",
+        "",
+        "| | figure | goal | measured | bound | of the bound |",
+        "|---|---|---|---|---|---|",
+        *(f"| {verdict(row)} | {row.name} | {row.goal} | {row.measured} | {row.bound} | {share(row)} |" for row in rows),
+        "",
+        *(f"- **{row.name}**: {' '.join(row.notes)}" for row in rows if row.notes),
+        "",
+    ]
     return "\n".join(lines)
+
+
+def share(row: Row) -> str:
+    return "-" if row.share is None else f"{row.share:.0%}"
 
 
 def verdict(row: Row) -> str:

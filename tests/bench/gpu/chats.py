@@ -112,9 +112,9 @@ def measure(roofs: Roofs, progress: Callable[[Sequence[Row]], None]) -> list[Row
             progress(rows[-1:])
     with Chat("Command-R7B", models.COMMAND_R7B) as chat:
         chat.at_once([chat.prompt(600) for _ in range(8)], 16)
-        for more in (alone, command):
-            rows += [found] if isinstance(found := more(chat, roofs), Row) else found
-            progress(rows[-1:])
+        for found in ([alone(chat, roofs)], command(chat, roofs)):
+            rows += found
+            progress(found)
     return rows
 
 
@@ -124,12 +124,18 @@ def alone(chat: Chat, roofs: Roofs) -> Row:
     size = 2 * sum(weight.numel() for weight in chat.loaded.parameters())
     bound, reachable = DATASHEET_BANDWIDTH / size, roofs.bytes / size
     return Row(
-        f"{chat.batching.name}: one stream, tokens a second", f">= {0.6 * bound:,.0f}/s (60 %)", f"{rate:,.0f}/s", f"{bound:,.0f}/s (3.35 TB/s)",
-        rate / bound, rate >= 0.6 * bound,
-        [f"{size / 1e9:.1f} GB of weights; at the copy's rate measured here the bound is {reachable:,.0f}/s, of which {rate / reachable:.0%}. "
-         f"The engine started in {chat.started:.0f} s."],
+        f"{chat.batching.name}: one stream, tokens a second",
+        f">= {0.6 * bound:,.0f}/s (60 %)",
+        f"{rate:,.0f}/s",
+        f"{bound:,.0f}/s (3.35 TB/s)",
+        rate / bound,
+        rate >= 0.6 * bound,
+        [
+            f"{size / 1e9:.1f} GB of weights; at the copy's rate here the bound is {reachable:,.0f}/s, of which {rate / reachable:.0%}. "
+            f"The engine started in {chat.started:.0f} s."
+        ],
         {"per_second": rate, "start_seconds": chat.started},
-    )  # fmt: skip
+    )
 
 
 def streams(chat: Chat, roofs: Roofs, many: int = 64, tokens: int = 1024, answer: int = 256) -> Row:
@@ -143,11 +149,15 @@ def streams(chat: Chat, roofs: Roofs, many: int = 64, tokens: int = 1024, answer
     pages = many * (tokens + answer / 2) * 4 * config.num_hidden_layers * config.num_key_value_heads * config.head_dim
     bound = many * DATASHEET_BANDWIDTH / (size + pages)
     return Row(
-        f"{chat.batching.name}: {many} streams of {tokens:,} tokens of context, tokens a second", ">= 5,000/s", f"{rate:,.0f}/s",
-        f"{bound:,.0f}/s (3.35 TB/s)", rate / bound, rate >= 5000,
+        f"{chat.batching.name}: {many} streams of {tokens:,} tokens of context, tokens a second",
+        ">= 5,000/s",
+        f"{rate:,.0f}/s",
+        f"{bound:,.0f}/s (3.35 TB/s)",
+        rate / bound,
+        rate >= 5000,
         [f"While all {many} write. With the reading of their prompts, {answer} tokens each: {over_all:,.0f}/s."],
         {"per_second": rate, "with_prompts_per_second": over_all},
-    )  # fmt: skip
+    )
 
 
 def first_tokens(chat: Chat, roofs: Roofs, many: int = 32, tokens: int = 2048) -> Row:
@@ -156,12 +166,18 @@ def first_tokens(chat: Chat, roofs: Roofs, many: int = 32, tokens: int = 2048) -
     floor = many * tokens * 2 * models.parameters(chat.loaded) / roofs.flops
     p95 = percentile(firsts, 95)
     return Row(
-        f"{chat.batching.name}: {many} prompts of {tokens:,} tokens at one instant, first token p95", "<= 400 ms", f"{p95 * 1e3:,.0f} ms",
-        f"{floor * 1e3:,.0f} ms for the last (bf16 peak)", floor / max(firsts), p95 <= 0.4,
-        [f"p50 {percentile(firsts, 50) * 1e3:,.0f} ms. {many * tokens:,} different tokens in one instant are beyond the chip: its peak alone takes "
-         f"{floor:.2f} s. See the loop of {many} below for askers who do not start together."],
+        f"{chat.batching.name}: {many} prompts of {tokens:,} tokens at one instant, first token p95",
+        "<= 400 ms",
+        f"{p95 * 1e3:,.0f} ms",
+        f"{floor * 1e3:,.0f} ms for the last (bf16 peak)",
+        floor / max(firsts),
+        p95 <= 0.4,
+        [
+            f"p50 {percentile(firsts, 50) * 1e3:,.0f} ms. {many * tokens:,} tokens in one instant are beyond the chip: its peak takes "
+            f"{floor:.2f} s. See the loop of {many} below for askers who do not start together."
+        ],
         {"p50_ms": percentile(firsts, 50) * 1e3, "p95_ms": p95 * 1e3},
-    )  # fmt: skip
+    )
 
 
 def second_question(chat: Chat, roofs: Roofs, tokens: int = 4096, times: int = 5) -> Row:
@@ -174,10 +190,15 @@ def second_question(chat: Chat, roofs: Roofs, tokens: int = 4096, times: int = 5
         cached.append(two.usage["input_token_details"]["cache_read"])
     ratio = percentile(ratios, 50)
     return Row(
-        f"{chat.batching.name}: second question on the same {tokens:,} tokens, first token", "<= 0.35 x the first's", f"{ratio:.2f} x", "-", None,
-        ratio <= 0.35, [f"First: p50 {percentile(firsts, 50) * 1e3:.0f} ms; cached: {min(cached):,} of {tokens + 24:,} tokens."],
+        f"{chat.batching.name}: second question on the same {tokens:,} tokens, first token",
+        "<= 0.35 x the first's",
+        f"{ratio:.2f} x",
+        "-",
+        None,
+        ratio <= 0.35,
+        [f"First: p50 {percentile(firsts, 50) * 1e3:.0f} ms; cached: {min(cached):,} of {tokens + 24:,} tokens."],
         {"ratio": ratio, "first_ms": percentile(firsts, 50) * 1e3, "cached": min(cached)},
-    )  # fmt: skip
+    )
 
 
 def loop(chat: Chat, roofs: Roofs, many: int = 32, tokens: int = 2000, answer: int = 200, seconds: float = 32.0) -> Row:
@@ -185,12 +206,18 @@ def loop(chat: Chat, roofs: Roofs, many: int = 32, tokens: int = 2000, answer: i
     firsts = [given.first for given in answers]
     p95 = percentile(firsts, 95)
     return Row(
-        f"{chat.batching.name}: {many} askers in a loop, {tokens:,} in {answer} out, first token p95", "<= 400 ms", f"{p95 * 1e3:,.0f} ms",
-        f"{request_seconds(chat, roofs, tokens, answer, many) * 1e3:,.0f} ms of the chip a request", None, p95 <= 0.4,
-        [f"p50 {percentile(firsts, 50) * 1e3:,.0f} ms, n={len(firsts)}; {rate * 60:,.0f} requests a minute; an answer takes "
-         f"p50 {percentile([given.whole for given in answers], 50):.1f} s."],
+        f"{chat.batching.name}: {many} askers in a loop, {tokens:,} in {answer} out, first token p95",
+        "<= 400 ms",
+        f"{p95 * 1e3:,.0f} ms",
+        f"{request_seconds(chat, roofs, tokens, answer, many) * 1e3:,.0f} ms of the chip a request",
+        None,
+        p95 <= 0.4,
+        [
+            f"p50 {percentile(firsts, 50) * 1e3:,.0f} ms, n={len(firsts)}; {rate * 60:,.0f} requests a minute; an answer takes "
+            f"p50 {percentile([given.whole for given in answers], 50):.1f} s."
+        ],
         {"p50_ms": percentile(firsts, 50) * 1e3, "p95_ms": p95 * 1e3, "requests_a_minute": rate * 60},
-    )  # fmt: skip
+    )
 
 
 def command(chat: Chat, roofs: Roofs, tokens: int = 2000, answer: int = 200, seconds: float = 32.0) -> list[Row]:
@@ -200,23 +227,34 @@ def command(chat: Chat, roofs: Roofs, tokens: int = 2000, answer: int = 200, sec
     p50 = percentile([given.whole for given in few], 50)
     return [
         Row(
-            f"{chat.batching.name}: 32 at once, {tokens:,} in {answer} out, requests a minute", f">= {2 * HOSTED}", f"{rate * 60:,.0f}",
-            f"{bound:,.0f} (both roofs)", rate * 60 / bound, rate * 60 >= 2 * HOSTED,
-            [f"First token p50 {percentile([given.first for given in answers], 50) * 1e3:,.0f}, "
-             f"p95 {percentile([given.first for given in answers], 95) * 1e3:,.0f} ms; an answer takes "
-             f"p50 {percentile([given.whole for given in answers], 50):.1f} s."],
+            f"{chat.batching.name}: 32 at once, {tokens:,} in {answer} out, requests a minute",
+            f">= {2 * HOSTED}",
+            f"{rate * 60:,.0f}",
+            f"{bound:,.0f} (both roofs)",
+            rate * 60 / bound,
+            rate * 60 >= 2 * HOSTED,
+            [
+                f"First token p50 {percentile([given.first for given in answers], 50) * 1e3:,.0f}, "
+                f"p95 {percentile([given.first for given in answers], 95) * 1e3:,.0f} ms; an answer takes "
+                f"p50 {percentile([given.whole for given in answers], 50):.1f} s."
+            ],
             {"requests_a_minute": rate * 60},
         ),
         Row(
-            f"{chat.batching.name}: 8 at once, {tokens:,} in {answer} out, an answer p50", "<= 2.5 s", f"{p50:.2f} s",
+            f"{chat.batching.name}: 8 at once, {tokens:,} in {answer} out, an answer p50",
+            "<= 2.5 s",
+            f"{p50:.2f} s",
             f"{request_seconds(chat, roofs, tokens, answer, 8) * 8:.2f} s (both roofs)",
-            request_seconds(chat, roofs, tokens, answer, 8) * 8 / p50, p50 <= 2.5, [], {"p50_seconds": p50},
+            request_seconds(chat, roofs, tokens, answer, 8) * 8 / p50,
+            p50 <= 2.5,
+            [],
+            {"p50_seconds": p50},
         ),
-    ]  # fmt: skip
+    ]
 
 
 def request_seconds(chat: Chat, roofs: Roofs, tokens: int, answer: int, many: int) -> float:
-    """Of the chip, for one of `many` requests that share each step: the prompt at its bf16 peak, each token of the answer at its bandwidth."""
+    """Of the chip, for one of `many` requests that share each step: the prompt at its peak, each token of the answer at its bandwidth."""
     config, size = chat.config, 2 * sum(weight.numel() for weight in chat.loaded.parameters())
     pages = (tokens + answer / 2) * 4 * config.num_hidden_layers * config.num_key_value_heads * config.head_dim
     return tokens * 2 * models.parameters(chat.loaded) / roofs.flops + answer * (size / many + pages) / DATASHEET_BANDWIDTH

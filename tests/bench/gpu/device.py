@@ -48,7 +48,7 @@ def roofs() -> Roofs:
     source = torch.randint(0, 255, (2**32,), dtype=torch.uint8, device="cuda")
     target = torch.empty_like(source)
     copied = seconds(lambda: target.copy_(source))
-    del source, target
+    torch.cuda.empty_cache()
     left, right = (torch.randn(8192, 8192, device="cuda", dtype=torch.bfloat16) for _ in range(2))
     multiplied = seconds(lambda: left @ right)
     torch.cuda.empty_cache()
@@ -75,13 +75,17 @@ def timed(work: Callable[[], object], times: int) -> list[float]:
 
 def facts(commit: str) -> dict[str, Any]:
     return {
-        "device": torch.cuda.get_device_name(), "cores": os.cpu_count(), "python": platform.python_version(), "commit": commit,
+        "device": torch.cuda.get_device_name(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "commit": commit,
         "libraries": {name: found for name in LIBRARIES if (found := _version(name))},
-    }  # fmt: skip
+    }
 
 
 def commit() -> str:
-    return subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False).stdout.strip() or "unknown"
+    said = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
+    return said.stdout.strip() or "unknown"
 
 
 def _version(name: str) -> str:

@@ -30,16 +30,32 @@ MINILM_L12 = BertConfig(vocab_size=30522, num_labels=1, **SMALL)
 BGE_M3 = XLMRobertaConfig(vocab_size=250002, max_position_embeddings=8194, type_vocab_size=1, pad_token_id=1, num_labels=1, **LARGE)
 """BAAI/bge-m3, and with a head BAAI/bge-reranker-v2-m3 (568M)"""
 LLAMA_8B = LlamaConfig(
-    vocab_size=128256, hidden_size=4096, intermediate_size=14336, num_hidden_layers=32, num_attention_heads=32, num_key_value_heads=8,
-    max_position_embeddings=131072, rms_norm_eps=1e-5, rope_parameters={"rope_type": "default", "rope_theta": 500000.0},
-    eos_token_id=None, bos_token_id=None,
-)  # fmt: skip
+    vocab_size=128256,
+    hidden_size=4096,
+    intermediate_size=14336,
+    num_hidden_layers=32,
+    num_attention_heads=32,
+    num_key_value_heads=8,
+    max_position_embeddings=131072,
+    rms_norm_eps=1e-5,
+    rope_parameters={"rope_type": "default", "rope_theta": 500000.0},
+    eos_token_id=None,
+    bos_token_id=None,
+)
 """meta-llama/Llama-3.1-8B-Instruct (without its rope scaling, which costs nothing)"""
 COMMAND_R7B = Cohere2Config(
-    vocab_size=256000, hidden_size=4096, intermediate_size=14336, num_hidden_layers=32, num_attention_heads=32, num_key_value_heads=8,
-    max_position_embeddings=132096, sliding_window=4096, rope_parameters={"rope_type": "default", "rope_theta": 50000.0},
-    eos_token_id=None, bos_token_id=None,
-)  # fmt: skip
+    vocab_size=256000,
+    hidden_size=4096,
+    intermediate_size=14336,
+    num_hidden_layers=32,
+    num_attention_heads=32,
+    num_key_value_heads=8,
+    max_position_embeddings=132096,
+    sliding_window=4096,
+    rope_parameters={"rope_type": "default", "rope_theta": 50000.0},
+    eos_token_id=None,
+    bos_token_id=None,
+)
 """CohereLabs/c4ai-command-r7b-12-2024: three layers with a window of 4,096, then one without"""
 
 
