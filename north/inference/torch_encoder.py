@@ -167,13 +167,13 @@ def _up(number: int, parts: int) -> int:
 def load(model: str, models_dir: Path, device: str = "cuda", budget: int = BUDGET) -> Embedder:
     """For settings: an embedding model of the catalogue, checked, loaded and ready."""
     folder, spec = where(model, Path(models_dir)), catalogue.model(model)
-    return Embedder(spec, folder, TorchBackend(spec, read(spec, folder, device)), budget=budget)
+    return Embedder(spec, folder, TorchBackend(spec, read(spec, folder, device)), budget=budget, where="device")
 
 
 def load_scorer(model: str, models_dir: Path, device: str = "cuda", budget: int = BUDGET) -> Scorer:
     """The same for a cross-encoder."""
     folder, spec = where(model, Path(models_dir)), catalogue.model(model)
-    return Scorer(spec, folder, TorchBackend(spec, read(spec, folder, device)), budget=budget)
+    return Scorer(spec, folder, TorchBackend(spec, read(spec, folder, device)), budget=budget, where="device")
 
 
 def read(spec: Model, folder: Path, device: str) -> PreTrainedModel:
