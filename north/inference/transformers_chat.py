@@ -27,6 +27,7 @@ from north.inference.chat import PASSED_ON
 from north.inference.continuous import Batching, Request
 from north.inference.errors import ContextTooLong, ModelBroken, ModelMissing, ModelUnavailable, OutOfMemory, Unsupported
 from north.inference.installed import where
+from north.inference.vitals import watched
 
 
 class TransformersChatModel(BaseChatModel):
@@ -73,7 +74,7 @@ class TransformersChatModel(BaseChatModel):
         with self._batching.request(prompt, most, temperature) as (asked, outputs):
             stream = DecodeStream(skip_special_tokens=True)
             held, reason, written = Held(stop or []), "", 0
-            for output in outputs:
+            for output in watched(iter(outputs), "chat", "device"):
                 new = output.generated_tokens[written:]
                 text = "".join(stream.step(self._tokenizer.backend_tokenizer, token) or "" for token in new)
                 written += len(new)
@@ -98,6 +99,8 @@ class TransformersChatModel(BaseChatModel):
         temperature = self.temperature if temperature is None else float(temperature)
         if (bound.get("response_format") or {}).get("type", "text") != "text":
             raise Unsupported(f"The model {self.model} runs in transformers, which cannot hold an answer to a JSON schema. {MEND}")
+        if bound.get("tools"):
+            raise Unsupported(f"The model {self.model} runs in transformers, which offers it no tools. {MEND}")
         if bound.get("top_p") not in (None, 1, 1.0):
             raise Unsupported(f"The model {self.model} runs in transformers, which cannot sample by top_p for each answer. {MEND}")
         if bound.get("seed") is not None and temperature > 0:

@@ -136,6 +136,7 @@ def test_a_prompt_longer_than_the_context_is_refused_before_anything_is_written(
     ("asked", "words"),
     [
         ({"response_format": {"type": "json_schema", "json_schema": {"name": "plan", "schema": {"type": "object"}}}}, "JSON schema"),
+        ({"tools": [{"type": "function", "function": {"name": "search"}}]}, "no tools"),
         ({"top_p": 0.5}, "top_p"),
         ({"seed": 3, "temperature": 1.0}, "no seed"),
     ],
