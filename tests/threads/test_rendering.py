@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from north.threads.rendering import Mark, render
@@ -94,7 +94,7 @@ def marked(text: str, words: str, **how: object) -> Mark:
 
 def cited(rendered: str) -> list[str]:
     """The words of each citation in turn, without its numbers."""
-    pieces = re.findall(r'<(?:a|span) class="cite[^>]*>(.*?)</(?:a|span)>', rendered)
+    pieces = re.findall(r'<(?:a|span) class="cite[^>]*>(.*?)</(?:a|span)>', rendered, re.DOTALL)
     return [html.unescape(re.sub(r"<sup>.*?</sup>", "", piece)) for piece in pieces]
 
 
@@ -182,6 +182,7 @@ def test_marks_change_no_word_of_the_answer(text: str, spans: list[tuple[int, in
 
 
 @given(TEXTS, st.lists(st.integers(0, 80), min_size=2, max_size=6, unique=True))
+@example("111111111111\né", [0, 14])
 def test_every_cited_letter_stands_in_a_citation_and_no_other(text: str, places: list[int]) -> None:
     spans = list(pairwise(sorted(place for place in places if place <= len(text))))[::2]
     rendered = render(text, [Mark(start, end, (1,), "/d") for start, end in spans])
