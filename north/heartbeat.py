@@ -28,8 +28,10 @@ from north.inference.errors import ModelError, OutOfMemory
 from north.memory import memory
 
 logger = logging.getLogger(__name__)
-BEAT_SECONDS = 1.0
-MEMORY_SECONDS = 10.0
+BEAT_SECONDS, LOADING_SECONDS = 1.0, 0.3
+"""Between two beats; while models load, whoever starts North waits for them."""
+MEMORY_SECONDS = 60.0
+"""The kernel walks all pages for it: tens of milliseconds for a large process."""
 RETRY_SECONDS = 30.0
 """Until a model that could not be loaded is tried again."""
 HANG_SECONDS = 10.0
@@ -95,7 +97,7 @@ class Reporter:
             self.say([self.state(role, silences) for role in self.models])
             if hung:
                 self.end(hung)
-            time.sleep(BEAT_SECONDS)
+            time.sleep(LOADING_SECONDS if any(model.state == "loading" for model in self.models.values()) else BEAT_SECONDS)
 
     def hangs(self, silence: vitals.Silence) -> bool:
         """A remote model's hang is not mended by a new process here; a busy process may be at a long step."""
