@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UV := $(BIN)/uv
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test lint bench demo doctor lock clean
+.PHONY: run test lint bench fuzz eval demo doctor lock clean
 
 run: $(VENV)/installed            ## install, fetch the models, start everything
 	@exec $(BIN)/python manage.py up
@@ -23,8 +23,16 @@ lint: $(VENV)/tested
 	$(BIN)/ruff check .
 	$(BIN)/mypy north agents retrieval
 
-bench: $(VENV)/tested             ## print the figures
-	@$(BIN)/python -m tests.bench
+bench: $(VENV)/tested             ## print the figures; FIGURES="scale access" only these, also such as take long (--help names all)
+	@$(BIN)/python -m tests.bench $(FIGURES)
+
+REQUESTS := 50000
+fuzz: $(VENV)/tested              ## schemathesis against the REST API: REQUESTS=50000, SEED=0
+	@$(BIN)/python -m tests.api.fuzzing $(REQUESTS)
+
+DATA := ../shared/data/open
+eval: $(VENV)/installed           ## how well search finds, over the fixed sets; QUICK=1 asks 330 questions of each; DATA=FOLDER
+	@$(BIN)/python manage.py evaluate --fixed $(DATA) $(if $(QUICK),--queries 330)
 
 lock: $(UV)                       ## pin everything with hashes, after a change of pyproject.toml
 	$(UV) pip compile -q pyproject.toml --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 -o docker/requirements.lock

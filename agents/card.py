@@ -18,6 +18,11 @@ class Limits:
     """All passages together, as the model reads them: on two slow cores the default model reads some 60 tokens a second."""
     answer_tokens: int = 400
     seconds: float = 300.0
+    steps: int = 8
+    """Uses of tools in one run."""
+    tokens: int = 40_000
+    """Read and written by the model in one run, before no further step is begun."""
+    tool_seconds: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)

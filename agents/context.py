@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from langchain_core.language_models import BaseChatModel
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from agents.card import Card, Limits
+from agents.consent import Consent
+from agents.events import Citation, Source
+from agents.tool import Tool
 from retrieval.types import Embed, Passage
 
 # A query and how many passages; already bound to a workspace, a user's rights and an agent's sources, and re-checked against rows.
@@ -22,6 +26,37 @@ class Turn:
 
     question: str
     answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sheets:
+    """A document that holds tables: what they are called, their columns with types and samples, as `retrieval.parsers.tables` says."""
+
+    document: str
+    name: str
+    tables: Sequence[Mapping[str, Any]]
+    header: Source
+    """The words of the document that stand for it in a citation."""
+
+
+class Shelf(Protocol):
+    """The documents of whoever asks, with the rights of that moment. What is not theirs to read is not there. Raises ToolFailed."""
+
+    def whole(self, name: str) -> Passage | None:
+        """The text of the document of this name, or of the one whose name holds these words if it is the only one."""
+
+    def sheets(self, about: str) -> Sequence[Sheets]:
+        """Those with tables whose names or columns fit these words best, at most three."""
+
+    def select(self, document: str, sql: str) -> Mapping[str, Any]:
+        """What a SELECT finds in the tables of this document."""
+
+    def write(self, title: str, text: str, citations: Sequence[Citation]) -> str:
+        """Keeps this as a document of the workspace, or as a new version of the one of this title that the run wrote. Its name."""
+
+
+# A claim and the texts that it shall rest on: a score each, higher is nearer (a cross-encoder's logit); None while no model can say.
+Judge = Callable[[str, Sequence[str]], Sequence[float] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +73,15 @@ class Context:
     """The agent's own, from its configuration."""
     card: Card = field(default_factory=Card)
     limits: Limits = field(default_factory=Limits)
+    tools: Mapping[str, Tool] = field(default_factory=dict)
+    """What the agent may use beside its search; none of them: it answers from passages only."""
+    shelf: Shelf | None = None
+    consent: Consent | None = None
+    """Without it nothing is written and nobody is asked."""
+    judge: Judge | None = None
+    """Another model than the one that writes; without it a claim in other words than its source's is "not verified"."""
+    lacks: Callable[[], str] = lambda: ""
+    """What the searches so far lacked, in words, such as a model; empty where nothing did."""
     cancelled: Callable[[], bool] = lambda: False
     deadline: float = math.inf
     """On the monotonic clock; set by `run` from `limits.seconds`."""

@@ -4,6 +4,7 @@ AgentError
 ├── Cancelled        a person or a shutdown stopped it; nothing is wrong
 ├── OutOfTime        the run took longer than its limit
 ├── ModelFailed      the chat model gave nothing that can be used
+├── ToolFailed       a tool could not do what was asked; its step fails, the run goes on
 └── StateUnreadable  the saved state is damaged, forged or another run's; nothing of it was used
 
 `permanent` says whether trying the same again is pointless. The message is for a person.
@@ -35,6 +36,10 @@ class ModelFailed(AgentError):
 
     def __init__(self, what: str) -> None:
         super().__init__(f"The chat model {what}. Ask again; if it happens again, look at the model's health on the admin page.")
+
+
+class ToolFailed(AgentError):
+    permanent = True
 
 
 class StateUnreadable(AgentError):

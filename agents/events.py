@@ -8,7 +8,8 @@ from typing import Literal
 
 from retrieval.types import Passage
 
-StepKind = Literal["understand", "plan", "search", "read", "answer", "cite"]
+StepKind = Literal["understand", "plan", "search", "act", "read", "answer", "cite"]
+Support = Literal["supported", "partly", "unsupported", "contradicted", "not verified"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +82,30 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class ClaimCheck:
+    """What the verifier says of one sentence of the answer, and why; `citation`: which of the answer's citations, -1: none."""
+
+    start: int
+    end: int
+    text: str
+    support: Support
+    reasons: tuple[str, ...] = ()
+    citation: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The run goes on once a person has decided on what it proposed; until then nothing of it works."""
+
+
+@dataclass(frozen=True, slots=True)
 class Answered:
     """The run is over. `refused`: the documents do not hold the answer, and `text` says so."""
 
     text: str
     citations: tuple[Citation, ...]
     unsupported: tuple[Span, ...]
+    claims: tuple[ClaimCheck, ...]
     refused: bool
     searched: tuple[str, ...]
     passages: tuple[Passage, ...]
@@ -94,4 +113,4 @@ class Answered:
     tokens_out: int = 0
 
 
-Event = StepStarted | StepFinished | AnswerDelta | AnswerReset | Answered
+Event = StepStarted | StepFinished | AnswerDelta | AnswerReset | Waiting | Answered

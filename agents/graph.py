@@ -1,11 +1,13 @@
 """The drawing, read in one go:
 
-    understand -> plan -> search -> read -> answer -> cite
-                          ^    |    |  \\
-                          └────┴────┘   refuse
+    understand -> plan -> search -> act -> read -> answer -> cite -> act -> END
+                    \\     ^ ^                |  \\
+                   inquire ┘ └────────────────┘   refuse -> END
 
-`search` is come back to for each query, and once more when `read` finds that the answer is not there. There is no way to `answer` but
-through `read`, and none to `read` but through `search`: no answer without a retrieval.
+`search` is come back to for each query, and once more when `read` finds that the answer is not there; `act` for each task of the plan. Most
+questions have no task: they go straight to search and answer. What reads acts before the answer, what writes after it was verified, and
+waits there for a person; `inquire` asks them first what is meant. There is no way to `answer` but through `read`, and none to `read` but
+through `search`: no answer without a retrieval.
 """
 
 from __future__ import annotations
@@ -15,22 +17,25 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
 
-from agents import nodes
+from agents import acting, nodes
 from agents.context import Context
-from agents.state import State
+from agents.state import State, open_task
 
 
 def drawing() -> StateGraph[State, Context]:
     graph = StateGraph(State, context_schema=Context)
-    for node in (nodes.understand, nodes.plan, nodes.search, nodes.read, nodes.answer, nodes.refuse, nodes.cite):
+    for node in (nodes.understand, nodes.plan, nodes.search, acting.act, nodes.read, nodes.answer, nodes.refuse, nodes.cite):
         graph.add_node(node.__name__, node)
     graph.add_edge(START, "understand")
     graph.add_edge("understand", "plan")
-    graph.add_edge("plan", "search")
-    graph.add_conditional_edges("search", after_search, ["search", "read"])
+    graph.add_node("inquire", acting.act)
+    graph.add_conditional_edges("plan", after_plan, ["inquire", "search"])
+    graph.add_edge("inquire", "search")
+    graph.add_conditional_edges("search", after_search, ["search", "act", "read"])
+    graph.add_conditional_edges("act", after_act, ["search", "act", "read", END])
     graph.add_conditional_edges("read", after_read, ["search", "answer", "refuse"])
     graph.add_edge("answer", "cite")
-    graph.add_edge("cite", END)
+    graph.add_conditional_edges("cite", after_cite, ["act", END])
     graph.add_edge("refuse", END)
     return graph
 
@@ -39,11 +44,29 @@ def compiled(checkpointer: BaseCheckpointSaver) -> CompiledStateGraph[State, Con
     return drawing().compile(checkpointer=checkpointer)
 
 
+def after_plan(state: State) -> str:
+    """Only what must be asked first comes before the search."""
+    place = open_task(state)
+    return "inquire" if place >= 0 and state["tasks"][place]["tool"] == "ask_user" else "search"
+
+
 def after_search(state: State) -> str:
-    return "search" if state["pending"] else "read"
+    if state["pending"]:
+        return "search"
+    return "act" if open_task(state) >= 0 else "read"
+
+
+def after_act(state: State) -> str:
+    if "claims" in state:
+        return after_cite(state)
+    return after_search(state)
+
+
+def after_cite(state: State) -> str:
+    return "act" if open_task(state) >= 0 else END
 
 
 def after_read(state: State, runtime: Runtime[Context]) -> str:
     """A workspace that is not grounded may answer without passages, where a grounded one refuses."""
-    verdict = state["verdict"]
+    verdict: str = state["verdict"]
     return "answer" if verdict == "refuse" and not runtime.context.grounded else verdict

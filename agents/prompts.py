@@ -29,13 +29,23 @@ PLAN = (
     'the question. Reply with {"queries": ["...", "..."]}'
 )
 JUDGE = 'Is the answer in the passages? Reply with {"found": "yes"} or {"found": "no"}.'
+ABOUT = 'Do the passages say something about this? Reply with {"found": "yes"} or {"found": "no"}.'
+EXPRESSION_TASK = (
+    "Write the arithmetic expression whose value answers the question, with numbers of the question and the passages only. "
+    'Reply with {"expression": "..."}'
+)
+STATEMENT_TASK = 'Write one DuckDB SELECT statement that answers the question from these tables. Reply with {"sql": "SELECT ..."}'
+STEPS_TASK = (
+    "Split the request into its steps, in order. For each give a short name, the tool, and what goes into it. "
+    'Reply with {"steps": [{"name": "...", "tool": "...", "input": "..."}]}'
+)
 REWORD = 'Write a search query that asks for the same with other words. Reply with {"queries": ["..."]}'
 
 QUESTION_CHARACTERS = 2000
 TURNS = 2
 TURN_CHARACTERS = 300
 
-_FENCE = re.compile(r"<(?=\s*/?\s*passage)", re.IGNORECASE)
+_FENCE = re.compile(r"<(?=\s*/?\s*(?:passage|result|tables))", re.IGNORECASE)
 # Marks that chat templates turn into the end of a message or a speaker: never from data.
 _TEMPLATE = re.compile(
     r"<(?=[|｜])|(?<=[|｜])>|<(?=/?(?:s|bos|eos|start_of_turn|end_of_turn|think|tool_call)>)|\[(?=/?INST\])|<(?=</?SYS>>)", re.IGNORECASE
@@ -52,6 +62,8 @@ STANDALONE = schema("standalone", question={"type": "string", "maxLength": 400})
 QUERIES = schema(
     "queries", queries={"type": "array", "items": {"type": "string", "minLength": 2, "maxLength": 120}, "minItems": 1, "maxItems": 3}
 )
+EXPRESSION = schema("expression", expression={"type": "string", "minLength": 1, "maxLength": 200})
+STATEMENT = schema("statement", sql={"type": "string", "minLength": 6, "maxLength": 1000})
 FOUND = schema("found", found={"enum": ["yes", "no"]})
 
 
@@ -86,14 +98,45 @@ def plan(instructions: str, question: str) -> list[BaseMessage]:
     return [system(instructions), HumanMessage("Question: " + _asked(question) + "\n\n" + PLAN)]
 
 
-def judge(instructions: str, passages: Sequence[Passage], question: str, standalone: str) -> list[BaseMessage]:
-    return [system(instructions), HumanMessage(_material(passages, question, standalone) + JUDGE)]
+def steps(instructions: str, question: str, tools: Mapping[str, str]) -> tuple[list[BaseMessage], Mapping[str, Any]]:
+    """The prompt for a plan over tools (their names and what they do), and the schema that it must follow."""
+    listed = "\n".join(f"{name}: {about}" for name, about in tools.items())
+    parts = {"name": {"type": "string", "maxLength": 60}, "tool": {"enum": list(tools)}, "input": {"type": "string", "maxLength": 150}}
+    step = {"type": "object", "properties": parts, "required": list(parts), "additionalProperties": False}
+    wanted = schema("steps", steps={"type": "array", "items": step, "minItems": 1, "maxItems": 5})
+    return [system(instructions), HumanMessage(f"Tools:\n{listed}\n\nRequest: {_asked(question)}\n\n{STEPS_TASK}")], wanted
 
 
-def answer(instructions: str, passages: Sequence[Passage], question: str, standalone: str) -> list[BaseMessage]:
-    """The judgement's prompt but for its last sentence."""
-    task = "Answer the question in " + _language(question) + ", briefly, with the facts of the passages."
-    return [system(instructions), HumanMessage(_material(passages, question, standalone) + task)]
+def expression(instructions: str, passages: Sequence[Passage], question: str) -> list[BaseMessage]:
+    return [system(instructions), HumanMessage(_material(passages, question, question) + EXPRESSION_TASK)]
+
+
+def statement(instructions: str, tables: str, question: str, fault: str) -> list[BaseMessage]:
+    tried = f"A statement before it failed: {as_data(fault)}\n" if fault else ""
+    material = f"<tables>\n{as_data(tables)}\n</tables>\n\nQuestion: {_asked(question)}\n\n{tried}"
+    return [system(instructions), HumanMessage(material + STATEMENT_TASK)]
+
+
+def judge(instructions: str, passages: Sequence[Passage], question: str, standalone: str, *, writes: bool = False) -> list[BaseMessage]:
+    return [system(instructions), HumanMessage(_material(passages, question, standalone) + (ABOUT if writes else JUDGE))]
+
+
+def answer(
+    instructions: str,
+    passages: Sequence[Passage],
+    question: str,
+    standalone: str,
+    results: Sequence[Mapping[str, Any]] = (),
+    *,
+    writes: bool = False,
+) -> list[BaseMessage]:
+    """The judgement's prompt but for its last sentence. `results`: what tools found, as data beside the passages."""
+    language = _language(question)
+    task = f"Answer the question in {language}, briefly, with the facts of the passages{' and results' if results else ''}."
+    if writes:
+        task = f"Write the text that is asked for, in {language}, in short paragraphs, with nothing but the facts of the passages."
+    found = "".join(f"<result {as_data(one['input'])}>\n{as_data(one['text'])}\n</result>\n" for one in results)
+    return [system(instructions), HumanMessage(_fenced(passages) + "\n" + found + "\n" + _question(question, standalone) + "\n\n" + task)]
 
 
 def reword(instructions: str, question: str) -> list[BaseMessage]:

@@ -19,13 +19,15 @@ from langgraph.graph.state import CompiledStateGraph
 
 from agents.context import Context, Turn
 from agents.errors import StateUnreadable
-from agents.events import AnswerDelta, AnswerReset, Event
+from agents.events import AnswerDelta, AnswerReset, Event, Waiting
 from agents.graph import compiled
-from agents.state import PlainSerializer, State, answered_of, checked, is_finished, steps_of
+from agents.planning import MOST_TASKS
+from agents.state import PlainSerializer, State, answered_of, checked, is_finished, open_task, steps_of
 
 
 def run(question: str, history: Sequence[Turn], context: Context) -> Generator[Event, None, None]:
-    """Steps, pieces of the answer, and last Answered. Closing the iterator stops the run at its next token.
+    """Steps, pieces of the answer, and last Answered, or Waiting where a person must decide first. Closing the iterator stops the run
+    at its next token.
 
     Raises Cancelled, OutOfTime, ModelFailed or StateUnreadable (agents.errors), and whatever the model, the search, the embedding or
     the checkpointer raises.
@@ -34,7 +36,8 @@ def run(question: str, history: Sequence[Turn], context: Context) -> Generator[E
     deadline = time.monotonic() + context.limits.seconds
     live = replace(context, cancelled=lambda: closed or context.cancelled(), deadline=deadline)
     graph = compiled(_plain(context.checkpointer))
-    config: RunnableConfig = {"configurable": {"thread_id": context.run_id}, "recursion_limit": 2 * context.limits.searches + 20}
+    recursions = 2 * context.limits.searches + 4 * MOST_TASKS + 20
+    config: RunnableConfig = {"configurable": {"thread_id": context.run_id}, "recursion_limit": recursions}
     state = _saved(graph, config, question)
     yield from _told_again(state)
     if not is_finished(state):
@@ -47,7 +50,12 @@ def run(question: str, history: Sequence[Turn], context: Context) -> Generator[E
             closed = True
             events.close()
         state = _saved(graph, config, question)
-    yield answered_of(state)
+    if is_finished(state):
+        yield answered_of(state)
+    elif open_task(state) >= 0:
+        yield Waiting()
+    else:
+        raise StateUnreadable("it ends in the middle, perhaps as it was saved by another version of North")
 
 
 def _stream(

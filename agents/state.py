@@ -11,9 +11,10 @@ from dataclasses import asdict
 from typing import Annotated, Any, Literal, NoReturn, TypedDict, cast
 
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+from langgraph.types import Interrupt
 
 from agents.errors import StateUnreadable
-from agents.events import Answered, Citation, Source, Span, StepFinished
+from agents.events import Answered, Citation, ClaimCheck, Source, Span, StepFinished
 from retrieval.types import Passage
 
 Plain = dict[str, Any]
@@ -29,6 +30,10 @@ class State(TypedDict, total=False):
     pending: list[str]
     """Queries still to be searched for."""
     searched: Annotated[list[str], operator.add]
+    describes: bool
+    """The question says what it asks about by something else."""
+    further: str
+    """Of the queries, that which is searched with the words of the first passage found."""
     found: list[list[Plain]]
     """One list of passages a query, in the order of `searched`."""
     reads: int
@@ -38,6 +43,14 @@ class State(TypedDict, total=False):
     refused: bool
     citations: list[Plain]
     unsupported: list[Plain]
+    claims: list[Plain]
+    """What the verifier said of each sentence."""
+    tasks: list[Plain]
+    """The plan beside the searches: {"name", "tool", "input", "arguments", "late", "status", "words"}; `late`: after the answer."""
+    results: list[Plain]
+    """What tools found that is no passage: {"key", "tool", "input", "text", "sources"}."""
+    used: Annotated[int, operator.add]
+    """How often tools were used."""
     steps: Annotated[list[Plain], operator.add]
     """The finished steps, in order, to be told again after a resume."""
     tokens_in: Annotated[int, operator.add]
@@ -45,10 +58,13 @@ class State(TypedDict, total=False):
 
 
 SHAPE: Mapping[str, type] = {
-    **dict.fromkeys(("question", "standalone", "verdict", "text"), str),
-    **dict.fromkeys(("history", "pending", "searched", "found", "shown", "citations", "unsupported", "steps"), list),
-    **dict.fromkeys(("reads", "tokens_in", "tokens_out"), int),
+    **dict.fromkeys(("question", "standalone", "verdict", "text", "further"), str),
+    **dict.fromkeys(
+        ("history", "pending", "searched", "found", "shown", "citations", "unsupported", "claims", "tasks", "results", "steps"), list
+    ),
+    **dict.fromkeys(("reads", "used", "tokens_in", "tokens_out"), int),
     "refused": bool,
+    "describes": bool,
 }
 
 
@@ -61,6 +77,12 @@ class PlainSerializer(JsonPlusSerializer):
 
     def __init__(self) -> None:
         super().__init__(pickle_fallback=False, allowed_msgpack_modules=None, __unpack_ext_hook__=_refuse)
+
+    def dumps_typed(self, obj: Any) -> tuple[str, bytes]:
+        """An interrupt is kept as the plain value that it carries: that somebody is waited for, and for which step."""
+        if isinstance(obj, tuple) and obj and all(isinstance(one, Interrupt) for one in obj):
+            obj = [{"interrupt": one.value} for one in obj]
+        return super().dumps_typed(obj)
 
     def loads_typed(self, data: tuple[str, bytes]) -> Any:
         if data[0] not in {"null", "bytes", "bytearray", "msgpack"}:
@@ -107,9 +129,20 @@ def steps_of(state: State) -> list[StepFinished]:
     return [StepFinished(**step) for step in state.get("steps", [])]
 
 
+def fields(event: Any) -> Plain:
+    return {name: getattr(event, name) for name in event.__slots__}
+
+
+def open_task(state: State) -> int:
+    """The next task that is due: before the answer those that are not `late`, after it those that are. -1: there is none."""
+    late = "claims" in state
+    due = (place for place, task in enumerate(state.get("tasks", [])) if not task["status"] and task["late"] == late)
+    return next(due, -1)
+
+
 def is_finished(state: State) -> bool:
-    """The last node of every way through the graph writes the citations. (LangGraph's `next` is empty before that, after some crashes.)"""
-    return "citations" in state
+    """The answer is verified and no task is left. (LangGraph's `next` is empty before that, after some crashes.)"""
+    return "claims" in state and open_task(state) < 0
 
 
 def answered_of(state: State) -> Answered:
@@ -119,6 +152,7 @@ def answered_of(state: State) -> Answered:
         text=state["text"],
         citations=tuple(citations),
         unsupported=tuple(Span(**span) for span in state["unsupported"]),
+        claims=tuple(ClaimCheck(**{**claim, "reasons": tuple(claim["reasons"])}) for claim in state["claims"]),
         refused=state["refused"],
         searched=tuple(state["searched"]),
         passages=tuple(map(passage_from_plain, state.get("shown", []))),

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
 import ipaddress
+import math
+import re
 import shutil
 import stat
 from collections.abc import Sequence
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,9 +18,18 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
 from north.inference import catalogue
+from retrieval.types import VECTOR_KINDS
 
 TAG = "north"
+HOST = re.compile(r"(?!\d+(\.\d+)*$)[\w-]+(\.[\w-]+)*\.?")
 ENOUGH_DISK = 2_000_000_000
+REMOTE = "north.inference.chat.remote"
+ENGINES: dict[str, dict[str, str]] = {
+    "chat": {"north.inference.llama.local": ".gguf", "north.inference.transformers_chat.local": ".safetensors", REMOTE: ""},
+    "embed": {"north.inference.embedding.load": ".onnx", "north.inference.torch_encoder.load": ".safetensors"},
+    "score": {"north.inference.embedding.load_scorer": ".onnx", "north.inference.torch_encoder.load_scorer": ".safetensors"},
+}
+"""North's own, by role, and the weights that each reads; the default one first."""
 
 
 def local(host: str | None) -> bool:
@@ -89,31 +102,125 @@ def strangers_cannot_reach_the_parts(app_configs: Any, **_: Any) -> Sequence[Che
 def engines_exist(app_configs: Any, **_: Any) -> Sequence[CheckMessage]:
     problems: list[CheckMessage] = []
     for role, config in settings.MODELS.items():
-        module = str(config["engine"]).rpartition(".")[0]
-        try:
-            found = find_spec(module)  # not imported: a web process never loads a model library
-        except ImportError:
-            found = None
-        if found is None:
+        engine = str(config["engine"])
+        if not is_there(role, engine):
+            ours = [path for path in ENGINES[role] if path != REMOTE]
             problems.append(
                 Error(
-                    f"The engine of the {role} model, {config['engine']}, is not installed.",
+                    f"The engine of the {role} model, {engine}, is not installed.",
                     id="north.E006",
-                    hint=f"Mend NORTH_{role.upper()}_ENGINE, or leave it out for the default.",
+                    hint=f"Set NORTH_{role.upper()}_ENGINE to one of {', '.join(ours)}, or leave it out for {ours[0]}.",
                 )
             )
-        known = [model.name for model in catalogue.MODELS if model.role == role]
-        if str(config["engine"]).startswith("north.inference.") and "models_dir" in config and config["model"] not in known:
-            problems.append(
-                Error(
-                    f"The catalogue knows no {role} model {config['model']!r}.",
-                    id="north.E007",
-                    hint=f"Set NORTH_{role.upper()}_MODEL to one of: {', '.join(known)}."
-                    if known
-                    else f"Take NORTH_{role.upper()}_MODEL away.",
-                )
-            )
+        elif engine in ENGINES[role] and "models_dir" in config:
+            problems += model_fits(role, engine, str(config["model"]))
     return problems
+
+
+def is_there(role: str, engine: str) -> bool:
+    """Whether this dotted path leads to a module; of ours, to an engine of this role. A web process loads no model library, so nothing is
+    imported."""
+    module = engine.rpartition(".")[0]
+    if module.startswith("north.inference."):
+        return engine in ENGINES[role]
+    try:
+        return find_spec(module) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+def model_fits(role: str, engine: str, name: str) -> list[CheckMessage]:
+    known = {model.name: model for model in catalogue.known(*settings.MODEL_FOLDERS) if model.role == role}
+    setting, weights = f"NORTH_{role.upper()}_MODEL", ENGINES[role][engine]
+    fitting = [model.name for model in known.values() if any(file.name.endswith(weights) for file in model.files)]
+    mend = f"Set {setting} to one of: {', '.join(fitting)}. Or bring one" if fitting else "Bring one"
+    hint = f"{mend}: python manage.py models add FOLDER --role {role}."
+    if role == "chat" and Path(name).exists() and "/" in name:
+        return []
+    if name not in known:
+        return [Error(f"The catalogue knows no {role} model {name!r}.", id="north.E007", hint=hint)]
+    if name not in fitting:
+        told = f"The engine {engine} reads {weights} files, and the model {name} has none."
+        return [Error(told, id="north.E008", hint=hint)]
+    return []
+
+
+@register(TAG)
+def gpu_can_be_used(app_configs: Any, **_: Any) -> Sequence[CheckMessage]:
+    """An error where everything runs on one machine; else only a warning, since the model worker may run on another."""
+    engines = [str(config["engine"]) for config in settings.MODELS.values() if config["engine"] in settings.GPU_ENGINES]
+    level = Error if settings.REDIS_URL.startswith("unix:") else Warning
+    if not engines:
+        return []
+    missing = [library for library in ("torch", "transformers", "accelerate") if find_spec(library) is None]
+    if missing:
+        told = f"{engines[0]} needs {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not installed here."
+        return [level(told, id="north.E009", hint="Where the model worker runs: pip install -e '.[gpu]'")]
+    if settings.DEVICE.startswith("cuda") and not gpus():
+        hint = "Install its driver (nvidia-smi shows it; in a container, its runtime: --gpus all), or set engines for the CPU."
+        return [level(f"{engines[0]} is set to run on {settings.DEVICE}, and no GPU is found here.", id="north.E010", hint=hint)]
+    return []
+
+
+def gpus() -> int:
+    """How many NVIDIA's driver sees (CUDA driver API, cuDeviceGetCount)."""
+    try:
+        cuda = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return 0
+    count = ctypes.c_int(0)
+    return count.value if cuda.cuInit(0) == 0 and cuda.cuDeviceGetCount(ctypes.byref(count)) == 0 else 0
+
+
+@register(TAG)
+def weights_are_numbers(app_configs: Any, **_: Any) -> Sequence[CheckMessage]:
+    problems: list[CheckMessage] = []
+    given = settings.FUSION_WEIGHTS
+    if given and (len(given) != 3 or not all(finite(part) for part in given)):
+        hint = "Give three, as cosine,words,offset, or leave it out for those that suit the embedding model."
+        problems.append(Error("NORTH_FUSION_WEIGHTS is not three numbers between commas.", id="north.E011", hint=hint))
+    if settings.RERANK_BLEND and (not finite(settings.RERANK_BLEND) or float(settings.RERANK_BLEND) < 0):
+        hint = "Give 0 or more, or leave it out."
+        problems.append(Error(f"NORTH_RERANK_BLEND, {settings.RERANK_BLEND!r}, is no such number.", id="north.E012", hint=hint))
+    return problems
+
+
+@register(TAG)
+def vectors_are_known(app_configs: Any, **_: Any) -> Sequence[CheckMessage]:
+    if settings.VECTORS not in VECTOR_KINDS or not settings.VECTORS_EXACT.isdigit() or int(settings.VECTORS_EXACT) < 1:
+        hint = f"Give NORTH_VECTORS one of {', '.join(VECTOR_KINDS)} and NORTH_VECTORS_EXACT a number of 1 or more, or leave them out."
+        said = f"Vectors cannot be kept as {settings.VECTORS!r} from {settings.VECTORS_EXACT!r} chunks on."
+        return [Error(said, id="north.E013", hint=hint)]
+    return []
+
+
+def finite(part: str) -> bool:
+    try:
+        return math.isfinite(float(part))
+    except ValueError:
+        return False
+
+
+@register(TAG)
+def webhooks_go_where_they_may(app_configs: Any, **_: Any) -> Sequence[CheckMessage]:
+    """What stands in the list and is neither a network nor a host's name allows nothing."""
+    return [
+        Error(
+            f"{entry!r} of NORTH_OUTBOUND_ALLOWED is neither a host's name nor a network.",
+            id="north.E014",
+            hint="Write names and networks, separated by commas: NORTH_OUTBOUND_ALLOWED=hooks.internal,10.1.0.0/16",
+        )
+        for entry in settings.OUTBOUND_ALLOWED
+        if not (network(entry) or HOST.fullmatch(entry))
+    ]
+
+
+def network(entry: str) -> bool:
+    try:
+        ipaddress.ip_network(entry, strict=False)
+    except ValueError:
+        return False
+    return True
 
 
 @register(TAG)

@@ -1,4 +1,4 @@
-"""In a worker process: loads its models, says every second how it is, and ends it where a model hangs, so that it is started anew."""
+"""In a worker process: loads its models, says every two seconds how it is, and ends it where a model hangs, so that it is started anew."""
 
 from __future__ import annotations
 
@@ -28,12 +28,11 @@ from north.inference.errors import ModelError, OutOfMemory
 from north.memory import memory
 
 logger = logging.getLogger(__name__)
-BEAT_SECONDS, LOADING_SECONDS = 1.0, 0.3
+BEAT_SECONDS, LOADING_SECONDS = 2.0, 0.3
 """Between two beats; while models load, whoever starts North waits for them."""
 MEMORY_SECONDS = 60.0
 """The kernel walks all pages for it: tens of milliseconds for a large process."""
-RETRY_SECONDS = 30.0
-"""Until a model that could not be loaded is tried again."""
+RETRY_SECONDS = settings.MODEL_RETRY_SECONDS
 HANG_SECONDS = 10.0
 """A model at work that gives no sign for so long hangs,"""
 HANG_BUSY_SECONDS = 60.0
@@ -63,7 +62,8 @@ class Reporter:
             threading.Thread(target=self.load, args=(role, loader), name=f"load-{role}", daemon=True).start()
 
     def load(self, role: str, loader: str) -> None:
-        """Until it is loaded. `except Exception` is the edge: whatever a library says of a file, people must see that it failed."""
+        """Until it is loaded. `except Exception` is the edge of this thread: a model library may raise anything at a file or a device,
+        and whatever it is, people must see that the model failed, and it is tried again."""
         while True:
             try:
                 self.engines[role] = import_string(loader)()

@@ -17,10 +17,24 @@ from django.conf import settings
 from django.db import close_old_connections, models
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 
 class LeaseLost(Exception):
     """Somebody else holds this row now; whatever was done without it must not be written."""
+
+
+class Status(models.TextChoices):
+    """How far a `Job` is."""
+
+    PENDING = "pending", _("waiting")
+    RUNNING = "running", _("working")
+    DONE = "done", _("done")
+    FAILED = "failed", _("failed")
+    CANCELLED = "cancelled", _("stopped")
+
+
+OPEN = [Status.PENDING, Status.RUNNING]
 
 
 class LeasedQuerySet(models.QuerySet):
@@ -88,3 +102,29 @@ class Leased(models.Model):
         finally:
             stopped.set()
             thread.join(timeout=5)
+
+
+class JobQuerySet(LeasedQuerySet):
+    def open(self) -> Self:
+        return self.filter(status__in=OPEN)
+
+    def over(self) -> Self:
+        return self.exclude(status__in=OPEN)
+
+
+class Job(Leased):
+    """Leased work that somebody asked for, watches and may stop."""
+
+    Status = Status
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.PENDING, db_index=True)
+    error = models.TextField(blank=True)
+    cancel_requested = models.BooleanField(default=False)
+
+    objects = JobQuerySet.as_manager()  # type: ignore[misc]
+
+    class Meta:
+        abstract = True
+
+    @property
+    def over(self) -> bool:
+        return self.status not in OPEN

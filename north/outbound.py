@@ -86,6 +86,12 @@ class Outbound:
         self._networks = [network for network in map(_network, allowed) if network]
         self._hosts = {_plain(entry) for entry in allowed if not _network(entry)}
 
+    def check(self, url: str) -> None:
+        """Whether a request to this address would be let out, as its name resolves now. Raises NotAllowed and Unreachable."""
+        parsed = self._address(url)
+        if not self._proxy:
+            self._addresses(parsed.host, parsed.port or 443)
+
     def request(self, method: str, url: str, **wanted: Any) -> httpx.Response:
         """The whole answer, whatever its status; `wanted` as for `stream`."""
         with self.stream(method, url, **wanted) as response:

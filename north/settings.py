@@ -101,14 +101,20 @@ INSTALLED_APPS = [
     "north.apps.Config",
     "north.workspaces",
     "north.usage",
+    "north.webhooks",
     "north.documents",
     "north.cards",
+    "north.evaluation",
     "north.threads",
+    "north.programs",
     "north.administration",
+    "north.api.apps.Config",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "north.tracing.trace",
+    "north.api.problems.told",
+    "north.api.keys.tell",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -243,29 +249,54 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_CREATE_MISSING_QUEUES = True
 CELERY_TASK_ROUTES = {
     "north.documents.tasks.search": {"queue": "search"},
+    "north.serving.tasks.*": {"queue": "search"},
     "north.documents.tasks.index": {"queue": "index"},
     "north.documents.tasks.forget_workspace": {"queue": "index"},
     "north.documents.tasks.sweep": {"queue": "sweep"},
     "north.threads.tasks.sweep": {"queue": "sweep"},
     "north.cards.tasks.sweep": {"queue": "sweep"},
+    "north.evaluation.tasks.sweep": {"queue": "sweep"},
+    "north.evaluation.tasks.measure": {"queue": "index"},
+    "north.webhooks.tasks.sweep": {"queue": "sweep"},
+    "north.webhooks.tasks.deliver": {"queue": "webhooks"},
     "north.cards.tasks.examine": {"queue": "index"},
     "north.threads.tasks.execute": {"queue": "runs"},
 }
 CELERY_TASK_DEFAULT_QUEUE = "cpu"
-WORKERS = {"cpu": ["cpu"], "gpu": ["search", "runs", "index", "sweep"]}
-TASK_ROOMS = [f"north.{room}" for room in env("NORTH_TASK_ROOMS", "documents,threads,cards").split(",") if room != "none"]
+WORKERS = {"cpu": ["cpu"], "gpu": ["search", "runs", "index", "sweep", "webhooks"]}
+TASK_ROOMS = [
+    f"north.{room}" for room in env("NORTH_TASK_ROOMS", "documents,threads,cards,evaluation,serving,webhooks").split(",") if room != "none"
+]
 """Whose tasks a worker loads: one that only reads documents needs no agent, and beat (`none`) needs nothing."""
 CELERY_BEAT_SCHEDULE = {
     "sweep documents": {"task": "north.documents.tasks.sweep", "schedule": 5.0, "options": {"expires": 5}},
     "sweep runs": {"task": "north.threads.tasks.sweep", "schedule": 5.0, "options": {"expires": 5}},
-    "sweep cards": {"task": "north.cards.tasks.sweep", "schedule": 10.0, "options": {"expires": 10}},
+    "sweep cards": {"task": "north.cards.tasks.sweep", "schedule": 30.0, "options": {"expires": 30}},
+    "sweep measurements": {"task": "north.evaluation.tasks.sweep", "schedule": 30.0, "options": {"expires": 30}},
+    "sweep webhooks": {"task": "north.webhooks.tasks.sweep", "schedule": 5.0, "options": {"expires": 5}},
     "sync sources": {"task": "north.documents.tasks.sync_due", "schedule": 30.0, "options": {"expires": 30}},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(RUN_DIR / "beat-schedule")
-LEASE_SECONDS = 15
+LEASE_SECONDS = int(env("NORTH_LEASE_SECONDS", "15"))
+"""How long work of a worker that died waits for another; a living one says three times meanwhile that it lives."""
 ATTEMPTS = 3
 FAILPOINT = env("NORTH_FAILPOINT")
 RUNS_AT_ONCE = int(env("NORTH_RUNS_AT_ONCE", "8"))
+
+# --- the API of other people's clients ----------------------------------------------------------------------------------------------
+API_MEGABYTES = int(env("NORTH_API_MEGABYTES", "25"))
+CALLS_AT_ONCE = int(env("NORTH_CALLS_AT_ONCE", "8"))
+"""Of other calls than chats that a web process hands to the workers; further ones wait in it, so that people find a worker free."""
+CHATS_AT_ONCE = int(env("NORTH_CHATS_AT_ONCE", "8"))
+"""Answers that a model worker writes for programs; who comes while so many are at work is told to come again."""
+RERANK_DOCUMENTS = int(env("NORTH_RERANK_DOCUMENTS", "1000"))
+EMBED_TEXTS = int(env("NORTH_EMBED_TEXTS", "96"))
+"""Of one call of a Cohere client. One of an OpenAI client may hold 2,048."""
+MODEL_ALIASES = dict(pair.split("=", 1) for pair in listed("NORTH_MODEL_ALIASES") if "=" in pair)
+"""Names under which programs know the models: `embed-v4.0=embed,command-a-03-2025=chat,rerank-v3.5=rerank`; the right side is a model's
+name or what it is for."""
+OUTBOUND_ALLOWED = listed("NORTH_OUTBOUND_ALLOWED")
+"""Hosts and networks that webhooks may be sent to although they are not public: `hooks.internal,10.1.0.0/16`."""
 
 # --- documents --------------------------------------------------------------------------------------------------------------------
 UPLOAD_MEGABYTES = int(env("NORTH_UPLOAD_MEGABYTES", "100"))
@@ -284,40 +315,58 @@ EDGE_DIR = DATA_DIR / "vectors"
 QDRANT_URL = env("NORTH_QDRANT_URL", f"http://127.0.0.1:{EDGE_PORT}")
 QDRANT_API_KEY = env("NORTH_QDRANT_API_KEY") or kept_secret("vectors-key")
 QDRANT_COLLECTION = env("NORTH_QDRANT_COLLECTION", "north")
+VECTORS = env("NORTH_VECTORS", "int8")
+"""How dense vectors are kept and searched once there are many: full, int8, binary, hnsw or hnsw-int8; `retrieval/vectors.py` says what each
+is, and tests/bench/results what it costs. May be changed at any time: the index is made anew from the vectors."""
+VECTORS_EXACT = env("NORTH_VECTORS_EXACT", "10000")
+"""With no more chunks than these no index is made: all are compared with whole vectors, one by one."""
+RERANK_BLEND = env("NORTH_RERANK_BLEND")
+"""What the first search counts in the final order beside the cross-encoder's 1; 0: nothing; without it what suits the model."""
+FUSION_WEIGHTS = listed("NORTH_FUSION_WEIGHTS")
+"""What search gives a passage's cosine, its BM25 score, and an offset: three numbers; without them those that suit the embedding model."""
 
 # --- models: each engine a dotted path, called with what else stands here ------------------------------------------------------------
+MODEL_RETRY_SECONDS = float(env("NORTH_MODEL_RETRY_SECONDS", "30"))
+"""Until a model that could not be loaded is tried again."""
 INFERENCE_THREADS = int(env("NORTH_INFERENCE_THREADS", str(os.cpu_count() or 1)))
 MODEL_SOURCES = listed("NORTH_MODEL_SOURCES") or ["hub", "packages", "folder"]
 MODEL_FOLDER = env("NORTH_MODEL_FOLDER")
+MODEL_FOLDERS = [MODELS_DIR, *([Path(MODEL_FOLDER).expanduser()] if MODEL_FOLDER else [])]
+"""Where models lie that describe themselves: `manage.py models add`."""
 CHAT_MODEL = env("NORTH_CHAT_MODEL", "qwen2.5-coder-1.5b-instruct-q4_k_m")
 EMBED_MODEL = env("NORTH_EMBED_MODEL", "multilingual-e5-small-int8")
-SCORE_MODEL = env("NORTH_SCORE_MODEL")
+SCORE_MODEL = env("NORTH_SCORE_MODEL", "north-reranker-12-int8")
+"""What judges the passages that search found; `none`: nothing does, and they stand in the order of the index."""
 CHAT_URL = env("NORTH_CHAT_URL")
+DEVICE = env("NORTH_DEVICE", "cuda")
+"""Where the engines of GPU_ENGINES compute: cuda, cuda:1, or cpu for a trial."""
+GPU_ENGINES = {
+    "north.inference.torch_encoder.load", "north.inference.torch_encoder.load_scorer", "north.inference.transformers_chat.local",
+}  # fmt: skip
+
+
+def local_engine(role: str, default: str, model: str) -> dict[str, object]:
+    """An engine that reads its model from this machine, and on what it computes."""
+    engine = env(f"NORTH_{role.upper()}_ENGINE", default)
+    on: dict[str, object] = {"device": DEVICE} if engine in GPU_ENGINES else {"threads": INFERENCE_THREADS}
+    return {"engine": engine, "model": model, "models_dir": MODELS_DIR, **on}
+
+
 MODELS: dict[str, dict[str, object]] = {
     "chat": (
         {"engine": "north.inference.chat.remote", "base_url": CHAT_URL, "model": CHAT_MODEL, "api_key": env("NORTH_CHAT_KEY")}
         if CHAT_URL
-        else {
-            "engine": env("NORTH_CHAT_ENGINE", "north.inference.llama.local"),
-            "model": CHAT_MODEL,
-            "models_dir": MODELS_DIR,
-            "threads": INFERENCE_THREADS,
-        }
+        else local_engine("chat", "north.inference.llama.local", CHAT_MODEL)
     ),
-    "embed": {
-        "engine": env("NORTH_EMBED_ENGINE", "north.inference.embedding.load"),
-        "model": EMBED_MODEL,
-        "models_dir": MODELS_DIR,
-        "threads": INFERENCE_THREADS,
-    },
+    "embed": local_engine("embed", "north.inference.embedding.load", EMBED_MODEL),
 }
-if SCORE_MODEL:  # without one, passages stand in the order of the index
-    MODELS["score"] = {
-        "engine": env("NORTH_SCORE_ENGINE", "north.inference.embedding.load_scorer"),
-        "model": SCORE_MODEL,
-        "models_dir": MODELS_DIR,
-        "threads": INFERENCE_THREADS,
-    }
+if SCORE_MODEL != "none":
+    MODELS["score"] = local_engine("score", "north.inference.embedding.load_scorer", SCORE_MODEL)
+RERANK_BYTES = int(env("NORTH_RERANK_BYTES", "0" if "device" in MODELS.get("score", {}) else "8000"))
+"""Of the passages that it judges, and of the question with each: so much text, of the best first; 0: of all 50 candidates. About four bytes
+are a token in any script, and two quiet cores read some 7,000 tokens a second."""
+RERANK_FOR_AGENTS = bool(int(env("NORTH_RERANK_FOR_AGENTS", "1" if "device" in MODELS.get("score", {}) else "0")))
+"""Whether agents' searches are judged, too: on processors a question with three searches waits two seconds longer for its first word."""
 
 # --- what is written down ---------------------------------------------------------------------------------------------------------
 LOGGING = {

@@ -35,6 +35,8 @@ PR_SET_PDEATHSIG = 1
 QUICK_DEATH = 10.0
 LOG_BYTES = 20_000_000
 MEMORY_SECONDS = 10.0
+NICE = 10
+"""Of a part that steps back: it has a tenth of a processor that others want, too."""
 
 
 class PartDied(Exception):
@@ -154,6 +156,8 @@ class Part:
     ready: Callable[[int], bool]
     """Given the process id: is this part ready to work?"""
     environment: dict[str, str] = field(default_factory=dict)
+    steps_back: bool = False
+    """Whether the other parts have the processors first: nobody waits at a page for what it does."""
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
     deaths: int = 0
@@ -179,7 +183,7 @@ class Part:
                 start_new_session=True,
                 cwd=settings.BASE_DIR,
                 env={**os.environ, **self.environment},
-                preexec_fn=die_with_parent,  # noqa: PLW1509
+                preexec_fn=step_back if self.steps_back else die_with_parent,  # noqa: PLW1509
             )
         self.started, self.start_at = time.monotonic(), None
 
@@ -211,6 +215,15 @@ def die_with_parent() -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
+def step_back() -> None:
+    """The same, and behind the others where processors are short; told for the session, too, where the kernel shares by these (sched(7),
+    autogroup)."""
+    die_with_parent()
+    os.nice(NICE)
+    with contextlib.suppress(OSError):
+        Path("/proc/self/autogroup").write_text(str(NICE))
+
+
 def parts() -> list[Part]:
     """Everything that runs on one machine, in the order in which it is started. What the settings place elsewhere is left out."""
     here: list[Part] = []
@@ -229,8 +242,8 @@ def parts() -> list[Part]:
     cpu = ["--pool", "prefork", "--concurrency", str(min(4, os.cpu_count() or 1)), "--max-tasks-per-child", "500"]
     here += [
         Part("gpu", lambda: worker_command("gpu", *gpu), health.worker_is_ready("gpu")),
-        Part("cpu", lambda: worker_command("cpu", *cpu), health.worker_is_ready("cpu"), {"NORTH_TASK_ROOMS": "documents"}),
-        Part("beat", beat_command, lambda pid: True, {"NORTH_TASK_ROOMS": "none"}),
+        Part("cpu", lambda: worker_command("cpu", *cpu), health.worker_is_ready("cpu"), {"NORTH_TASK_ROOMS": "documents"}, True),
+        Part("beat", beat_command, lambda pid: True, {"NORTH_TASK_ROOMS": "none", "CELERY_SKIP_CHECKS": "1"}),  # which load every page
         Part("web", web_command, lambda pid: answers(f"http://127.0.0.1:{settings.PORT}/healthz")),
     ]
     return here

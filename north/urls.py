@@ -4,7 +4,13 @@ urlpatterns = [
     path("", include("north.api.urls")),
     path("", include("north.workspaces.urls")),
     path("", include("north.usage.urls")),
+    path("", include("north.webhooks.urls")),
+    path("", include("north.programs.urls")),
     path("admin", include("north.administration.urls")),
     path("", include("north.documents.urls")),
+    path("", include("north.evaluation.urls")),
     path("", include("north.threads.urls")),
 ]
+
+handler400 = "north.api.elsewhere.bad_request"
+handler500 = "north.api.elsewhere.server_error"

@@ -14,9 +14,12 @@ from django.utils.module_loading import import_string
 from north.failpoints import failpoint
 from north.inference import catalogue, vitals
 from retrieval.connectors import CONNECTORS, Fetch
+from retrieval.fusion import Verdict, Weights, verdict_of
 from retrieval.index import Index, connect
+from retrieval.reranking import BLEND
 from retrieval.retriever import Retriever
 from retrieval.types import Recheck
+from retrieval.vectors import Vectors
 
 vitals.reached = failpoint
 
@@ -33,16 +36,21 @@ def model_name(role: str) -> str:
     return str(settings.MODELS[role]["model"])
 
 
-def once(make: Callable[[], Any]) -> Callable[[], Any]:
-    """Made by whoever asks first; the others wait for it."""
-    cached, loading = functools.cache(make), threading.Lock()
+class once:
+    """Made by whoever asks first; the others wait for it, or look at `loading`."""
 
-    @functools.wraps(make)
-    def wrapper() -> Any:
-        with loading:
-            return cached()
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make, self._lock, self._made = make, threading.Lock(), []  # type: ignore[var-annotated]
 
-    return wrapper
+    def __call__(self) -> Any:
+        with self._lock:
+            if not self._made:
+                self._made.append(self._make())
+            return self._made[0]
+
+    def loading(self) -> bool:
+        """Whether it is being made just now, so that a call would wait."""
+        return not self._made and self._lock.locked()
 
 
 @once
@@ -66,10 +74,20 @@ def chat_model() -> Any:
 @functools.cache
 def index() -> Index:
     """The passages of all workspaces, made for the embedding model of the settings."""
-    name = model_name("embed")
-    known = {model.name: model.dimensions for model in catalogue.MODELS}
     client = connect(settings.QDRANT_URL, settings.QDRANT_API_KEY)
-    return Index(client, settings.QDRANT_COLLECTION, known.get(name) or embedder().dimensions, name)
+    name, size = model_name("embed"), dimensions() or embedder().dimensions
+    vectors = Vectors(settings.VECTORS, int(settings.VECTORS_EXACT))
+    return Index(client, settings.QDRANT_COLLECTION, size, name, weights=fusion_weights(), vectors=vectors)
+
+
+def dimensions() -> int | None:
+    """Of the embedding model's vectors, as the catalogue says; None where only the model itself knows."""
+    return {model.name: model.dimensions for model in catalogue.known(*settings.MODEL_FOLDERS)}.get(model_name("embed")) or None
+
+
+def fusion_weights() -> Weights | None:
+    """As the settings say; None for those that suit the embedding model."""
+    return Weights(*map(float, settings.FUSION_WEIGHTS)) if settings.FUSION_WEIGHTS else None
 
 
 @functools.cache
@@ -81,7 +99,16 @@ def retriever(recheck: Recheck) -> Retriever:
         embed_query=lambda texts: embedder().embed_queries(texts),
         embed_passages=lambda texts: embedder().embed_passages(texts),
         score=judged if settings.MODELS.get("score") else None,
+        verdict=verdict(),
+        judged_bytes=settings.RERANK_BYTES,
     )
+
+
+def verdict() -> Verdict | float:
+    """How what the model that judges says and what the first search says are made one: as the settings say, or as suits the model."""
+    if settings.RERANK_BLEND or not settings.MODELS.get("score"):
+        return float(settings.RERANK_BLEND or BLEND)
+    return verdict_of(model_name("score")) or BLEND
 
 
 def judged(question: str, passages: Sequence[str]) -> Sequence[float]:

@@ -11,7 +11,7 @@ import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterator
 
-from retrieval.types import Chunk, Parsed, Place
+from retrieval.types import Chunk, Parsed, Passage, Place
 
 UNDER = " > "
 """Between the headings that a chunk stands under."""
@@ -30,9 +30,19 @@ def chunk(parsed: Parsed, *, characters: int = 1000, overlap: int = 120) -> list
     if characters < 4 or not 0 <= overlap <= characters // 4:
         raise ValueError("characters must be 4 or more, and overlap at most a quarter of it")
     text, borders, headings = parsed.text, _Borders(parsed), _Headings(parsed)
-    spans = (_stripped(text, start, end) for start, end in _spans(text, borders, characters, overlap))
-    kept = [(start, end) for start, end in spans if start < end]
+    kept: list[tuple[int, int]] = []
+    for span in _spans(text, borders, characters, overlap):
+        start, end = _stripped(text, *span)
+        if max(start, kept[-1][1] if kept else 0) < end:  # not if it only repeats: a long written character may follow what overlaps
+            kept.append((start, end))
     return [Chunk(ordinal, start, end, text[start:end], headings.at(start)) for ordinal, (start, end) in enumerate(kept)]
+
+
+def shown(one: Chunk | Passage) -> str:
+    """The words under their headings, as models read them; without the heading that they begin with themselves."""
+    above, _, last = one.heading.rpartition(UNDER)
+    heading = above if one.text.lstrip("# ").startswith(last) else one.heading
+    return f"{heading}\n{one.text}" if heading else one.text
 
 
 class _Borders:

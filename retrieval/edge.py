@@ -5,8 +5,8 @@
 Knows no document and no tenant: it serves whoever has the key. What it does not support it refuses by name; nothing is ignored.
 One process owns a folder. An acknowledged update is in the engine's write-ahead log, so it outlives this process (kill -9); the log is
 synced to the disk every few seconds, so a power cut may take those. The engine holds the interpreter while it works, therefore one
-thread serves all, and large updates are done in slices between which searches are answered. Segments are never optimised here: it would
-stop the service for seconds to minutes, and without HNSW a tenant of 100,000 chunks is searched in milliseconds.
+thread serves all, and large updates are done in slices between which searches are answered. A collection that has grown large gets its
+index from another process (`edge_building`): made here, it would stop the service for minutes.
 """
 
 from __future__ import annotations
@@ -30,75 +30,20 @@ from typing import Any, NoReturn
 import qdrant_edge as edge
 import uvicorn
 
-from retrieval.edge_dialect import Body, Refused, Schema, filter_of, narrowing, only, plain, point, record, request, scored
+from retrieval.edge_building import BuildFailed, build
+from retrieval.edge_collection import MADE, Collection, Damaged
+from retrieval.edge_config import changed, made_of
+from retrieval.edge_dialect import Body, Refused, filter_of, only, plain, point, record, request, scored
 
 VERSION = "1.20.0"
 MAX_BODY = 64 * 1024 * 1024
 SLICE = 64
 """Points of an update that are written at once: some milliseconds, which is how long a search waits for it."""
-QUIET_SECONDS, LONGEST_SECONDS, MOST_POINTS = 5.0, 120.0, 20_000
-"""When the log is synced: after so long without an update, or so long or so many points after the first one that is not."""
 UNFINISHED = ".unfinished-"
 """Begins the names of folders that are half made or half deleted; the next start sweeps them away."""
+ASIDE = ".damaged-"
+"""Begins the names of folders that could not be read; one of each name is kept, to be looked at or deleted."""
 NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
-DISTANCES = {"Cosine": edge.Distance.Cosine, "Dot": edge.Distance.Dot, "Euclid": edge.Distance.Euclid, "Manhattan": edge.Distance.Manhattan}
-
-
-class Collection:
-    """One shard of the engine in its folder, with `collection.json`, which says how it was made."""
-
-    def __init__(self, folder: Path) -> None:
-        self.made: Body = json.loads((folder / "collection.json").read_text())
-        dimensions = {name: params["size"] for name, params in self.made["vectors"].items()}
-        self.schema = Schema(dimensions, frozenset(self.made["sparse_vectors"]))
-        self.shard = edge.EdgeShard.load(str(folder / "shard"))
-        self.unsynced, self.first_update, self.last_update = 0, 0.0, 0.0
-
-    @staticmethod
-    def create(folder: Path, made: Body) -> None:
-        (folder / "shard").mkdir(parents=True)
-        dense = {
-            name: edge.EdgeVectorParams(size=int(params["size"]), distance=DISTANCES[params["distance"]])
-            for name, params in made["vectors"].items()
-        }
-        sparse = {
-            name: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf if params.get("modifier") == "idf" else None)
-            for name, params in made["sparse_vectors"].items()
-        }
-        edge.EdgeShard.create(str(folder / "shard"), edge.EdgeConfig(vectors=dense, sparse_vectors=sparse)).close()
-        (folder / "collection.json").write_text(json.dumps(made))
-
-    def update(self, operation: edge.UpdateOperation, points: int = 1) -> None:
-        self.shard.update(operation)
-        self.last_update = time.monotonic()
-        self.first_update = self.first_update if self.unsynced else self.last_update
-        self.unsynced += points
-
-    def sync(self, *, now: bool = False) -> None:
-        moment = time.monotonic()
-        due = moment - self.last_update > QUIET_SECONDS or moment - self.first_update > LONGEST_SECONDS or self.unsynced > MOST_POINTS
-        if self.unsynced and (now or due):
-            self.shard.flush()
-            self.unsynced = 0
-
-    def info(self) -> Body:
-        """Qdrant's CollectionInfo. The figures of optimiser and HNSW are its defaults; the engine uses neither here."""
-        shard = self.shard.info()
-        return {
-            "status": "green",
-            "optimizer_status": "ok",
-            "points_count": shard.points_count,
-            "segments_count": shard.segments_count,
-            "indexed_vectors_count": shard.indexed_vectors_count,
-            "config": {
-                "params": {"vectors": self.made["vectors"], "sparse_vectors": self.made["sparse_vectors"]},
-                "hnsw_config": {"m": 16, "ef_construct": 100, "full_scan_threshold": 10_000},
-                "optimizer_config": {"default_segment_number": 0, "flush_interval_sec": int(QUIET_SECONDS)},
-                "metadata": self.made["metadata"],
-            },
-            "payload_schema": {name: {"data_type": "keyword", "points": index.points} for name, index in shard.payload_schema.items()},
-        }
-
 
 # What is asked of a collection, by method and the path behind its name
 
@@ -111,68 +56,68 @@ async def info(collection: Collection, _: Body) -> Body:
 
 
 async def create_index(collection: Collection, body: Body) -> Body:
-    given = only(body, "field_name", "field_schema")
-    schema = given.get("field_schema")
-    parameters = only({"type": schema} if isinstance(schema, str) else schema, "type", "is_tenant")
-    if parameters.get("type") != "keyword":
-        raise Refused(400, "Wrong input: only keyword indexes are supported here")
-    index = edge.KeywordIndexParams(is_tenant=parameters.get("is_tenant"))
-    collection.update(edge.UpdateOperation.create_field_index(given["field_name"], index))
+    await collection.write("index", body)
     return DONE
 
 
 async def upsert(collection: Collection, body: Body) -> Body:
-    points = [point(one, collection.schema) for one in only(body, "points")["points"]]
+    points = only(body, "points")["points"]
+    for one in points:
+        point(one, collection.schema)
     for start in range(0, len(points), SLICE):
-        part = points[start : start + SLICE]
-        collection.update(edge.UpdateOperation.upsert_points(part), len(part))
+        await collection.write("upsert", {"points": points[start : start + SLICE]})
         await asyncio.sleep(0)
     return DONE
 
 
 async def delete(collection: Collection, body: Body) -> Body:
-    match only(body, "points", "filter"):
-        case {"points": list(ids), **rest} if not rest:
-            collection.update(edge.UpdateOperation.delete_points(ids))
-        case {"filter": clause, **rest} if not rest:
-            collection.update(edge.UpdateOperation.delete_points_by_filter(narrowing(clause)))
-        case _:
-            raise Refused(400, "Format error in JSON body: points or filter is needed")
+    await collection.write("delete", body)
     return DONE
 
 
 async def set_payload(collection: Collection, body: Body) -> Body:
-    given = only(body, "payload", "filter")
-    collection.update(edge.UpdateOperation.set_payload_by_filter(narrowing(given.get("filter")), given["payload"]))
+    await collection.write("payload", body)
     return DONE
 
 
+async def change(collection: Collection, body: Body) -> bool:
+    collection.keep(**changed(collection.made, body))
+    return True
+
+
 async def query(collection: Collection, body: Body) -> Body:
-    return {"points": [scored(found) for found in collection.shard.query(request(body, collection.schema))]}
+    return {"points": [scored(found) for found in collection.shard.engine.query(request(body, collection.schema))]}
+
+
+async def query_batch(collection: Collection, body: Body) -> list[Body]:
+    return [await query(collection, one) for one in only(body, "searches")["searches"]]
 
 
 async def scroll(collection: Collection, body: Body) -> Body:
     given = only(body, "filter", "limit", "offset", "with_payload", "with_vector")
     asked = edge.ScrollRequest(**(given | {"filter": filter_of(given.get("filter"))}))
-    found, offset = collection.shard.scroll(asked)
+    found, offset = collection.shard.engine.scroll(asked)
     return {"points": [record(one) for one in found], "next_page_offset": offset}
 
 
 async def count(collection: Collection, body: Body) -> Body:
     given = only(body, "filter", "exact")
-    return {"count": collection.shard.count(edge.CountRequest(exact=given.get("exact", True), filter=filter_of(given.get("filter"))))}
+    return {
+        "count": collection.shard.engine.count(edge.CountRequest(exact=given.get("exact", True), filter=filter_of(given.get("filter"))))
+    }
 
 
 async def facet(collection: Collection, body: Body) -> Body:
     given = only(body, "key", "limit", "filter", "exact")
-    found = collection.shard.facet(edge.FacetRequest(**(given | {"filter": filter_of(given.get("filter"))})))
+    found = collection.shard.engine.facet(edge.FacetRequest(**(given | {"filter": filter_of(given.get("filter"))})))
     return {"hits": [{"value": hit.value, "count": hit.count} for hit in found.hits]}
 
 
 ROUTES: dict[tuple[str, str], Handler] = {
-    ("GET", ""): info, ("PUT", "/index"): create_index, ("PUT", "/points"): upsert, ("POST", "/points/delete"): delete,
-    ("POST", "/points/payload"): set_payload, ("POST", "/points/query"): query, ("POST", "/points/scroll"): scroll,
-    ("POST", "/points/count"): count, ("POST", "/facet"): facet,
+    ("GET", ""): info, ("PATCH", ""): change, ("PUT", "/index"): create_index, ("PUT", "/points"): upsert,
+    ("POST", "/points/delete"): delete, ("POST", "/points/payload"): set_payload, ("POST", "/points/query"): query,
+    ("POST", "/points/query/batch"): query_batch, ("POST", "/points/scroll"): scroll, ("POST", "/points/count"): count,
+    ("POST", "/facet"): facet,
 }  # fmt: skip
 
 
@@ -184,8 +129,20 @@ class Service:
         self._collections: dict[str, Collection] = {}
         for path in folder.glob(f"{UNFINISHED}*"):
             shutil.rmtree(path)
-        for path in sorted(folder.glob("*/collection.json")):
-            self._collections[path.parent.name] = Collection(path.parent)
+        for path in sorted(folder.glob(f"*/{MADE}")):
+            if not path.parent.name.startswith("."):
+                self._open(path.parent)
+
+    def _open(self, folder: Path) -> None:
+        """A damaged collection is put aside: its points are made of text that is kept elsewhere, whose owner finds that they are gone."""
+        try:
+            self._collections[folder.name] = Collection(folder)
+        except Damaged as fault:
+            aside = self._folder / f"{ASIDE}{folder.name}"
+            shutil.rmtree(aside, ignore_errors=True)
+            folder.rename(aside)
+            told = f"It was put aside as {aside}; its documents are indexed again from their text."
+            print(f"The vectors of {folder.name} are damaged ({fault}). {told}", file=sys.stderr, flush=True)
 
     async def __call__(self, scope: Body, receive: Callable[[], Awaitable[Body]], send: Callable[[Body], Awaitable[None]]) -> None:
         began = time.monotonic()
@@ -235,11 +192,7 @@ class Service:
     def _create(self, name: str, body: Body) -> bool:
         if name in self._collections:
             raise Refused(409, f"Wrong input: Collection `{name}` already exists!")
-        made: Body = {"vectors": {}, "sparse_vectors": {}, "metadata": {}} | only(body, "vectors", "sparse_vectors", "metadata")
-        made["vectors"] = {key: only(value, "size", "distance") for key, value in made["vectors"].items()}
-        made["sparse_vectors"] = {key: only(value, "modifier") for key, value in made["sparse_vectors"].items()}
-        if any(params["distance"] not in DISTANCES for params in made["vectors"].values()):
-            raise Refused(400, f"Format error in JSON body: distance is one of {', '.join(DISTANCES)}")
+        made = made_of(body)
         making = self._folder / f"{UNFINISHED}{name}"
         shutil.rmtree(making, ignore_errors=True)
         Collection.create(making, made)
@@ -249,7 +202,7 @@ class Service:
     def _drop(self, name: str) -> bool:
         collection = self._collections.pop(name, None)
         if collection:
-            collection.shard.close()
+            collection.close()
             shutil.rmtree((self._folder / name).rename(self._folder / f"{UNFINISHED}{name}"))
         return collection is not None
 
@@ -259,10 +212,27 @@ class Service:
             for collection in list(self._collections.values()):
                 collection.sync()
 
+    async def build_in_time(self) -> None:
+        """One index at a time. One that fails is tried again after a while that doubles, and searches go on without it."""
+        pause: dict[str, float] = {}
+        while True:
+            await asyncio.sleep(1)
+            for name, collection in list(self._collections.items()):
+                if time.monotonic() < collection.build_after or not collection.outgrown():
+                    continue
+                try:
+                    seconds = await build(collection)
+                    print(f"Index of {name}: made in {seconds:.0f} s.", flush=True)
+                    pause.pop(name, None)
+                except (BuildFailed, OSError) as error:
+                    pause[name] = min(2 * pause.get(name, 30.0), 3600.0)
+                    collection.build_after = time.monotonic() + pause[name]
+                    told = f"It is searched without, and tried again in {pause[name]:.0f} s."
+                    print(f"The index of {name} could not be made: {error}. {told}", file=sys.stderr, flush=True)
+
     def close(self) -> None:
         for collection in self._collections.values():
-            collection.sync(now=True)
-            collection.shard.close()
+            collection.close()
 
 
 async def _body(receive: Callable[[], Awaitable[Body]]) -> Body:
@@ -286,9 +256,10 @@ async def serve(service: Service, listening: socket.socket) -> None:
         service, lifespan="off", log_level="warning", access_log=False, timeout_keep_alive=75, timeout_graceful_shutdown=5, ws="none"
     )
     async with asyncio.TaskGroup() as tasks:  # if the disk takes no more, the syncing fails, and the service with it
-        syncing = tasks.create_task(service.sync_in_time())
+        others = [tasks.create_task(service.sync_in_time()), tasks.create_task(service.build_in_time())]
         await uvicorn.Server(config).serve(sockets=[listening])
-        syncing.cancel()
+        for task in others:
+            task.cancel()
 
 
 def own(folder: Path) -> int:

@@ -60,10 +60,12 @@ def narrowing(body: Any) -> edge.Filter:
 
 
 def condition(body: Any) -> Any:
-    given = only(body, "key", "match", "has_id", "must", "should", "must_not")
+    given = only(body, "key", "match", "range", "has_id", "must", "should", "must_not")
     match given:
         case {"key": str(key), "match": wanted, **rest} if not rest:
             return edge.FieldCondition(key, match=match_of(wanted))
+        case {"key": str(key), "range": limits, **rest} if not rest:
+            return edge.FieldCondition(key, range=range_of(limits))
         case {"has_id": list(ids), **rest} if not rest:
             return edge.HasIdCondition(set(ids))
         case {"must": _} | {"should": _} | {"must_not": _}:
@@ -78,6 +80,14 @@ def match_of(body: Any) -> edge.MatchValue | edge.MatchAny:
         case {"any": list(values), **rest} if not rest:
             return edge.MatchAny(values)
     raise Refused(400, "Format error in JSON body: match takes one value, or any of a list")
+
+
+def range_of(body: Any) -> edge.RangeDateTime:
+    """Of times, as RFC 3339 has them."""
+    given = only(body, "gt", "gte", "lt", "lte")
+    if not given or not all(isinstance(limit, str) for limit in given.values()):
+        raise Refused(400, "Format error in JSON body: a range is of times; it names gt, gte, lt or lte")
+    return edge.RangeDateTime(**given)
 
 
 def point(body: Any, schema: Schema) -> edge.Point:
@@ -113,9 +123,15 @@ def query_of(body: Any, using: str | None, schema: Schema) -> Any:
 def search_params(body: Any) -> edge.SearchParams | None:
     if body is None:
         return None
-    given = only(body, "idf", "exact")
+    given = only(body, "idf", "exact", "hnsw_ef", "quantization")
     idf = edge.IdfParams(filter_of(only(given["idf"], "corpus").get("corpus"))) if "idf" in given else None
-    return edge.SearchParams(exact=given.get("exact", False), idf=idf)
+    quantised = only(given["quantization"], "ignore", "rescore", "oversampling") if "quantization" in given else None
+    return edge.SearchParams(
+        hnsw_ef=given.get("hnsw_ef"),
+        exact=given.get("exact", False),
+        quantization=edge.QuantizationSearchParams(**quantised) if quantised is not None else None,
+        idf=idf,
+    )
 
 
 def prefetch(body: Any, schema: Schema) -> edge.Prefetch:

@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import IO, Final
+from typing import IO, Any, Final
 
 import retrieval
 from retrieval.errors import EmptyFile, Encrypted, NoText, ParseError, ReaderUnavailable, TooLarge, TooSlow, UnknownType, Unreadable
@@ -75,6 +75,17 @@ def draw(content: Content, page: int, *, width: int = 1200, seconds: float = 30,
     if not payload.startswith(PNG):
         raise Unreadable("its reader gave no picture")
     return payload
+
+
+def query(name: str, content: Content, sql: str = "", *, seconds: float = 20, megabytes: int = 1000) -> dict[str, Any]:
+    """What a SELECT over the sheets of a file finds, or without one which tables they are: as `parsers/tables.py: query` says. Raises as
+    `read`."""
+    payload = _answer(CHILD, {"do": "query", "name": clean_name(name), "sql": sql}, content, seconds=seconds, megabytes=megabytes)
+    try:
+        found: dict[str, Any] = json.loads(payload)
+    except ValueError as error:
+        raise Unreadable("its reader gave an answer that makes no sense") from error
+    return found
 
 
 def cut_off() -> bool:

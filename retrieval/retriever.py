@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 
 from retrieval import reranking, tokens
-from retrieval.chunking import UNDER, chunk
+from retrieval.chunking import chunk, shown
 from retrieval.errors import EmbeddingFault
+from retrieval.fusion import Verdict, Weights
 from retrieval.index import Index
-from retrieval.types import Chunk, Embed, Entry, Parsed, Passage, Recheck, Scope, Score
+from retrieval.types import Embed, Entry, Parsed, Passage, Recheck, Scope, Score
 
 EMBED_BATCH = 32
 CANDIDATES = 50
@@ -20,15 +22,27 @@ QUERY_CHARACTERS = 2000
 """What is read of a question: more than any model of the kind takes in."""
 
 Progress = Callable[[int, int], None]
+By = Literal["all", "meaning", "words"]
 
 
 class Retriever:
-    """`recheck` gives the passages that the rows allow, with their text. `score`, a cross-encoder, judges the best `judged` of them."""
+    """`recheck` gives the passages that the rows allow, with their text. `score`, a cross-encoder, judges the best `judged` of them, as far
+    as `judged_bytes` go (0: no bound); `verdict` says how what it says and what the first search says are made one (`reranking.judge`)."""
 
     def __init__(
-        self, index: Index, *, embed_query: Embed, embed_passages: Embed, recheck: Recheck, score: Score | None = None, judged: int = 20
+        self,
+        index: Index,
+        *,
+        embed_query: Embed,
+        embed_passages: Embed,
+        recheck: Recheck,
+        score: Score | None = None,
+        judged: int = CANDIDATES,
+        judged_bytes: int = 0,
+        verdict: Verdict | float = reranking.BLEND,
     ) -> None:
-        self._index, self._recheck, self._score, self._judged = index, recheck, score, judged
+        self._index, self._recheck, self._score, self._verdict = index, recheck, score, verdict
+        self._judged, self._judged_bytes = judged, judged_bytes
         self._embed_query, self._embed_passages = embed_query, embed_passages
 
     def add(self, entry: Entry, parsed: Parsed, progress: Progress | None = None) -> int:
@@ -50,21 +64,44 @@ class Retriever:
     def forget(self, workspace: str, document: str) -> None:
         self._index.forget(workspace, document)
 
-    def search(self, query: str, scope: Scope, top_k: int = 10) -> list[Passage]:
+    def search(
+        self,
+        query: str,
+        scope: Scope,
+        top_k: int = 10,
+        *,
+        by: By = "all",
+        explain: bool = False,
+        weights: Weights | None = None,
+        first: float = 1.0,
+    ) -> list[Passage]:
         """The best passages for a question that this scope may read, best first, with text and name from the rows.
 
-        A question without a letter or a digit finds nothing. Raises IndexFaults and EmbeddingFault.
+        A question without a letter or a digit finds nothing. `by`: with all models, without the one that judges, or by words alone, which
+        needs no model. `explain` puts BM25's worth of each passage into its `why`, for one more request to the index. `weights` hold for
+        this search, in place of the index's; `first` times as much as by default counts the first search beside the judge. Raises
+        IndexFaults, EmbeddingFault, and what the models raise.
         """
         question = cleaned(query)
         words = tokens.query(question)
-        if top_k < 1 or not scope.principals or not words[0]:
+        if top_k < 1 or not scope.principals or not has_words(question):
             return []
-        vector = self._checked(self._embed_query([question]), 1)[0]
-        found = self._index.query(scope, vector, words, limit=max(CANDIDATES, top_k))
-        allowed = list(self._recheck(scope, found)) if found else []
-        if self._score:
-            allowed = reranking.judge(question, allowed[: max(self._judged, top_k)], self._score)
-        return reranking.best(allowed, limit=top_k)
+        allowed = self._candidates(question, scope, words, max(CANDIDATES, top_k), by=by, weights=weights)
+        if self._score and by == "all":
+            affordable = reranking.affordable(question, allowed[: self._judged], self._judged_bytes)
+            how = reranking.weighed_by(self._verdict, first)
+            allowed = reranking.judge(question, allowed, self._score, how, first=affordable)
+        kept = reranking.best(reranking.weighed(allowed), limit=top_k)
+        told = [one for one in kept if "sparse" not in one.why] if explain else []
+        explained = {(one.document, one.ordinal): one for one in self._index.weigh(scope, words, told)} if told else {}
+        return [explained.get((one.document, one.ordinal), one) for one in kept]
+
+    def _candidates(
+        self, question: str, scope: Scope, words: tokens.Sparse, limit: int, *, by: By, weights: Weights | None
+    ) -> list[Passage]:
+        vector = None if by == "words" else self._checked(self._embed_query([question]), 1)[0]
+        found = self._index.query(scope, vector, words, limit=limit, weights=weights)
+        return list(self._recheck(scope, found)) if found else []
 
     def _checked(self, vectors: np.ndarray, count: int) -> np.ndarray:
         if vectors.shape != (count, self._index.dimensions):
@@ -78,8 +115,6 @@ def cleaned(query: str) -> str:
     return " ".join("".join(letters).split())[:QUERY_CHARACTERS]
 
 
-def shown(one: Chunk) -> str:
-    """The chunk under its headings, without the one that its own text begins with."""
-    above, _, last = one.heading.rpartition(UNDER)
-    heading = above if one.text.lstrip("# ").startswith(last) else one.heading
-    return f"{heading}\n{one.text}" if heading else one.text
+def has_words(question: str) -> bool:
+    """Whether there is a letter or a digit in it; marks alone (an emoji may be made of some) are no word."""
+    return any(map(str.isalnum, question))

@@ -11,6 +11,10 @@ if TYPE_CHECKING:  # The reading child imports these types for every file, and n
     import numpy as np
 
 
+VECTOR_KINDS = ("full", "int8", "binary", "hnsw", "hnsw-int8")
+"""How dense vectors are kept: `vectors.py` says what each is."""
+
+
 class Embed(Protocol):
     """Texts in, float32 vectors out: shape (len(texts), dimensions), each of length 1."""
 
@@ -34,6 +38,8 @@ class Item:
     data: bytes
     modified_at: datetime | None = None
     principals: tuple[str, ...] | None = None
+    folder: str = ""
+    """Where the source keeps it, e.g. "hr/policies"; empty for the top, and where a source knows no folders."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +109,12 @@ class Parsed:
     """Pages that can be drawn (a PDF's); 0 for what has none."""
     notes: tuple[str, ...] = ()
     """Sentences for a person on what could not be read, e.g. "Pages 3-5 hold no text (scans)."."""
+    author: str = ""
+    """As the file itself says, like the two times; several names are parted by "; "."""
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    language: str = ""
+    """ISO 639-1 of most of the text, e.g. "de"; empty where it cannot be told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +131,8 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What the index must know of a document beside its chunks. An empty `principals` matches nobody."""
+    """What the index must know of a document beside its chunks. An empty `principals` matches nobody; what is not known of the facts that
+    a search is narrowed by is empty, and no filter on it matches."""
 
     workspace: str
     document: str
@@ -127,21 +140,64 @@ class Entry:
     sha256: str
     name: str
     principals: frozenset[str]
+    type: str = ""
+    """A family of media types, as `families.py` names them."""
+    author: str = ""
+    language: str = ""
+    folder: str = ""
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What narrows a search beside who asks. An empty part narrows nothing; of one part any value is enough, and all parts must hold.
+
+    `sources`: ids, "" being uploads. `authors`: a whole name or a word of it, whatever its case. `folder`: it and all below it. Times are
+    aware; `_from` belongs to the range, `_before` does not.
+    """
+
+    sources: frozenset[str] = frozenset()
+    types: frozenset[str] = frozenset()
+    authors: frozenset[str] = frozenset()
+    languages: frozenset[str] = frozenset()
+    folder: str = ""
+    created_from: datetime | None = None
+    created_before: datetime | None = None
+    updated_from: datetime | None = None
+    updated_before: datetime | None = None
+
+
+EVERYTHING = Filters()
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Who asks, and where: the clause that every query carries. Empty `principals` match nothing; `sources=None` means all."""
+    """Who asks, and where: the clause that every query carries. Empty `principals` match nothing; `sources=None` means all. `filters`
+    only ever narrow what that clause lets through."""
 
     workspace: str
     principals: frozenset[str]
     sources: frozenset[str] | None = None
+    filters: Filters = EVERYTHING
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """What was found and not shown, for the sake of a better passage: nearly the same words, or one too many of its document."""
+
+    document: str
+    name: str
+    start: int
+    end: int
+    score: float
+    reason: Literal["duplicate", "document"]
 
 
 @dataclass(frozen=True, slots=True)
 class Passage:
     """Found: a chunk with its document and why it was found. `score` in [0, 1] orders the passages of one search only;
-    `why` holds its parts by name, e.g. dense, sparse, fused, rerank."""
+    `why` holds its parts by name, e.g. dense, sparse, fused, rerank, recency; `cut` what gave way to it."""
 
     document: str
     name: str
@@ -153,6 +209,15 @@ class Passage:
     heading: str = ""
     sha256: str = ""
     why: Mapping[str, float] = field(default_factory=dict)
+    cut: tuple[Cut, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search found, best first; `notice` says in words what was missing while it searched, such as a model."""
+
+    passages: Sequence[Passage]
+    notice: str = ""
 
 
 # What the index found, for whom; back come those that the rows still allow, in the same order, with `text` and `name` from the rows.

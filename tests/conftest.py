@@ -2,6 +2,8 @@
 
 acme is alice's workspace: alice owns it, bob edits, rita reads and is in the group HR, carl reads and is in no group.
 charlie owns another workspace and must see nothing of acme.
+
+Property tests draw the same examples in every run; `pytest --hypothesis-profile=explore` looks for new ones.
 """
 
 from __future__ import annotations
@@ -9,20 +11,28 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import hypothesis
 import pytest
 import redis
+import uvicorn
 from django.conf import settings
-from django.test import Client
+from django.core.asgi import get_asgi_application
+from django.db import connections
+from django.test import Client, override_settings
+from playwright.sync_api import Browser, sync_playwright
 
 from north.broker import redis_client
 from north.supervisor import answers, broker_command, vectors_command
+from north.threads.stream import ROWS
 from north.workspaces.models import Group, Membership, Role, User, Workspace
 
-hypothesis.settings.register_profile("north", deadline=None)
+hypothesis.settings.register_profile("explore", deadline=None, max_examples=1000)
+hypothesis.settings.register_profile("north", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("north")
 PASSWORD = "correct horse battery"
 
@@ -168,3 +178,45 @@ def browser_type_launch_args() -> dict[str, object]:
     """Debian's Chromium, which needs no download of its own."""
     path = shutil.which("chromium") or shutil.which("google-chrome") or ""
     return {"executable_path": path, "args": ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]}
+
+
+@pytest.fixture(scope="session")
+def server(django_db_setup: None) -> Iterator[str]:
+    """The web process as people reach it: uvicorn around the real application, at this address."""
+    with override_settings(WHITENOISE_USE_FINDERS=True, WHITENOISE_AUTOREFRESH=True):
+        application = get_asgi_application()
+    config = uvicorn.Config(application, host="127.0.0.1", port=0, lifespan="off", log_level="warning", access_log=False)
+    running = uvicorn.Server(config)
+    thread = threading.Thread(target=running.run, daemon=True)
+    thread.start()
+    while not running.started:
+        assert thread.is_alive()
+        time.sleep(0.01)
+    yield f"http://127.0.0.1:{running.servers[0].sockets[0].getsockname()[1]}"
+    running.should_exit = True
+    thread.join(10)
+    everyone = threading.Barrier(ROWS._max_workers)
+    for done in [ROWS.submit(lambda: (everyone.wait(10), connections.close_all())) for _ in range(ROWS._max_workers)]:
+        done.result(20)
+
+
+def cookies(user: User) -> dict[str, str]:
+    """Those of a browser in which this person is signed in."""
+    return {name: morsel.value for name, morsel in browser_of(user).cookies.items()}
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whole installations come last: the browser of their tests, pytest-playwright's, stays to the end of the session (see `chromium`)."""
+    items.sort(key=lambda item: item.get_closest_marker("whole") is not None)
+
+
+@pytest.fixture(scope="module")
+def chromium(browser_type_launch_args: dict[str, Any]) -> Iterator[Browser]:
+    """A browser for these tests only: while Playwright runs it keeps an event loop in this thread, in which Django would refuse to
+    ask its database."""
+    with pytest.MonkeyPatch.context() as environment, sync_playwright() as playwright:
+        environment.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        browser = playwright.chromium.launch(**browser_type_launch_args)
+        yield browser
+        browser.close()

@@ -35,6 +35,8 @@ class Installation:
             "PORT": str(self.port),
             "NORTH_EDGE_PORT": str(free_port()),
             "NORTH_INFERENCE_THREADS": "1",
+            "NORTH_LEASE_SECONDS": "8",
+            "NORTH_MODEL_RETRY_SECONDS": "15",
             "DJANGO_SETTINGS_MODULE": "north.settings",
             "PYTHONPATH": str(ROOT),
             "NORTH_FOLDER_ROOTS": str(folder / "shares"),

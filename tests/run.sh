@@ -12,9 +12,22 @@ if ! command -v chromium >/dev/null && ! command -v google-chrome >/dev/null; th
     fi
 fi
 $python manage.py models pull
-$python -m pytest "$@"
-if [ "$#" = 0 ]; then
-    echo "Once more on PostgreSQL: what talks to the database"
-    NORTH_TEST_POSTGRES=1 $python -m pytest tests/workspaces tests/documents tests/threads tests/usage tests/cards tests/api tests/administration \
-        -m "not browser and not model and not whole" -q
+if [ "$#" != 0 ]; then
+    exec $python -m pytest "$@"
 fi
+said=$(mktemp)
+trap 'rm -f "$said"' EXIT
+echo "Beside the rest, and told after it: whole installations, then once more on PostgreSQL what talks to the database"
+{
+    whole=0
+    $python -m pytest -m whole || whole=$?
+    NORTH_TEST_POSTGRES=1 NORTH_WORLDS=100 $python -m pytest -q -m "not browser and not model and not whole" \
+        tests/workspaces tests/documents tests/threads tests/usage tests/cards tests/api tests/administration
+    [ "$whole" = 0 ]
+} >"$said" 2>&1 &
+beside=$!
+failed=0
+$python -m pytest -m "not whole" || failed=1
+wait "$beside" || failed=1
+cat "$said"
+exit "$failed"

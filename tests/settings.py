@@ -32,6 +32,7 @@ if "NORTH_DATA_DIR" not in os.environ:
     os.environ["NORTH_DATA_DIR"] = tempfile.mkdtemp(prefix="north-test-")
     atexit.register(shutil.rmtree, os.environ["NORTH_DATA_DIR"], ignore_errors=True)
 os.environ.setdefault("NORTH_INFERENCE_THREADS", "1")
+os.environ.setdefault("NORTH_SCORE_MODEL", "none")
 os.environ.setdefault("PORT", str(free_port()))
 os.environ.setdefault("NORTH_EDGE_PORT", str(free_port()))
 if os.environ.get("NORTH_TEST_POSTGRES") and "NORTH_DATABASE_URL" not in os.environ:

@@ -1,12 +1,15 @@
-"""What an agent can do: one file, one function each. A tool reaches the world through its Context only."""
+"""What an agent can do: one file, one tool each, with its effect. A tool reaches the world through its Context only. Searching is no choice
+of an agent's: every question is searched for."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from collections.abc import Mapping
 
-from agents.tools.search import search
+from agents.tool import Tool
+from agents.tools.ask_user import ASK_USER
+from agents.tools.calculate import CALCULATE
+from agents.tools.query_table import QUERY_TABLE
+from agents.tools.read_document import READ_DOCUMENT
+from agents.tools.write_document import WRITE_DOCUMENT
 
-Effect = Literal["reads", "writes"]
-
-TOOLS: Mapping[str, tuple[Callable[..., Any], Effect]] = {"search": (search, "reads")}
+TOOLS: Mapping[str, Tool] = {tool.name: tool for tool in (CALCULATE, QUERY_TABLE, READ_DOCUMENT, WRITE_DOCUMENT, ASK_USER)}

@@ -69,7 +69,7 @@ def set_admin(user: User, is_admin: bool, *, actor: User) -> None:
 @transaction.atomic
 def appoint_owner(workspace: Workspace, email: str, *, actor: User) -> Membership:
     """Makes somebody an owner of a workspace, for instance of one whose owner was suspended."""
-    user = User.objects.filter(email=UserManager.normalise(email), is_active=True).first()
+    user = User.objects.people().filter(email=UserManager.normalise(email), is_active=True).first()
     if user is None:
         raise Refused(_("No user who is not suspended has this e-mail address."))
     member = Membership.objects.update_or_create(workspace=workspace, user=user, defaults={"role": Role.OWNER})[0]

@@ -23,10 +23,11 @@ from north.cards import words
 from north.cards.models import Card
 from north.documents.models import Document, Source, Status, SyncRun
 from north.workspaces import audit as audit_log
+from north.workspaces import keys as key_verbs
 from north.workspaces.access import admins_only
 from north.workspaces.actions import delete_workspace as delete_with_everything
 from north.workspaces.errors import Refused
-from north.workspaces.models import AuditEvent, Group, Membership, Role, User, Workspace
+from north.workspaces.models import ApiKey, AuditEvent, Group, Membership, Role, User, Workspace
 from north.workspaces.pages import refusals_shown
 
 PAGE = 50
@@ -66,7 +67,7 @@ def users(request: HttpRequest) -> HttpResponse:
 
 def users_page(request: HttpRequest, *, status: int = 200, **more: Any) -> HttpResponse:
     wanted = request.GET.get("q", "").replace("\0", "").strip()[:200]
-    found = User.objects.annotate(workspace_count=Count("memberships")).order_by("name", "email")
+    found = User.objects.people().annotate(workspace_count=Count("memberships")).order_by("name", "email")
     if wanted:
         found = found.filter(Q(name__icontains=wanted) | Q(email__icontains=wanted))
     return show(request, "users", {"page": paged(request, found), "q": wanted, "form": NewUserForm(), **more}, status)
@@ -92,7 +93,7 @@ def new_user(request: HttpRequest) -> HttpResponse:
 @admins_only
 def link(request: HttpRequest, user: UUID) -> HttpResponse:
     """The one page that ever shows this link."""
-    found = get_object_or_404(User, pk=user)
+    found = get_object_or_404(User.objects.people(), pk=user)
     with refusals_shown(request):
         return users_page(request, person=found, link=actions.fresh_link(found, actor=request.user))  # type: ignore[arg-type]
     return redirect("administration:users")
@@ -101,7 +102,7 @@ def link(request: HttpRequest, user: UUID) -> HttpResponse:
 @require_POST
 @admins_only
 def suspend(request: HttpRequest, user: UUID) -> HttpResponse:
-    found = get_object_or_404(User, pk=user)
+    found = get_object_or_404(User.objects.people(), pk=user)
     with refusals_shown(request):
         actions.suspend(found, actor=request.user)  # type: ignore[arg-type]
         messages.success(request, _("%(name)s is suspended. Sessions and keys of this person are dead.") % {"name": found})
@@ -111,7 +112,7 @@ def suspend(request: HttpRequest, user: UUID) -> HttpResponse:
 @require_POST
 @admins_only
 def restore(request: HttpRequest, user: UUID) -> HttpResponse:
-    found = get_object_or_404(User, pk=user)
+    found = get_object_or_404(User.objects.people(), pk=user)
     actions.restore(found, actor=request.user)  # type: ignore[arg-type]
     messages.success(request, _("%(name)s may sign in again.") % {"name": found})
     return redirect("administration:users")
@@ -120,7 +121,7 @@ def restore(request: HttpRequest, user: UUID) -> HttpResponse:
 @require_POST
 @admins_only
 def set_admin(request: HttpRequest, user: UUID, is_admin: bool) -> HttpResponse:
-    found = get_object_or_404(User, pk=user)
+    found = get_object_or_404(User.objects.people(), pk=user)
     with refusals_shown(request):
         actions.set_admin(found, is_admin, actor=request.user)  # type: ignore[arg-type]
         said = _("%(name)s is an administrator now.") if is_admin else _("%(name)s is no administrator any more.")
@@ -141,23 +142,28 @@ def groups(request: HttpRequest) -> HttpResponse:
 @never_cache
 @admins_only
 def workspaces(request: HttpRequest) -> HttpResponse:
+    return workspaces_page(request)
+
+
+def workspaces_page(request: HttpRequest, *, status: int = 200, **more: Any) -> HttpResponse:
     owners = Prefetch("memberships", queryset=Membership.objects.filter(role=Role.OWNER).select_related("user"), to_attr="owners")
     documents = Document.objects.alive().filter(workspace=OuterRef("pk")).order_by().values("workspace").annotate(count=Count("pk"))
     found = Workspace.objects.order_by("name").annotate(people=Count("memberships"), documents_alive=Subquery(documents.values("count")))
-    return show(request, "workspaces", {"page": paged(request, found.prefetch_related(owners))})
+    return show(request, "workspaces", {"page": paged(request, found.prefetch_related(owners)), **more}, status)
 
 
 @require_POST
 @admins_only
 def appoint(request: HttpRequest, workspace: UUID) -> HttpResponse:
     found, form = get_object_or_404(Workspace, pk=workspace), OwnerForm(request.POST)
-    if not form.is_valid():
-        messages.error(request, _("This is no e-mail address."))
-        return redirect("administration:workspaces")
-    with refusals_shown(request):
-        member = actions.appoint_owner(found, form.cleaned_data["email"], actor=request.user)  # type: ignore[arg-type]
-        messages.success(request, _("%(name)s owns %(workspace)s now.") % {"name": member.user, "workspace": found})
-    return redirect("administration:workspaces")
+    if form.is_valid():
+        try:
+            member = actions.appoint_owner(found, form.cleaned_data["email"], actor=request.user)  # type: ignore[arg-type]
+            messages.success(request, _("%(name)s owns %(workspace)s now.") % {"name": member.user, "workspace": found})
+            return redirect("administration:workspaces")
+        except Refused as refusal:
+            form.add_error("email", str(refusal))
+    return workspaces_page(request, status=422, form=form, appointed=found.pk)
 
 
 @require_POST
@@ -171,6 +177,23 @@ def delete_workspace(request: HttpRequest, workspace: UUID) -> HttpResponse:
         delete_with_everything(found, actor=request.user)  # type: ignore[arg-type]
         messages.success(request, _("%(name)s was deleted, with everything in it.") % {"name": found.name})
     return redirect("administration:workspaces")
+
+
+@require_safe
+@never_cache
+@admins_only
+def keys(request: HttpRequest) -> HttpResponse:
+    found = ApiKey.objects.kept().select_related("workspace", "user").order_by("workspace__name", "user__name", "created_at")
+    return show(request, "keys", {"page": paged(request, found)})
+
+
+@require_POST
+@admins_only
+def revoke_key(request: HttpRequest, key: UUID) -> HttpResponse:
+    found = get_object_or_404(ApiKey.objects.kept().select_related("workspace", "user"), pk=key)
+    key_verbs.revoke_key(found, actor=request.user)  # type: ignore[arg-type]
+    messages.success(request, _("The key was revoked. Whoever uses it is refused from now on."))
+    return redirect("administration:keys")
 
 
 @require_safe

@@ -2,52 +2,93 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from typing import Any
 from uuid import UUID
 
-from north.api.schemas import CitationOut, DocumentOut, PassageOut, ResultOut, RunOut, SearchOut, StepOut
+from north.api.schemas.knowledge import CutOut, DocumentOut, PassageOut, ResultOut, SearchOut
+from north.api.schemas.work import CitationOut, ClaimOut, RunOut, StepOut
 from north.documents.models import Document
-from north.documents.readers import Readers
-from north.threads.models import Run
-from north.threads.reading import ShownStep, shown
-from north.workspaces.models import Membership, Workspace
-from retrieval.types import Passage
+from north.documents.readers import Readers, opened_by, sees_access
+from north.threads.models import Approval, Run
+from north.threads.reading import Shown, ShownStep, shown
+from north.workspaces.models import Group, Membership, Workspace
+from retrieval.types import Found, Passage
 
 
-def document_out(document: Document, workspace: Workspace) -> DocumentOut:
-    readers = Readers.of((principal.value for principal in document.principals.all()), workspace, workspace.groups.all())
+def access_names(principals: Iterable[str], workspace: Workspace, groups: Iterable[Group] | None = None) -> list[str]:
+    """`groups`: all of the workspace, where they are known already."""
+    readers = Readers.of(principals, workspace, workspace.groups.all() if groups is None else groups)
+    return ["everyone"] if readers.everyone else [group.name for group in readers.groups]
+
+
+def document_out(document: Document, workspace: Workspace, groups: Iterable[Group] | None = None) -> DocumentOut:
     return DocumentOut(
         id=document.pk,
         name=document.name,
         status=document.status,  # type: ignore[arg-type]
         error=document.error,
         media_type=document.media_type,
+        author=document.author,
+        language=document.language,
+        folder=document.kept_in,
+        written_at=document.written_at,
+        changed_at=document.changed_at,
         bytes=document.bytes,
         sha256=document.sha256,
         source=document.source_id,
         notes=document.notes,
-        access=["everyone"] if readers.everyone else [group.name for group in readers.groups],
+        pages=document.pages,
+        verified_at=document.verified_at,
+        access=access_names((principal.value for principal in document.principals.all()), workspace, groups),
         created_at=document.created_at,
         ready_at=document.ready_at,
     )
 
 
-def search_out(passages: Sequence[Passage]) -> SearchOut:
-    """A document is worth its best passage; the passages come best first."""
+def search_out(found: Found, actor: Membership) -> SearchOut:
+    """A document is worth its best passage; the passages come best first. `access` is told to who manages access."""
     results: dict[str, ResultOut] = {}
-    for passage in passages:
+    access = opened_by({passage.document for passage in found.passages}, actor) if sees_access(actor) else {}
+    for passage in found.passages:
         result = results.setdefault(
-            passage.document, ResultOut(document=UUID(passage.document), name=passage.name, score=passage.score, passages=[])
+            passage.document,
+            ResultOut(
+                document=UUID(passage.document),
+                name=passage.name,
+                score=passage.score,
+                passages=[],
+                access=access.get(passage.document) if sees_access(actor) else None,
+            ),
         )
-        result.passages.append(
-            PassageOut(start=passage.start, end=passage.end, text=passage.text, score=passage.score, heading=passage.heading)
-        )
-    return SearchOut(results=sorted(results.values(), key=lambda result: -result.score))
+        result.passages.append(passage_out(passage))
+    return SearchOut(results=sorted(results.values(), key=lambda result: -result.score), notice=found.notice)
+
+
+def passage_out(passage: Passage) -> PassageOut:
+    return PassageOut(
+        start=passage.start,
+        end=passage.end,
+        text=passage.text,
+        score=passage.score,
+        heading=passage.heading,
+        why=dict(passage.why),
+        cut=[CutOut(**asdict(one)) for one in passage.cut],
+    )
 
 
 def run_out(run: Run, reader: Membership) -> RunOut:
-    seen = shown([run], reader)[0]
+    return runs_out([run], reader)[0]
+
+
+def runs_out(runs: Sequence[Run], reader: Membership) -> list[RunOut]:
+    """Prefetch `steps`, `citations` and `approvals`; asks one query more."""
+    return [shown_out(seen) for seen in shown(runs, reader)]
+
+
+def shown_out(seen: Shown) -> RunOut:
+    run = seen.run
     citations = [
         CitationOut(
             start=citation.start,
@@ -65,9 +106,11 @@ def run_out(run: Run, reader: Membership) -> RunOut:
         answer=run.answer,
         citations=citations,
         unsupported=run.unsupported,
+        claims=[claim_out(claim, citations) for claim in run.claims],
         refused=run.refused,
         searched=run.searched,
         steps=[step_out(step) for step in seen.steps],
+        approvals=[] if run.over else [row.pk for row in run.approvals.all() if row.standing == Approval.Standing.WAITING],
         error=run.error,
         usage={
             "input_tokens": run.tokens_in,
@@ -80,6 +123,12 @@ def run_out(run: Run, reader: Membership) -> RunOut:
         first_token_at=run.first_token_at,
         ended_at=run.ended_at,
     )
+
+
+def claim_out(claim: Mapping[str, Any], citations: Sequence[CitationOut]) -> ClaimOut:
+    place = claim["citation"]
+    cited = citations[place].sources if 0 <= place < len(citations) else []
+    return ClaimOut(**{name: claim[name] for name in ("start", "end", "text", "support", "reasons")}, citations=cited)
 
 
 def step_out(shown_step: ShownStep) -> StepOut:

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from north.cards.models import OPEN, Card, identity
+from north.cards.models import Card, identity
 from north.hints import hint
 from north.workspaces.audit import record
 from north.workspaces.errors import Refused
@@ -32,7 +32,7 @@ def ask(named: dict[str, str], *, full: bool) -> Card | None:
     card = Card.objects.get_or_create(**named, defaults={"status": Card.Status.CANCELLED})[0]
     fresh = {"told": [], "doing": "", "error": "", "cancel_requested": False, "attempts": 0, "try_at": None}
     lease = {"lease_token": None, "lease_until": None, "asked_at": timezone.now()}
-    idle = Card.objects.filter(pk=card.pk).exclude(status__in=OPEN)
+    idle = Card.objects.over().filter(pk=card.pk)
     if not idle.update(status=Card.Status.PENDING, wants_full=full, **fresh, **lease):
         return None
     card.refresh_from_db()

@@ -9,11 +9,10 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import models
-from django.utils.translation import gettext_lazy as _
 
 from agents.card import Card as Facts
 from north.inference.outcomes import LANGUAGE, Outcome
-from north.leases import Leased, LeasedQuerySet
+from north.leases import Job, JobQuerySet
 
 
 def identity(config: Mapping[str, object]) -> dict[str, str]:
@@ -22,22 +21,14 @@ def identity(config: Mapping[str, object]) -> dict[str, str]:
     return {"model": str(config.get("model", ""))[:200], "engine": f"{config['engine']} {host}".strip()[:200]}
 
 
-class CardQuerySet(LeasedQuerySet):
+class CardQuerySet(JobQuerySet):
     def in_use(self) -> Any:
         """The `Card` of the chat model of the settings, if it was ever tested or is about to be; else `None`."""
         return self.filter(**identity(settings.MODELS["chat"])).first()
 
-    def open(self) -> CardQuerySet:
-        return self.filter(status__in=OPEN)
 
-
-class Card(Leased):
-    class Status(models.TextChoices):
-        PENDING = "pending", _("waiting")
-        RUNNING = "running", _("working")
-        DONE = "done", _("done")
-        FAILED = "failed", _("failed")
-        CANCELLED = "cancelled", _("stopped")
+class Card(Job):
+    """The job is the test asked for last, and `wants_full`, `asked_at`, `told` and `doing` are of it, too."""
 
     model = models.CharField(max_length=200)
     engine = models.CharField(max_length=200)
@@ -48,14 +39,10 @@ class Card(Leased):
     full = models.BooleanField(default=False)
     machine = models.CharField(max_length=200, blank=True)
 
-    status = models.CharField(max_length=10, choices=Status.choices, default=Status.PENDING, db_index=True)
-    """Of the test asked for last, as is what follows."""
     wants_full = models.BooleanField(default=False)
     asked_at = models.DateTimeField(auto_now_add=True)
     told = models.JSONField(default=list)
     doing = models.CharField(max_length=40, blank=True)
-    error = models.TextField(blank=True)
-    cancel_requested = models.BooleanField(default=False)
 
     objects = CardQuerySet.as_manager()  # type: ignore[misc]
 
@@ -67,7 +54,7 @@ class Card(Leased):
 
     @property
     def working(self) -> bool:
-        return self.status in OPEN
+        return not self.over
 
     def facts(self) -> Facts:
         """What the agents make of it: what was not tested is taken for the default."""
@@ -87,9 +74,6 @@ class Card(Leased):
             judges="refusal" not in failed,
             languages=spoken or None,
         )
-
-
-OPEN = [Card.Status.PENDING, Card.Status.RUNNING]
 
 
 def outcome_of(plain: Mapping[str, Any]) -> Outcome:

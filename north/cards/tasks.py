@@ -11,11 +11,11 @@ from django.utils.translation import gettext as _
 
 from north import wiring
 from north.cards.examination import Watch, carry_out, machine_of
-from north.cards.models import OPEN, Card, identity
+from north.cards.models import Card, identity
 from north.hints import hint
 from north.inference.conformance import Stopped
 from north.inference.errors import ModelError
-from north.leases import LeaseLost
+from north.leases import OPEN, LeaseLost
 from north.tracing import trace_id
 
 logger = logging.getLogger(__name__)

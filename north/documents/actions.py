@@ -17,15 +17,18 @@ import redis
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.http import Http404
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from kombu.exceptions import OperationalError
 
+from north import health
 from north.broker import redis_client
-from north.documents import files
+from north.documents import files, passages
 from north.documents.errors import Busy, NoAnswer, NobodyChosen, Refused, disk
 from north.documents.files import Stream
+from north.documents.filtering import packed
 from north.documents.models import Document, DocumentQuerySet, Principal, Source, SyncRun
-from north.documents.readers import Readers
+from north.documents.readers import Readers, scope_of
 from north.hints import hint, send
 from north.workspaces.access import principals
 from north.workspaces.audit import record
@@ -33,7 +36,9 @@ from north.workspaces.models import Group, Membership
 from retrieval.errors import IndexFault, UnknownType
 from retrieval.parsers.names import clean_name
 from retrieval.parsers.sniffing import BINARY_EXTENSIONS, KNOWN, sniff
-from retrieval.types import Passage
+from retrieval.retriever import QUERY_CHARACTERS, has_words
+from retrieval.retriever import cleaned as readable_part
+from retrieval.types import EVERYTHING, Cut, Filters, Found, Passage
 
 ANSWER_SECONDS = 10
 HEAD = 1 << 16
@@ -49,7 +54,7 @@ def soon(task: str, *arguments: Any) -> None:
 # --- documents ---------------------------------------------------------------------------------------------------------------------
 def readable(actor: Membership) -> DocumentQuerySet:
     """What this person may read."""
-    return Document.objects.readable_by(principals(actor)).filter(workspace=actor.workspace)
+    return Document.objects.in_scope(scope_of(actor))
 
 
 def manageable(actor: Membership) -> DocumentQuerySet:
@@ -63,7 +68,7 @@ def upload(stream: Stream, *, name: str, groups: Sequence[Group] | None, actor: 
     """The document, once its file and its row are durable. `groups` None: who may read it is the workspace's default; empty: nobody.
 
     Raises EmptyFile, TooLarge, UnknownType, NobodyChosen, StorageFull."""
-    if not actor.may_edit:
+    if not actor.may_edit or actor.sources is not None:
         raise Http404
     readers = chosen(groups, actor)
     name = clean_name(name)
@@ -148,13 +153,36 @@ def managed(document: Document, actor: Membership) -> None:
         raise Http404
 
 
-def search(query: str, *, top_k: int, actor: Membership) -> list[Passage]:
-    """The best passages for this person, by the model worker. Raises NoAnswer after some seconds, Busy at once, IndexFault where the index
-    or a model is ill."""
+def search(query: str, *, top_k: int, actor: Membership, filters: Filters = EVERYTHING) -> Found:
+    """The best passages for this person, by the model worker; by words alone, and saying so, where it is away or silent for some seconds.
+    Raises Busy at once, IndexFault where the index is ill, and NoAnswer where without the worker nothing can be found."""
+    if not has_words(readable_part(query)):
+        return Found([], _("There is no word in the question that could be searched for. Write one, in any language."))
+    found = answered(query, top_k, actor, filters)
+    if len(query) > QUERY_CHARACTERS:
+        said = _("Only the first %d characters of the question are read.") % QUERY_CHARACTERS
+        return Found(found.passages, f"{said} {found.notice}".strip())
+    return found
+
+
+def answered(query: str, top_k: int, actor: Membership, filters: Filters) -> Found:
+    """By the worker, or without it."""
+    try:
+        return asked(readable_part(query), top_k, actor, filters)
+    except NoAnswer:
+        found = passages.find_by_words(actor, query, top_k, filters)
+        silence = _("the model worker does not answer; it is starting, busy or stopped. Try again in a moment.")
+        return Found(found, passages.notice("words", silence))
+
+
+def asked(query: str, top_k: int, actor: Membership, filters: Filters) -> Found:
+    """What the model worker answers. Raises NoAnswer at once where it is known to be away."""
     reply_to = f"north:search:{uuid.uuid4().hex}"
     try:
         redis_client().ping()
-        arguments = (reply_to, str(actor.workspace_id), str(actor.user_id), query, top_k, str(actor.key_id or ""))
+        if health.reports("gpu") and not health.fresh("gpu"):
+            raise NoAnswer
+        arguments = (reply_to, str(actor.workspace_id), str(actor.user_id), query, top_k, str(actor.key_id or ""), packed(filters))
         send("documents.search", *arguments, expires=ANSWER_SECONDS)
         for _half in range(2):
             if answer := redis_client().blpop([reply_to], timeout=ANSWER_SECONDS / 2):
@@ -164,18 +192,28 @@ def search(query: str, *, top_k: int, actor: Membership) -> list[Passage]:
     raise NoAnswer
 
 
-def unpacked(answer: dict[str, Any]) -> list[Passage]:
+def verify(document: Document, verified: bool, *, actor: Membership) -> None:
+    """Who manages the document vouches for what it says now, or takes that back; it counts a little in searches."""
+    managed(document, actor)
+    with transaction.atomic():
+        before = Document.objects.alive().filter(pk=document.pk, verified_at__isnull=verified)
+        if before.update(verified_at=timezone.now() if verified else None, verified_by=actor.user if verified else None):
+            record("document.verify" if verified else "document.unverify", actor=actor, thing=document, name=document.name)
+
+
+def unpacked(answer: dict[str, Any]) -> Found:
     if answer.get("retry_after"):
         raise Busy(answer["retry_after"])
     if "error" in answer:
         raise IndexFault(answer["error"])
-    return [Passage(**passage) for passage in answer["passages"]]
+    found = [Passage(**{**passage, "cut": tuple(Cut(**one) for one in passage["cut"])}) for passage in answer["passages"]]
+    return Found(found, answer["notice"])
 
 
 # --- sources -----------------------------------------------------------------------------------------------------------------------
-def create_source(*, name: str, path: str, schedule: int, readers: Readers, actor: Membership) -> Source:
+def create_source(*, name: str, path: str, schedule: int, readers: Readers, actor: Membership, half_life: int = 0) -> Source:
     """A folder of this machine, and its first pass. Raises Refused for a path that is not allowed or a name that is taken."""
-    if not actor.may_edit:
+    if not actor.may_edit or actor.sources is not None:
         raise Http404
     source = Source(
         workspace=actor.workspace,
@@ -183,6 +221,7 @@ def create_source(*, name: str, path: str, schedule: int, readers: Readers, acto
         name=name,
         config={"path": allowed(path)},
         schedule=schedule,
+        half_life=half_life,
         principals=sorted(readers.principals(actor.workspace)),
         created_by=actor.user,
     )
@@ -193,7 +232,7 @@ def create_source(*, name: str, path: str, schedule: int, readers: Readers, acto
     return source
 
 
-def edit_source(source: Source, *, name: str, path: str, schedule: int, readers: Readers, actor: Membership) -> None:
+def edit_source(source: Source, *, name: str, path: str, schedule: int, readers: Readers, actor: Membership, half_life: int = 0) -> None:
     """Another path is listed afresh; other readers hold for all its documents from this commit on."""
     owned(source, actor)
     with transaction.atomic():
@@ -202,9 +241,9 @@ def edit_source(source: Source, *, name: str, path: str, schedule: int, readers:
         if config != source.config:
             source.config, source.cursor = config, None
         before, source.principals = source.principals, sorted(readers.principals(actor.workspace))
-        source.name, source.schedule = name, schedule
+        source.name, source.schedule, source.half_life = name, schedule, half_life
         saved(source)
-        record("source.edit", actor=actor, thing=source, name=name, path=config["path"], readers=str(readers))
+        record("source.edit", actor=actor, thing=source, name=name, path=config["path"], readers=str(readers), half_life=half_life)
         if before != source.principals:
             Document.objects.alive().filter(source=source).restrict(source.principals)
             soon("documents.index")
@@ -240,7 +279,8 @@ def start(source: Source) -> SyncRun | None:
 
 
 def owned(source: Source, actor: Membership) -> None:
-    if not actor.may_edit or not Source.objects.filter(pk=source.pk, workspace=actor.workspace).exists():
+    limited = actor.sources is not None and str(source.pk) not in actor.sources
+    if not actor.may_edit or limited or not Source.objects.filter(pk=source.pk, workspace=actor.workspace).exists():
         raise Http404
 
 
@@ -249,7 +289,7 @@ def saved(source: Source) -> None:
         with transaction.atomic():
             source.save()
     except IntegrityError:
-        raise Refused(_("A source of this name exists in the workspace. Choose another name.")) from None
+        raise Refused(_("A source of this name exists in the workspace. Choose another name."), field="name") from None
 
 
 def allowed(path: str) -> str:
@@ -258,8 +298,11 @@ def allowed(path: str) -> str:
     if any(real.is_relative_to(root.resolve()) for root in settings.FOLDER_ROOTS):
         if real.is_dir():
             return str(real)
-        raise Refused(_("This folder does not exist on the server. Check the path, and that it is mounted."))
+        raise Refused(_("This folder does not exist on the server. Check the path, and that it is mounted."), field="path")
     if not settings.FOLDER_ROOTS:
-        raise Refused(_("The administrator allows no folders yet: set NORTH_FOLDER_ROOTS on the server and start North again."))
+        raise Refused(
+            _("The administrator allows no folders yet: set NORTH_FOLDER_ROOTS on the server and start North again."), field="path"
+        )
     roots = ", ".join(str(root) for root in settings.FOLDER_ROOTS)
-    raise Refused(_("This folder is not among those that the administrator allows: %s. Choose a folder in one of them.") % roots)
+    words = _("This folder is not among those that the administrator allows: %s. Choose a folder in one of them.")
+    raise Refused(words % roots, field="path")

@@ -63,6 +63,11 @@ class NobodyChosen(DocumentError):
 class Refused(DocumentError):
     permanent = True
 
+    def __init__(self, words: str, *, field: str = "") -> None:
+        """`field`: which of the things that were filled in it is about, where a form was."""
+        self.field = field
+        super().__init__(words)
+
 
 class NoAnswer(DocumentError):
     permanent = False

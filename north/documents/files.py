@@ -15,6 +15,7 @@ import uuid
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
@@ -25,6 +26,7 @@ from retrieval.errors import EmptyFile, TooLarge
 from retrieval.types import Parsed, Place, Word
 
 PIECE = 1 << 20
+TIMES = ("created_at", "updated_at")
 
 
 class Stream(Protocol):
@@ -88,15 +90,17 @@ def write_layout(name: str, parsed: Parsed) -> None:
     words = [(word.start, word.end, word.page, [round(side, 5) for side in word.box]) for word in parsed.words]
     _write_json(f"{name}.words", words)
     places = [(place.start, place.end, place.kind, place.label) for place in parsed.places]
-    said = {"text": parsed.text, "media_type": parsed.media_type, "title": parsed.title, "pages": parsed.pages, "notes": parsed.notes}
-    _write_json(name, {**said, "places": places})
+    said = {part: getattr(parsed, part) for part in ("text", "media_type", "title", "pages", "notes", "author", "language")}
+    times = {part: at.isoformat() for part in TIMES if (at := getattr(parsed, part))}
+    _write_json(name, {**said, **times, "places": places})
 
 
 def read_layout(name: str) -> Parsed:
     """What `write_layout` kept, without the words. Raises FileLost."""
     values = _read_json(name)
     places = tuple(Place(*place) for place in values.pop("places"))
-    return Parsed(**{**values, "notes": tuple(values["notes"])}, places=places)
+    times = {part: datetime.fromisoformat(values[part]) for part in TIMES if part in values}
+    return Parsed(**{**values, **times, "notes": tuple(values["notes"])}, places=places)
 
 
 def read_words(name: str) -> list[Word]:

@@ -62,4 +62,15 @@ class SourceForm(ReadersForm):
     name = forms.CharField(label=_("Name"), max_length=120, help_text=_("As your colleagues know it."))
     path = forms.CharField(label=_("Folder on the server"), max_length=1000)
     schedule = forms.TypedChoiceField(label=_("Sync"), choices=Source.Schedule.choices, coerce=int, initial=Source.Schedule.HOUR)
-    field_order = ("name", "path", "schedule", "readers", "groups")
+    half_life = forms.IntegerField(
+        label=_("Half-life in days"),
+        min_value=0,
+        max_value=36_500,
+        initial=0,
+        required=False,
+        help_text=_("After so many days a document has lost half of what age can cost it in a search (30 %); 0: age does not count."),
+    )
+    field_order = ("name", "path", "schedule", "half_life", "readers", "groups")
+
+    def clean_half_life(self) -> int:
+        return self.cleaned_data["half_life"] or 0

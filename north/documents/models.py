@@ -7,16 +7,19 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any, ClassVar, Self
 
+from django.core.validators import MaxValueValidator
 from django.db import IntegrityError, models, transaction
 from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.signals import post_delete
 from django.dispatch import receiver
 from django.utils import timezone
+from django.utils.translation import get_language_info
 from django.utils.translation import gettext_lazy as _
 
 from north.hints import hint
 from north.leases import Leased, LeasedQuerySet, LeaseLost
 from north.workspaces.models import Membership, User, Workspace
+from retrieval.types import Parsed, Scope
 
 
 class Source(models.Model):
@@ -35,6 +38,8 @@ class Source(models.Model):
     config = models.JSONField(default=dict)
     cursor = models.JSONField(null=True)
     principals = models.JSONField(default=list)
+    half_life = models.PositiveIntegerField(_("half-life"), default=0, validators=[MaxValueValidator(36_500)])
+    """Days after which a document's age has cost half of what age can cost in a search; 0: age does not count."""
     schedule = models.PositiveIntegerField(_("sync"), choices=Schedule.choices, default=Schedule.HOUR)
     created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -125,10 +130,17 @@ class DocumentQuerySet(LeasedQuerySet):
         """What somebody holding these principals may read. Nobody listed means nobody."""
         return self.alive().filter(Exists(Principal.objects.filter(document=OuterRef("pk"), value__in=list(principals))))
 
+    def in_scope(self, scope: Scope) -> Self:
+        """The same within a workspace, and within the sources that a key is limited to."""
+        found = self.readable_by(scope.principals).filter(workspace=scope.workspace)
+        return found if scope.sources is None else found.filter(source__in=scope.sources)
+
     def listed_for(self, membership: Membership, principals: Iterable[str]) -> Self:
         """The rows, not the contents, that somebody may see: an owner all, to manage them; others what they may read, editors also
         what they uploaded."""
         listed = self.alive().filter(workspace=membership.workspace)
+        if membership.sources is not None:
+            listed = listed.filter(source__in=membership.sources)
         if membership.is_owner:
             return listed
         readable = Q(Exists(Principal.objects.filter(document=OuterRef("pk"), value__in=list(principals))))
@@ -184,7 +196,7 @@ class Document(Leased):
     """Of the file whose points are in the index; empty: none are."""
     version = models.PositiveIntegerField(default=1)
     access = models.PositiveIntegerField(default=1)
-    """Counts the changes of `principals`."""
+    """Counts the changes of `principals`, and of what else the index knows beside the text."""
     indexed_access = models.PositiveIntegerField(default=0)
     """The count that the index knows. Where it lags, the index is told again; `recheck` does not wait for that."""
     text = models.TextField(blank=True)
@@ -194,8 +206,20 @@ class Document(Leased):
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.QUEUED, db_index=True)
     error = models.TextField(blank=True)
     """Why it failed, or why it waits, in words."""
+    verified_at = models.DateTimeField(null=True)
+    """Since when somebody who manages it vouches for it; a new revision takes that away."""
+    verified_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     uploaded_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True)
     modified_at = models.DateTimeField(null=True)
+    """As its source says."""
+    author = models.CharField(max_length=200, blank=True)
+    language = models.CharField(max_length=8, blank=True)
+    """ISO 639-1; empty where it cannot be told."""
+    kept_in = models.CharField(max_length=1024, blank=True)
+    """Its folder in the source."""
+    written_at = models.DateTimeField(null=True)
+    changed_at = models.DateTimeField(null=True)
+    """When it was made, and changed last: as the file says, else as its source does, else when it came here."""
     created_at = models.DateTimeField(auto_now_add=True)
     status_at = models.DateTimeField(default=timezone.now)
     """Since when it has this status."""
@@ -227,6 +251,24 @@ class Document(Leased):
     def layout_of(self, sha256: str) -> str:
         """Where the text, the places and the words' boxes lie, beside the file that they were read from."""
         return f"{self.folder}/{sha256}.layout"
+
+    def take_facts(self, parsed: Parsed) -> dict[str, Any]:
+        """What is known of the revision that was read, beside its text; set here, and to be written with it."""
+        changed = parsed.updated_at or self.modified_at or parsed.created_at or self.created_at
+        facts = {
+            "media_type": parsed.media_type,
+            "author": parsed.author,
+            "language": parsed.language,
+            "changed_at": changed,
+            "written_at": parsed.created_at or min(changed, self.created_at),
+        }
+        for name, value in facts.items():
+            setattr(self, name, value)
+        return facts
+
+    @property
+    def language_name(self) -> str:
+        return language_name(self.language)
 
     @property
     def working(self) -> bool:
@@ -265,6 +307,50 @@ class Principal(models.Model):
 
     def __str__(self) -> str:
         return self.value
+
+
+class SavedSearch(models.Model):
+    """A question with its filters that a person keeps for later. Theirs alone."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="saved_searches")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="saved_searches")
+    name = models.CharField(_("name"), max_length=120)
+    query = models.CharField(max_length=4000)
+    """The search page's query string."""
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["workspace", "user", "name"], name="one_saved_search_a_name")]
+        ordering: ClassVar = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class SearchWeights(models.Model):
+    """What counts how much in the searches of one workspace, in place of the defaults: fitted there, for one pair of models."""
+
+    workspace = models.OneToOneField(Workspace, on_delete=models.CASCADE, primary_key=True, related_name="search_weights")
+    embed_model = models.CharField(max_length=200)
+    score_model = models.CharField(max_length=200, blank=True)
+    cosine = models.FloatField()
+    words = models.FloatField()
+    offset = models.FloatField()
+    blend = models.FloatField()
+    """How many times as much as by default the first search counts beside the model that judges."""
+    since = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return f"{self.cosine:g}, {self.words:g}, {self.offset:g}; {self.blend:g}"
+
+
+def language_name(code: str) -> str:
+    """A language as people call it; the code where Django does not know it."""
+    try:
+        return str(get_language_info(code)["name_translated"]) if code else ""
+    except KeyError:
+        return code
 
 
 @receiver(post_delete, sender=Workspace)

@@ -9,6 +9,7 @@ from typing import Self
 from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 
+from north.documents.models import Principal
 from north.workspaces.access import principals
 from north.workspaces.models import Group, Membership, Workspace
 from retrieval.types import Scope
@@ -47,5 +48,22 @@ class Readers:
 
 
 def scope_of(membership: Membership) -> Scope:
-    """What this person may read, as it is now."""
-    return Scope(str(membership.workspace_id), principals(membership))
+    """What this person may read, as it is now, by the key with which they came."""
+    return Scope(str(membership.workspace_id), principals(membership), membership.sources)
+
+
+def sees_access(membership: Membership) -> bool:
+    """Whether this person is shown why a document is open to them."""
+    return membership.is_owner or membership.user.is_admin
+
+
+def opened_by(documents: Iterable[str], membership: Membership) -> dict[str, list[str]]:
+    """For each of these documents, which of this person's own principals let them read it, in words. Two queries."""
+    mine = {membership.workspace.everyone: _("everyone in the workspace"), f"u:{membership.user_id}": _("you by name")}
+    groups = membership.user.knowledge_groups.filter(workspace=membership.workspace)
+    mine |= {group.principal: _("the group %s") % group.name for group in groups}
+    listed = Principal.objects.filter(document__in=list(documents), value__in=mine).order_by("value")
+    found: dict[str, list[str]] = {}
+    for document, value in listed.values_list("document", "value"):
+        found.setdefault(str(document), []).append(mine[value])
+    return found

@@ -187,7 +187,7 @@ def place_at(places: Sequence[Place], start: int) -> Place | None:
 def matches(text: str, query: str) -> list[Span]:
     """The words of the text that the query asks for, as the sparse search sees them: by their stems, or by n-grams."""
     words = [word.group() for word in WORDS.finditer(query)]
-    telling = [word for word in words if len(word) > 3 or not word.isascii() or word.isdigit()]
+    telling = [word for word in words if tells(word, shouted=query.isupper())]
     asked = {term for word in telling or words for term in terms(word)}
     found: list[Span] = []
     for match in WORDS.finditer(text):
@@ -202,6 +202,12 @@ def matches(text: str, query: str) -> list[Span]:
             else:
                 found.append(Span(left, right))
     return found
+
+
+def tells(word: str, *, shouted: bool) -> bool:
+    """Whether it is more than a word like "the": long enough, of another script, with a digit (E17), or in capitals (VAT) where not all is
+    `shouted`."""
+    return len(word) > 3 or not word.isascii() or any(map(str.isdigit, word)) or (word.isupper() and len(word) > 1 and not shouted)
 
 
 def excerpt(text: str, query: str, *, length: int = 320, signs: bool = True) -> tuple[Span, SafeString]:

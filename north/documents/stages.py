@@ -6,6 +6,8 @@ Every stage that ends well gives the lease back in the same UPDATE that writes i
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from django.conf import settings
 from django.utils import timezone
 
@@ -19,7 +21,12 @@ from north.inference.metering import metered
 from north.leases import LeaseLost
 from north.usage import models as usage
 from retrieval import reading
+from retrieval.families import family_of
+from retrieval.parsers import load
 from retrieval.types import Entry, Parsed
+
+UNVERIFIED = {"verified_at": None, "verified_by": None}
+"""Who vouched for a document did so for what it said then."""
 
 
 def read(document: Document) -> None:
@@ -30,7 +37,8 @@ def read(document: Document) -> None:
     document.move(Status.PARSING)
     failpoint("parse")
     parsed = reading.read(document.name, path, seconds=settings.PARSE_SECONDS, megabytes=settings.PARSE_MEGABYTES, max_bytes=files.limit())
-    files.write_layout(document.layout_of(document.sha256), parsed)
+    language = load("retrieval.parsers.languages.language_of")(parsed.text)
+    files.write_layout(document.layout_of(document.sha256), replace(parsed, language=language))
     document.move(Status.INDEXING, error="", **UNHELD)
 
 
@@ -41,6 +49,7 @@ def index(document: Document) -> None:
     except FileLost:
         document.move(Status.QUEUED, **UNHELD)
         return
+    facts = document.take_facts(parsed)
     try:
         count = put(document, parsed)
         failpoint("commit")
@@ -48,11 +57,12 @@ def index(document: Document) -> None:
             Status.READY,
             text=parsed.text,
             title=parsed.title[:300],
-            media_type=parsed.media_type,
+            **facts,
             pages=parsed.pages,
             notes=list(parsed.notes),
             chunks=count,
             indexed_sha256=document.sha256,
+            **(UNVERIFIED if document.sha256 != document.indexed_sha256 else {}),
             indexed_access=document.access,
             ready_at=timezone.now(),
             error="",
@@ -93,6 +103,12 @@ def entry_of(document: Document) -> Entry:
         sha256=document.sha256,
         name=document.name,
         principals=frozenset(document.principals.values_list("value", flat=True)),
+        type=family_of(document.media_type),
+        author=document.author,
+        language=document.language,
+        folder=document.kept_in,
+        created_at=document.written_at,
+        updated_at=document.changed_at,
     )
 
 
@@ -106,9 +122,8 @@ def mend(document: Document) -> None:
 
 
 def tell_access(document: Document) -> None:
-    """Tells the index who may read the document now."""
-    entry = entry_of(document)
-    wiring.index().restrict(entry.workspace, entry.document, entry.principals)
+    """Tells the index who may read the document now, and what it is narrowed by."""
+    wiring.index().describe(entry_of(document))
     document.give_back(indexed_access=document.access, attempts=0)
 
 

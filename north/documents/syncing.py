@@ -17,6 +17,8 @@ from north import wiring
 from north.documents import files
 from north.documents.models import Document, Principal, Source, Status, SyncRun
 from north.failpoints import failpoint
+from north.webhooks.announcing import announce
+from north.webhooks.models import Event
 from retrieval.errors import ParseError
 from retrieval.types import Cursor, Deleted, Item, Skipped, Unchanged
 
@@ -38,9 +40,20 @@ def run(row: SyncRun, *, found: Callable[[], None]) -> None:
 
 def end(row: SyncRun, *, error: str = "", **counts: Any) -> None:
     status = SyncRun.Status.FAILED if error else SyncRun.Status.DONE
-    row.give_back(status=status, ended_at=timezone.now(), error=error, try_at=None, **counts)
+    with transaction.atomic():
+        row.give_back(status=status, ended_at=timezone.now(), error=error, try_at=None, **counts)
+        if error:
+            tell_failed(row)
     old = SyncRun.objects.filter(source=row.source_id).values_list("pk", flat=True)[KEPT_RUNS:]
     SyncRun.objects.filter(pk__in=list(old)).delete()
+
+
+def tell_failed(row: SyncRun) -> None:
+    """Tells the workspace's webhooks, if the pass before did not fail as well."""
+    before = SyncRun.objects.filter(source=row.source_id).exclude(pk=row.pk).values_list("status", flat=True).first()
+    if before != SyncRun.Status.FAILED:
+        source = row.source
+        announce(Event.SYNC_FAILED, workspace=source.workspace_id, source=source.pk, sync=row.pk, name=source.name, error=row.error)
 
 
 class Pass:
@@ -115,7 +128,12 @@ class Pass:
 
     def add(self, item: Item) -> None:
         document = Document(
-            workspace=self.source.workspace, source=self.source, external_id=item.external_id, name=item.name, modified_at=item.modified_at
+            workspace=self.source.workspace,
+            source=self.source,
+            external_id=item.external_id,
+            name=item.name,
+            modified_at=item.modified_at,
+            kept_in=item.folder,
         )
         document.sha256, document.bytes = files.store(io.BytesIO(item.data), document.folder)
         with transaction.atomic():
@@ -136,9 +154,8 @@ class Pass:
         _sha256, size = files.store(io.BytesIO(item.data), document.folder)
         with transaction.atomic():
             self.fence()
-            document.requeue(
-                Status.QUEUED, sha256=sha256, bytes=size, name=item.name, modified_at=item.modified_at, version=document.version + 1
-            )
+            changed = {"sha256": sha256, "bytes": size, "name": item.name, "modified_at": item.modified_at, "kept_in": item.folder}
+            document.requeue(Status.QUEUED, **changed, version=document.version + 1)
         self.fresh = True
         return True
 

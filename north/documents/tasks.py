@@ -36,17 +36,17 @@ from kombu.exceptions import OperationalError
 
 from north import wiring
 from north.broker import redis_client
-from north.documents import files, passages, reconciling, stages, syncing
-from north.documents.errors import FileLost
+from north.documents import files, filtering, passages, reconciling, stages, syncing
+from north.documents.errors import DocumentError, FileLost
 from north.documents.models import UNHELD, UNREAD, Document, DocumentQuerySet, Source, Status, SyncRun
 from north.hints import hint
 from north.inference.batching import patience
-from north.inference.errors import Gone
+from north.inference.errors import Gone, ModelError
 from north.inference.metering import Used, metered
 from north.leases import LeaseLost
 from north.tracing import trace_id
 from north.usage import models as usage
-from retrieval.errors import ParseError, ReaderUnavailable
+from retrieval.errors import ParseError, ReaderUnavailable, RetrievalError
 
 logger = logging.getLogger(__name__)
 SLICE_SECONDS = 5.0
@@ -55,6 +55,8 @@ DRAINING, WANTED = threading.Lock(), threading.Event()
 Stage = Callable[[Document], None]
 OWN_FAULTS = (ParseError, FileLost, ReaderUnavailable)
 """Of one document's, and of no other's; a reader that was killed may have been killed by what it read."""
+OUTAGES = (ModelError, RetrievalError, DocumentError, OSError, DatabaseError, redis.RedisError, OperationalError)
+"""Of a part of North (index, model, disk, broker, database), in words, where it is not one of OWN_FAULTS."""
 
 
 @shared_task
@@ -106,7 +108,8 @@ def take_next(rows: DocumentQuerySet) -> Document | None:
 
 
 def attempt(document: Document, stage: Stage) -> bool:
-    """Runs the stage; whatever goes wrong becomes a status and a sentence. False: the fault is not the document's, others would meet it."""
+    """Runs the stage. False: the fault is not the document's, others would meet it. `except Exception` is the edge: whatever goes wrong
+    with one document becomes its status and a sentence, and the others go on."""
     try:
         if document.attempts > settings.ATTEMPTS:
             give_up(document)
@@ -121,7 +124,8 @@ def attempt(document: Document, stage: Stage) -> bool:
 
 
 def upkeep(document: Document, stage: Stage) -> bool:
-    """Runs a stage that is never given up: whatever goes wrong, it is tried again later."""
+    """Runs a stage that is never given up. `except Exception` is the edge: whatever goes wrong is recorded and tried again later, since
+    a point that stays in the index or keeps its old readers is found by those who may not find it."""
     try:
         with document.kept_alive():
             stage(document)
@@ -141,10 +145,8 @@ def give_up(document: Document) -> None:
 
 
 def is_outage(error: Exception) -> bool:
-    """Whether a part of North is the cause (index, model, disk, broker, database) and not the document."""
-    if isinstance(error, OWN_FAULTS):
-        return False
-    return hasattr(error, "permanent") or isinstance(error, OSError | DatabaseError | redis.RedisError | OperationalError)
+    """Whether a part of North is the cause and not the document."""
+    return isinstance(error, OUTAGES) and not isinstance(error, OWN_FAULTS)
 
 
 def settle(document: Document, error: Exception) -> bool:
@@ -174,21 +176,22 @@ def later(document: Document, error: Exception) -> Any:
 
 
 @shared_task
-def search(reply_to: str, workspace_id: str, user_id: str, query: str, top_k: int, key_id: str = "") -> None:  # noqa: PLR0917
+def search(  # noqa: PLR0917
+    reply_to: str, workspace_id: str, user_id: str, query: str, top_k: int, key_id: str = "", filters: dict[str, Any] | None = None
+) -> None:
     """Searches for a person who waits at the list `reply_to`; as long as they wait. What it used is counted
     once they have their answer."""
     used = Used()
     try:
         with metered() as used, patience(seconds_left()):
-            found = passages.search(workspace_id, user_id, query, top_k)
-        answer: dict[str, Any] = {"passages": [{**asdict(passage), "why": dict(passage.why)} for passage in found]}
+            narrowed = filtering.unpacked(filters or {})
+            found = passages.find(workspace_id, user_id, query, top_k, narrowed, key_id=UUID(key_id) if key_id else None)
+        answer: dict[str, Any] = {"passages": list(map(asdict, found.passages)), "notice": found.notice}
     except Http404:
-        answer = {"passages": []}
+        answer = {"passages": [], "notice": ""}
     except Gone:
         return
-    except Exception as error:
-        if not is_outage(error):
-            raise
+    except OUTAGES as error:
         answer = {"error": str(error), "retry_after": getattr(error, "retry_after", 0)}
     client = redis_client()
     client.rpush(reply_to, json.dumps(answer))
@@ -207,7 +210,8 @@ def seconds_left() -> float:
 
 @shared_task
 def sync(run_id: str) -> None:
-    """One pass over a source. Killed, it begins again: what it stored already is found unchanged."""
+    """One pass over a source. Killed, it begins again: what it stored already is found unchanged. `except Exception` is the edge: no
+    pass stays without an end in words."""
     run = SyncRun.objects.filter(status__in=SyncRun.WORKING).take(run_id)
     if run is None:
         return
@@ -219,11 +223,12 @@ def sync(run_id: str) -> None:
             syncing.run(run, found=lambda: hint("documents.prepare"))
     except LeaseLost as loss:
         logger.info("%s", loss, extra={"source": run.source_id})
+    except OUTAGES as error:
+        logger.warning("A sync failed: %s", error, extra={"source": run.source_id})
+        syncing.end(run, error=str(error))
     except Exception as error:
-        known = is_outage(error)
-        logger.warning("A sync failed: %s", error, exc_info=not known, extra={"source": run.source_id})
-        words = str(error) if known else _("Something unexpected happened (%s). It is in the logs.") % type(error).__name__
-        syncing.end(run, error=words)
+        syncing.end(run, error=_("Something unexpected happened (%s). It is in the logs.") % type(error).__name__)
+        raise
     hint("documents.prepare")
     hint("documents.index")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, MutableMapping
+from http import HTTPStatus
 from typing import Any
 
 from django.core.files.uploadhandler import StopUpload, TemporaryFileUploadHandler
@@ -66,9 +67,11 @@ def counted(receive: Receive) -> Receive:
 
 async def refuse(scope: MutableMapping[str, Any], receive: Receive, send: Send, error: TooLarge | DocumentError) -> None:
     """Says the error at once, then lets the sender finish into nothing: a browser reads no answer before it has sent all."""
-    api = scope["path"].startswith("/api/")
-    body = json.dumps({"detail": str(error)}).encode() if api else str(error).encode()
-    kind = b"application/json" if api else b"text/plain; charset=utf-8"
+    api = scope["path"].startswith(("/api/", "/v1/", "/v2/", "/compatibility/"))
+    status = status_of(error)
+    problem = {"detail": str(error), "message": str(error), "type": "about:blank", "title": HTTPStatus(status).phrase, "status": status}
+    body = json.dumps(problem).encode() if api else str(error).encode()
+    kind = b"application/problem+json" if api else b"text/plain; charset=utf-8"
     headers = [
         (b"content-type", kind),
         (b"content-length", str(len(body)).encode()),
@@ -76,7 +79,7 @@ async def refuse(scope: MutableMapping[str, Any], receive: Receive, send: Send, 
         (b"content-security-policy", b"default-src 'none'"),
         (b"connection", b"close"),
     ]
-    await send({"type": "http.response.start", "status": status_of(error), "headers": headers})
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": True})
     while True:
         message = await receive()

@@ -10,6 +10,7 @@ one_document = [
     path("/retry", documents.retry, name="retry"),
     path("/delete", documents.delete, name="delete"),
     path("/access", documents.access, name="access"),
+    path("/verify", documents.verify, name="verify"),
 ]
 one_source = [
     path("", sources.source, name="source"),
@@ -22,6 +23,9 @@ urlpatterns = [
     path("w/<slug:slug>/documents/upload", documents.upload, name="upload"),
     path("w/<slug:slug>/documents/<uuid:document>", include(one_document)),
     path("w/<slug:slug>/search", searching.search, name="search"),
+    path("w/<slug:slug>/search/saved", searching.save, name="save_search"),
+    path("w/<slug:slug>/search/saved/<uuid:search>/rename", searching.rename_saved, name="rename_search"),
+    path("w/<slug:slug>/search/saved/<uuid:search>/delete", searching.delete_saved, name="delete_search"),
     path("w/<slug:slug>/sources", sources.index, name="sources"),
     path("w/<slug:slug>/sources/new", sources.new, name="new_source"),
     path("w/<slug:slug>/sources/<uuid:source>", include(one_source)),

@@ -1,11 +1,13 @@
-"""Many threads, one engine: what they hand in is merged into batches, of which one runs at a time. Knows nothing of texts and models.
+"""Many threads, one engine: what they hand in is merged into batches, of which few run at a time. Knows nothing of texts and models.
 
 There is no thread here: of those who wait, one leads. It runs batches, its own entries' and others', until its own are done, then wakes the
 next. A batch is chosen by token budget: entries of near length while longest x (n + 1) fits, around the shortest of the caller who was
-served least recently, so that long work keeps nobody from his turn. A longer entry goes alone.
+served least recently, so that long work keeps nobody from his turn. A longer entry goes alone. One batch runs at a time; before a device
+two may, each of half the budget, so that one is packed and the last one's results are handed out while the device works.
 
-Two lanes: people before bulk, so that somebody who waits, waits for at most the one batch that runs. While people keep coming, each
-EACHth batch is bulk's, or it would never end.
+Two lanes: people before bulk, so that somebody who waits, waits for at most the budget that runs. While people keep coming, each
+EACHth batch is bulk's, or it would never end. And while people have just been served here, or other models compute for them in the same
+place, bulk has SHARE of the time: two engines on the same cores do not halve each other's pace, they ruin it.
 """
 
 from __future__ import annotations
@@ -24,12 +26,15 @@ from typing import Any, Generic, TypeVar
 from north.inference import metering
 from north.inference.errors import Gone, OutOfMemory, Overloaded
 from north.inference.lanes import Call, Entry, Lane, Patience
+from north.inference.vitals import QUIET_SECONDS
 
 logger = logging.getLogger(__name__)
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 EACH = 8
+SHARE, REST_SECONDS = 0.1, 5.0
+"""Of the time that people need the same cores: what bulk has. After a batch of a tenth of a second it rests for nine; at most so long."""
 BATCHES_WAITING = 512
 """As many full batches may wait in a lane, some ten seconds of work; then it is overloaded."""
 LOOK_SECONDS = 0.25
@@ -73,17 +78,25 @@ class Stats:
 
 
 class Batcher(Generic[Item, Result]):
-    """`run` takes items and gives a result each, in their order; called by one thread at a time. `budget`: tokens in a batch, padding
-    counted; `most`: tokens that may wait in a lane (a caller finds an empty lane open, however much it brings)."""
+    """`run` takes items and gives a result each, in their order; called by `at_once` threads at a time. `budget`: tokens that run, padding
+    counted, shared by them; `most`: tokens that may wait in a lane (a caller finds an empty lane open, however much it brings);
+    `others_at_work`: whether people need the same cores or device for something else just now."""
 
-    def __init__(self, run: Callable[[list[Item]], Sequence[Result]], *, budget: int, most: int = 0) -> None:
-        self._run, self._budget, self._most = run, budget, most or BATCHES_WAITING * budget
+    def __init__(
+        self, run: Callable[[list[Item]], Sequence[Result]], *, budget: int, most: int = 0, at_once: int = 1,
+        others_at_work: Callable[[], bool] = lambda: False,
+    ) -> None:  # fmt: skip
+        self._run, self._budget, self._most, self._at_once = run, max(1, budget // at_once), most or BATCHES_WAITING * budget, at_once
+        self._others_at_work = others_at_work
         self._lock = threading.Lock()
         self._people, self._bulk = Lane(), Lane()
         self._numbers = itertools.count()
-        self._started: float | None = None
+        self._running: list[float] = []
+        """When each began that runs now."""
+        self._ended = 0.0
         self._in_a_row = 0
-        self._careful = (0.0, budget)
+        self._rested_at, self._served_at = 0.0, -math.inf
+        self._careful = (0.0, self._budget)
         self._rate = 0.0
         self._batches = self._entries = self._tokens = self._refused = self._gone = self._halved = 0
         self._busy = 0.0
@@ -129,7 +142,7 @@ class Batcher(Generic[Item, Result]):
                 waiting_tokens={name: lane.tokens for name, lane in lanes.items()},
                 oldest={name: max((now - call.since for call in lane.calls), default=0.0) for name, lane in lanes.items()},
                 longest_wait={name: lane.longest_wait for name, lane in lanes.items()},
-                running=now - self._started if self._started else 0.0,
+                running=now - min(self._running, default=now),
             )
 
     # --- all that follows holds the lock ----------------------------------------------------------------------------------------------
@@ -150,11 +163,11 @@ class Batcher(Generic[Item, Result]):
                 if self._asked(call.patience.gone) and not call.over:
                     self._give_up(call)
                 look_at = time.monotonic() + LOOK_SECONDS
-            elif self._started is None:
+            elif not (rest := self._rest()):
                 self._lead()
             else:
                 call.waits = True
-                until = min(call.patience.until, look_at if call.patience.gone else math.inf)
+                until = min(call.patience.until, look_at if call.patience.gone else math.inf, now + rest)
                 call.awake.wait(None if until == math.inf else max(until - now, 0.001))
                 call.waits = False
 
@@ -169,12 +182,26 @@ class Batcher(Generic[Item, Result]):
             return gone()
 
     def _wake(self) -> None:
-        """Where nobody leads and work waits, somebody who sleeps is woken for it; whoever does not sleep looks by itself."""
-        if self._started is None:
+        """Where another may lead and work waits, somebody who sleeps is woken for it; whoever does not sleep looks by itself."""
+        if self._free():
             for call in itertools.chain(self._people.calls, self._bulk.calls):
                 if call.waits:
                     call.awake.notify()
                     return
+
+    def _free(self) -> bool:
+        """Whether somebody may lead: what waits is more than what runs already."""
+        return len(self._running) < self._at_once and bool(self._people.entries or self._bulk.entries)
+
+    def _rest(self) -> float:
+        """Seconds until it is time to look again: without end where none may lead, some where only bulk waits and people come first; 0
+        where a batch may run."""
+        if not self._free():
+            return math.inf
+        now = time.monotonic()
+        if self._people.entries or now >= self._rested_at or not (now < self._served_at + QUIET_SECONDS or self._others_at_work()):
+            return 0.0
+        return min(LOOK_SECONDS, self._rested_at - now)
 
     def _lead(self) -> None:
         """Runs one batch. `except Exception` is right here: a failure belongs to those who handed the batch in, not to who runs it."""
@@ -184,7 +211,9 @@ class Batcher(Generic[Item, Result]):
         batch = lane.take(self._budget_now())
         results: Sequence[Any] | None = None
         error: Exception | None = None
-        self._started = began = time.monotonic()
+        began = time.monotonic()
+        self._running.append(began)
+        self._wake()
         try:
             with self._unlocked():
                 results = self._run([entry.call.items[entry.place] for entry in batch])
@@ -193,8 +222,13 @@ class Batcher(Generic[Item, Result]):
         except Exception as failure:
             error = failure
         finally:
-            self._started = None
-            seconds = time.monotonic() - began
+            self._running.remove(began)
+            ended = time.monotonic()
+            seconds, self._ended = ended - max(began, self._ended), ended
+            if lane is self._people:
+                self._served_at = ended
+            else:
+                self._rested_at = ended + min(seconds * (1 / SHARE - 1), REST_SECONDS)
             self._busy += seconds
             self._batches += 1
             if isinstance(error, OutOfMemory | MemoryError) and len(batch) > 1:

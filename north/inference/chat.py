@@ -10,7 +10,7 @@ API: https://platform.openai.com/docs/api-reference/chat and llama.cpp's tools/s
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,11 +24,14 @@ from langchain_core.messages.tool import ToolCallChunk, tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from pydantic import PrivateAttr, SecretStr
 
-from north.inference.errors import ContextTooLong, ModelUnavailable, Overloaded
+from north.inference.errors import ContextTooLong, ModelUnavailable, Overloaded, Unsupported
 from north.inference.vitals import Where, watched, working
 from north.outbound import Outbound, OutboundError
 
-PASSED_ON = frozenset({"response_format", "temperature", "top_p", "max_tokens", "seed", "stop", "tools", "tool_choice"})
+PASSED_ON = frozenset({
+    "response_format", "temperature", "top_p", "top_k", "max_tokens", "seed", "stop", "tools", "tool_choice", "parallel_tool_calls",
+    "frequency_penalty", "presence_penalty",
+})  # fmt: skip
 ANSWER_BYTES = 20_000_000
 TOO_LONG = ("exceed_context_size", "context_length_exceeded", "maximum context length", "context size", "too long")
 
@@ -90,6 +93,26 @@ class OpenAIChatModel(BaseChatModel):
             **({} if self.where == "remote" else {"return_progress": True}),
             **{name: value for name, value in wanted.items() if value is not None},
         }
+
+    def tokenize(self, text: str) -> list[tuple[int, str]]:
+        """Ids and texts of its tokens, by llama.cpp's server (`where` is "processor"). A token that is half a character has no text."""
+        said = self._asked("tokenize", {"content": text, "add_special": False, "parse_special": False, "with_pieces": True})
+        return [(int(one["id"]), one["piece"] if isinstance(one["piece"], str) else "") for one in said["tokens"]]
+
+    def detokenize(self, tokens: Sequence[int]) -> str:
+        """Raises Unsupported where one is no token of this model's."""
+        return str(self._asked("detokenize", {"tokens": list(tokens)})["content"])
+
+    def _asked(self, verb: str, payload: dict[str, Any]) -> dict[str, Any]:
+        url = self.base_url.rstrip("/").removesuffix("/v1") + f"/{verb}"
+        headers = {"Authorization": f"Bearer {self.api_key.get_secret_value()}"}
+        try:
+            response = self._outbound.request("POST", url, json=payload, headers=headers, seconds=30, max_bytes=ANSWER_BYTES)
+        except OutboundError as error:
+            raise ModelUnavailable(f"The model {self.model} does not answer: {error}") from error
+        if response.status_code != 200:
+            raise Unsupported(f"invalid request: the model {self.model} knows no such tokens")
+        return dict(response.json())
 
     def _events(self, payload: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """The answer's events until it is complete. Leaving early closes the connection, and the server stops writing."""

@@ -12,10 +12,9 @@ scale for each output, the activations are quantised as they come (onnxruntime's
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import onnx
@@ -51,6 +50,14 @@ class Weights:
         """The same as float32 (rows, width)."""
         numbers, scales = self.blocks(name, width)
         return ((numbers.astype(np.float32) - 8).reshape(-1, BLOCK) * scales.reshape(-1, 1)).reshape(-1, width)
+
+    def linear(self, layer: str, names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        width = self.inner if names == ("fo",) else self.hidden
+        matrix, scale = eight_bits(np.concatenate([self.matrix(f"{layer}{each}.w", width) for each in names]))
+        return matrix, scale, np.concatenate([self.floats(f"{layer}{each}.b") for each in names])
+
+    def norm(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        return self.floats(name + ".w"), self.floats(name + ".b")
 
 
 def read_e5s1(path: Path) -> Weights:
@@ -92,73 +99,111 @@ class Graph:
         self.nodes.append(helper.make_node(kind, inputs, [output], name=output, domain=domain, **attributes))
         return output
 
-    def save(self, path: Path, hidden: int) -> None:
-        tokens = [helper.make_tensor_value_info(name, TensorProto.INT64, ["rows", "tokens"]) for name in ("input_ids", "attention_mask")]
-        states = helper.make_tensor_value_info("last_hidden_state", TensorProto.FLOAT, ["rows", "tokens", hidden])
-        graph = helper.make_graph(self.nodes, "encoder", tokens, [states], self.constants)
+    def save(self, path: Path, name: str, output: str, shape: list[str | int]) -> None:
+        """`output`: the name of the graph's one float output."""
+        tokens = [helper.make_tensor_value_info(each, TensorProto.INT64, ["rows", "tokens"]) for each in ("input_ids", "attention_mask")]
+        found = helper.make_tensor_value_info(output, TensorProto.FLOAT, shape)
+        graph = helper.make_graph(self.nodes, name, tokens, [found], self.constants)
         opsets = [helper.make_opsetid("", 20), helper.make_opsetid(MICROSOFT, 1)]
         onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=10, producer_name="north"), path)
+
+
+class Layers(Protocol):
+    """What the layers of a BERT hold. `linear`: several matrices side by side as one, int8 (outputs, inputs) with a scale for each output
+    and a bias, float32 (outputs,); `norm`: a LayerNorm's gain and bias, float32 (hidden,)."""
+
+    @property
+    def heads(self) -> int: ...
+
+    @property
+    def epsilon(self) -> float: ...
+
+    def linear(self, layer: str, names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]: ...
+
+    def norm(self, name: str) -> tuple[np.ndarray, np.ndarray]: ...
 
 
 def e5s1_to_onnx(source: Path, target: Path) -> None:
     """Writes the encoder of an E5S1 file as ONNX: input_ids, attention_mask -> last_hidden_state."""
     weights, graph = read_e5s1(source), Graph()
-    states = _embeddings(weights, graph)
-    graph.node("Cast", ["attention_mask"], "mask", to=TensorProto.INT32)
-    for layer in range(weights.layers):
-        states = _layer(
-            weights, graph, states, f"l{layer}.", output="last_hidden_state" if layer == weights.layers - 1 else f"l{layer}.states"
-        )
-    graph.save(target, weights.hidden)
-
-
-def _embeddings(weights: Weights, graph: Graph) -> str:
-    """LayerNorm(word + position + type 0)."""
-    numbers, scales = weights.blocks("emb.word", weights.hidden)
-    table = graph.constant("word", numbers[:, 0::2] | (numbers[:, 1::2] << 4))
-    graph.node("GatherBlockQuantized", [table, "input_ids", graph.constant("word.scale", scales)], "words", MICROSOFT,
-               gather_axis=0, quantize_axis=1, block_size=BLOCK, bits=4)  # fmt: skip
+    table, scales = words(weights)
     place = weights.floats("emb.pos").reshape(weights.positions, -1) + weights.floats("emb.type").reshape(-1, weights.hidden)[0]
+    names = graph.constant("word", table), graph.constant("word.scale", scales)
+    states = embeddings(weights, graph, names, place)
+    for number in range(weights.layers):
+        states = layer(weights, graph, states, f"l{number}.", output="last_hidden_state" if number == weights.layers - 1 else "")
+    graph.save(target, "encoder", "last_hidden_state", ["rows", "tokens", weights.hidden])
+
+
+def words(weights: Weights) -> tuple[np.ndarray, np.ndarray]:
+    """The word table as onnxruntime's GatherBlockQuantized has it: uint8 (pieces, hidden / 2), two numbers a byte; and float32 scales."""
+    numbers, scales = weights.blocks("emb.word", weights.hidden)
+    return numbers[:, 0::2] | (numbers[:, 1::2] << 4), scales
+
+
+def embeddings(source: Layers, graph: Graph, table: tuple[str, str], place: np.ndarray) -> str:
+    """LayerNorm(word + position + type 0). `table`: the names of the words' numbers and scales; `place`: float32 (positions, hidden)."""
+    graph.node("GatherBlockQuantized", [table[0], "input_ids", table[1]], "words", MICROSOFT,
+               gather_axis=0, quantize_axis=1, block_size=BLOCK, bits=4)  # fmt: skip
     graph.node("Shape", ["input_ids"], "shape")
     graph.node("Gather", ["shape", graph.constant("one", np.array(1))], "length")
     graph.node("Range", [graph.constant("zero", np.array(0)), "length", "one"], "order")
     graph.node("Gather", [graph.constant("position", place), "order"], "places")
     graph.node("Add", ["words", "places"], "placed")
-    gain, bias = graph.constant("emb.gain", weights.floats("emb.ln.w")), graph.constant("emb.bias", weights.floats("emb.ln.b"))
-    return graph.node("LayerNormalization", ["placed", gain, bias], "embedded", axis=-1, epsilon=weights.epsilon)
+    gain, bias = _norm(source, graph, "emb.ln", "emb")
+    graph.node("LayerNormalization", ["placed", gain, bias], "embedded", axis=-1, epsilon=source.epsilon)
+    graph.node("Cast", ["attention_mask"], "mask", to=TensorProto.INT32)
+    return "embedded"
 
 
-def _layer(weights: Weights, graph: Graph, states: str, layer: str, *, output: str) -> str:
-    """One encoder layer of BERT (https://arxiv.org/abs/1810.04805, post-norm, GELU)."""
-    attended = _linear(weights, graph, states, layer, ("q", "k", "v"), width=weights.hidden)
-    parts = [layer + name for name in ("query", "key", "value")]
-    graph.nodes.append(helper.make_node("Split", [attended], parts, name=layer + "split", axis=-1, num_outputs=3))
-    graph.node("MultiHeadAttention", [*parts, "", "mask"], layer + "context", MICROSOFT, num_heads=weights.heads)
-    mixed = _linear(weights, graph, layer + "context", layer, ("ao",), width=weights.hidden)
-    middle = _normed(weights, graph, mixed, states, norm=layer + "aln", output=layer + "middle")
-    wide = graph.node("Gelu", [_linear(weights, graph, middle, layer, ("fi",), width=weights.hidden)], layer + "wide", MICROSOFT)
-    narrow = _linear(weights, graph, wide, layer, ("fo",), width=weights.inner)
-    return _normed(weights, graph, narrow, middle, norm=layer + "oln", output=output)
+def layer(source: Layers, graph: Graph, states: str, layer: str, *, output: str = "", first: bool = False) -> str:
+    """One encoder layer of BERT (https://arxiv.org/abs/1810.04805, post-norm, GELU). `first`: only the first token's new state is made,
+    (rows, 1, hidden), from all tokens' old ones: all that a head reads of the last layer."""
+    if first:
+        kept = graph.node("Gather", [states, graph.constant("first", np.array([0]))], layer + "kept", axis=1)
+        query, pair = linear(source, graph, kept, layer, ("q",)), linear(source, graph, states, layer, ("k", "v"))
+        parts = [query, *_split(graph, pair, layer, ("key", "value"))]
+    else:
+        kept, parts = states, _split(graph, linear(source, graph, states, layer, ("q", "k", "v")), layer, ("query", "key", "value"))
+    graph.node("MultiHeadAttention", [*parts, "", "mask"], layer + "context", MICROSOFT, num_heads=source.heads)
+    mixed = linear(source, graph, layer + "context", layer, ("ao",))
+    middle = _normed(source, graph, mixed, kept, norm=layer + "aln", output=layer + "middle")
+    wide = graph.node("Gelu", [linear(source, graph, middle, layer, ("fi",))], layer + "wide", MICROSOFT)
+    narrow = linear(source, graph, wide, layer, ("fo",))
+    return _normed(source, graph, narrow, middle, norm=layer + "oln", output=output or layer + "states")
 
 
-def _linear(weights: Weights, graph: Graph, states: str, layer: str, names: tuple[str, ...], *, width: int) -> str:
-    """states @ W.T + b, for several matrices side by side, with 8-bit weights: scale = largest of an output's weights / 127."""
+def _split(graph: Graph, joined: str, layer: str, names: tuple[str, ...]) -> list[str]:
+    parts = [layer + name for name in names]
+    graph.nodes.append(helper.make_node("Split", [joined], parts, name=layer + "split", axis=-1, num_outputs=len(parts)))
+    return parts
+
+
+def linear(source: Layers, graph: Graph, states: str, layer: str, names: tuple[str, ...]) -> str:
+    """states @ W.T + b, for several matrices side by side, with 8-bit weights."""
     name = layer + "".join(names)
-    matrix = np.concatenate([weights.matrix(f"{layer}{each}.w", width) for each in names])
-    scale = np.abs(matrix).max(axis=1) / np.float32(127)
+    matrix, scale, bias = source.linear(layer, names)
     inputs = [
         states,
-        graph.constant(name + ".weight", np.rint(matrix / scale[:, None]).astype(np.int8).T),
+        graph.constant(name + ".weight", matrix.T),
         graph.constant(name + ".scale", scale),
         graph.constant(name + ".zero", np.zeros(len(scale), np.int8)),
-        graph.constant(name + ".bias", np.concatenate([weights.floats(f"{layer}{each}.b") for each in names])),
+        graph.constant(name + ".bias", bias),
     ]
     return graph.node("DynamicQuantizeMatMul", inputs, name, MICROSOFT)
 
 
-def _normed(weights: Weights, graph: Graph, states: str, before: str, *, norm: str, output: str) -> str:
-    gain, bias = graph.constant(norm + ".gain", weights.floats(norm + ".w")), graph.constant(norm + ".bias", weights.floats(norm + ".b"))
-    return graph.node("SkipLayerNormalization", [states, before, gain, bias], output, MICROSOFT, epsilon=weights.epsilon)
+def eight_bits(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """int8 and float32 scales of a matrix (outputs, inputs): scale = largest of an output's weights / 127."""
+    scale = np.abs(matrix).max(axis=1) / np.float32(127)
+    return np.rint(matrix / scale[:, None]).astype(np.int8), scale
 
 
-CONVERSIONS: dict[str, Callable[[Path, Path], None]] = {"e5s1": e5s1_to_onnx}
+def _normed(source: Layers, graph: Graph, states: str, before: str, *, norm: str, output: str) -> str:
+    gain, bias = _norm(source, graph, norm, norm)
+    return graph.node("SkipLayerNormalization", [states, before, gain, bias], output, MICROSOFT, epsilon=source.epsilon)
+
+
+def _norm(source: Layers, graph: Graph, norm: str, name: str) -> tuple[str, str]:
+    gain, bias = source.norm(norm)
+    return graph.constant(name + ".gain", gain), graph.constant(name + ".bias", bias)

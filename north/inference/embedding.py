@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as failures
 
 from north.inference import catalogue
 from north.inference.catalogue import Model
-from north.inference.encoding import Batch, Embedder, Scorer
+from north.inference.encoding import Embedder, Row, Scorer, padded
 from north.inference.errors import ModelBroken, ModelMissing, ModelUnavailable, OutOfMemory
 from north.inference.installed import where
 
@@ -39,7 +40,8 @@ class OnnxBackend:
         if not self._inputs <= INPUTS or (spec.role == "embed" and len(self._session.get_outputs()[0].shape) != 3):
             raise ModelBroken(spec.name, str(path))
 
-    def __call__(self, batch: Batch, /) -> np.ndarray:
+    def __call__(self, rows: Sequence[Row], /) -> np.ndarray:
+        batch = padded(rows)
         feeds = {"input_ids": batch.ids, "attention_mask": batch.mask, "token_type_ids": batch.types}
         try:
             found = self._session.run(None, {name: feeds[name] for name in self._inputs})[0]
@@ -56,13 +58,13 @@ class OnnxBackend:
 
 def load(model: str, models_dir: Path, threads: int = 1) -> Embedder:
     """For settings: an embedding model of the catalogue, checked, loaded and ready."""
-    folder, spec = where(model, Path(models_dir)), catalogue.model(model)
+    folder, spec = where(model, Path(models_dir)), catalogue.model(model, Path(models_dir))
     return Embedder(spec, folder, OnnxBackend(spec, folder, threads), budget=BUDGET)
 
 
 def load_scorer(model: str, models_dir: Path, threads: int = 1) -> Scorer:
     """The same for a cross-encoder."""
-    folder, spec = where(model, Path(models_dir)), catalogue.model(model)
+    folder, spec = where(model, Path(models_dir)), catalogue.model(model, Path(models_dir))
     return Scorer(spec, folder, OnnxBackend(spec, folder, threads), budget=BUDGET)
 
 

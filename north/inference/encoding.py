@@ -9,23 +9,29 @@ read in windows that are added up, so that none of it is dropped. A cross-encode
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
-from tokenizers import Encoding, Tokenizer
 
 from north.inference.batching import Batcher
 from north.inference.catalogue import Model
-from north.inference.errors import ModelBroken, ModelMissing
-from north.inference.vitals import Where, working
+from north.inference.errors import ContextTooLong, ModelBroken, ModelMissing
+from north.inference.tokenising import Template, shared
+from north.inference.tokenizer_processes import TokenizerProcesses
+from north.inference.vitals import Where, others_at_work, working
 
-WORDS = 300_000
-"""Whose pieces the tokenizer remembers (some 30 MB): with its own 10,000, which fill up for good, XLM-R's takes twice as long."""
 QUESTION_SHARE = 0.5
 """Of a cross-encoder's context: what a longer question is cut to. Then the passage is cut to what is left."""
+
+
+class Row(NamedTuple):
+    """One text's tokens, integers (tokens,). `types` is None where they are all 0."""
+
+    ids: np.ndarray
+    types: np.ndarray | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +51,11 @@ class Backend(Protocol):
     embed, pooling "cls":  (rows, dimensions), the first token's state
     score:                 (rows,) logits
 
-    Raises OutOfMemory where the batch was too large (the batcher halves it), ModelUnavailable for any other failure. Never called by two
-    threads at once, but by different ones.
+    Raises OutOfMemory where the batch was too large (the batcher halves it), ModelUnavailable for any other failure. Called by as many
+    threads at once as its encoder's `at_once`, and by different ones.
     """
 
-    def __call__(self, batch: Batch, /) -> np.ndarray: ...
-
-
-class Row(NamedTuple):
-    """One text's tokens, int64 (tokens,). `types` is None where they are all 0."""
-
-    ids: np.ndarray
-    types: np.ndarray | None = None
+    def __call__(self, rows: Sequence[Row], /) -> np.ndarray: ...
 
 
 def padded(rows: Sequence[Row]) -> Batch:
@@ -73,24 +72,34 @@ def padded(rows: Sequence[Row]) -> Batch:
 class Encoder:
     """What embedding and scoring share: the tokenizer of a model's folder, and a batcher before its backend.
 
-    `budget`: tokens in one forward pass, padding counted. A probe runs at once, so that a wrong model is known before it is used.
-    Raises ModelMissing, ModelBroken.
+    `budget`: tokens that the backend is given at a time, padding counted, in `at_once` calls; `processes`: that tokenise, none of their
+    own with 0. A probe runs at once, so
+    that a wrong model is known before it is used. Raises ModelMissing, ModelBroken, ModelUnavailable.
     """
 
-    def __init__(self, spec: Model, folder: Path, backend: Backend, *, budget: int, where: Where = "processor") -> None:
+    def __init__(
+        self, spec: Model, folder: Path, backend: Backend, *, budget: int, at_once: int = 1, where: Where = "processor", processes: int = 0
+    ) -> None:
         self.spec = spec
         path = folder / "tokenizer.json"
-        self._tokenizer = _tokenizer(path, spec)
+        if not path.is_file():
+            raise ModelMissing(spec.name)
+        here = shared(path)
+        self.tokenizer, self._template = here.tokenizer, Template(here.tokenizer)
         self._backend = backend
         self._where: Where = where
-        self.batcher: Batcher[Row, np.ndarray] = Batcher(self._forward, budget=budget)
-        probe = backend(padded([Row(np.array(self._tokenizer.encode("a").ids, np.int64))]))
+        self.batcher: Batcher[Row, np.ndarray] = Batcher(
+            self._forward, budget=budget, at_once=at_once, others_at_work=lambda: others_at_work(spec.role, where)
+        )
+        probe = backend([Row(np.array(here.tokenizer.encode("a").ids, np.int32))])
         if probe.shape != ((1, spec.dimensions) if spec.role == "embed" else (1,)):
             raise ModelBroken(spec.name, str(folder))
+        self.words: Callable[[Sequence[str]], list[np.ndarray]]
+        self.words = TokenizerProcesses(spec.name, path, here, processes) if processes else here
 
     def _forward(self, rows: Sequence[Row]) -> list[np.ndarray]:
         with working(self.spec.role, self._where):
-            return list(self._backend(padded(rows)))
+            return list(self._backend(rows))
 
     def _states(self, rows: Sequence[Row], *, hurry: bool) -> list[np.ndarray]:
         return self.batcher(rows, [len(row.ids) for row in rows], hurry=hurry)
@@ -99,10 +108,10 @@ class Encoder:
 class Embedder(Encoder):
     """Threads may share one: queries go before passages. Both raise Overloaded, Gone, OutOfMemory, ModelUnavailable."""
 
-    def __init__(self, spec: Model, folder: Path, backend: Backend, *, budget: int, where: Where = "processor") -> None:
-        super().__init__(spec, folder, backend, budget=budget, where=where)
+    def __init__(self, spec: Model, folder: Path, backend: Backend, **how: Any) -> None:
+        super().__init__(spec, folder, backend, **how)
         self.dimensions = spec.dimensions
-        self._tokenizer.enable_truncation(spec.context)
+        self._window = spec.context - self._template.room_of_one
 
     def embed_queries(self, texts: Sequence[str]) -> np.ndarray:
         """float32 (len(texts), dimensions), rows of length 1. Goes before passages that wait."""
@@ -112,54 +121,66 @@ class Embedder(Encoder):
         """float32 (len(texts), dimensions), rows of length 1. In batches, between which queries go first."""
         return self._embed([self.spec.passage + text for text in texts], hurry=False)
 
+    def embed_cut(
+        self, texts: Sequence[str], *, question: bool, hurry: bool, drop: Literal["START", "END", "NONE"] = "END", most: int | None = None
+    ) -> np.ndarray:
+        """The same for texts of which no more than `most` tokens are read, or what fits into the model's context: `drop` says at which end
+        the others go. Raises ContextTooLong where a text is longer and none may (NONE)."""
+        prefix = self.spec.query if question else self.spec.passage
+        head = len(self.words([prefix.rstrip()])[0]) if prefix else 0
+        room = min(self._window, head + most) if most else self._window
+        rows = []
+        for place, ids in enumerate(self.words([prefix + text for text in texts])):
+            if len(ids) > room and drop == "NONE":
+                raise ContextTooLong(f"too many tokens: text {place} has {len(ids) - head} and at most {room - head} are read")
+            cut = np.concatenate([ids[:head], ids[head:][-(room - head) :]]) if drop == "START" else ids[:room]
+            rows.append(Row(self._template.one(cut)))
+        states = np.array(self._states(rows, hurry=hurry), np.float32).reshape(len(rows), self.dimensions)
+        return states / np.maximum(np.linalg.norm(states, axis=1, keepdims=True), 1e-12)
+
     def _embed(self, texts: Sequence[str], *, hurry: bool) -> np.ndarray:
-        owners, rows = [], []
-        for owner, encoding in enumerate(self._tokenizer.encode_batch_fast(list(texts))):
-            for window in (encoding, *encoding.overflowing):
-                owners.append(owner)
-                rows.append(Row(np.array(window.ids, np.int64)))
-        sums = np.zeros((len(texts), self.dimensions), np.float32)
-        if rows:
-            np.add.at(sums, owners, np.stack(self._states(rows, hurry=hurry)))
+        if not texts:
+            return np.zeros((0, self.dimensions), np.float32)
+        starts: list[int] = []
+        rows: list[Row] = []
+        for ids in self.words(texts):
+            starts.append(len(rows))
+            rows += [Row(self._template.one(ids[at : at + self._window])) for at in range(0, max(len(ids), 1), self._window)]
+        sums = np.concatenate(self._states(rows, hurry=hurry)).reshape(len(rows), self.dimensions)
+        if len(rows) > len(texts):
+            sums = np.add.reduceat(sums, starts, axis=0)
         return sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)
 
 
 class Scorer(Encoder):
     """A cross-encoder. Threads may share one.
 
-    A pair longer than the model's context is cut: first the question, to QUESTION_SHARE of the context, then the passage's end.
-    Raises Overloaded, Gone, OutOfMemory, ModelUnavailable.
+    A question is cut to QUESTION_SHARE of the context. A passage that does not fit into what is left is read in windows, and is worth its
+    best one (MaxP, https://arxiv.org/abs/1905.09217). Raises Overloaded, Gone, OutOfMemory, ModelUnavailable.
     """
 
-    def __init__(self, spec: Model, folder: Path, backend: Backend, *, budget: int, where: Where = "processor") -> None:
-        super().__init__(spec, folder, backend, budget=budget, where=where)
-        self._plain = _tokenizer(folder / "tokenizer.json", spec)
-        self._tokenizer.enable_truncation(spec.context, strategy="only_second")
-
-    def __call__(self, question: str, passages: Sequence[str], *, hurry: bool = True) -> np.ndarray:
-        """float32 (len(passages),): a logit each, higher is better. `hurry`: somebody waits for it."""
-        question = self._cut(question)
-        pairs = self._tokenizer.encode_batch_fast([(question, passage) for passage in passages])
-        return np.array(self._states([_pair(pair) for pair in pairs], hurry=hurry), np.float32)
-
-    def _cut(self, question: str) -> str:
-        """The question, or what its first tokens stand for."""
-        most = int(self.spec.context * QUESTION_SHARE)
-        encoding = self._plain.encode(question, add_special_tokens=False)
-        return question if len(encoding.ids) <= most else question[: encoding.offsets[most - 1][1]]
-
-
-def _pair(encoding: Encoding) -> Row:
-    return Row(np.array(encoding.ids, np.int64), np.array(encoding.type_ids, np.int64))
+    def __call__(self, question: str, passages: Sequence[str], *, most: int | None = None, hurry: bool = True) -> np.ndarray:
+        """float32 (len(passages),): a logit each, higher is better. `most`: tokens of a passage that are read, all without it; `hurry`:
+        somebody waits for it."""
+        (asked,) = self.words([question])
+        asked = asked[: int(self.spec.context * QUESTION_SHARE)]
+        room = self.spec.context - self._template.room_of_two - len(asked)
+        starts: list[int] = []
+        rows: list[Row] = []
+        for ids in self.words(passages):
+            starts.append(len(rows))
+            rows += [
+                Row(self._template.two(asked, part), self._template.types(len(asked), len(part))) for part in windows(ids[:most], room)
+            ]
+        logits = np.array(self._states(rows, hurry=hurry), np.float32)
+        return np.maximum.reduceat(logits, starts) if len(rows) > len(starts) else logits
 
 
-def _tokenizer(path: Path, spec: Model) -> Tokenizer:
-    """As the model's own file has it, without padding and truncation."""
-    if not path.is_file():
-        raise ModelMissing(spec.name)
-    tokenizer = Tokenizer.from_file(str(path))
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    if resize := getattr(tokenizer.model, "_resize_cache", None):  # of the kinds that have a cache: Unigram, BPE
-        resize(WORDS)
-    return tokenizer
+def windows(ids: np.ndarray, room: int) -> list[np.ndarray]:
+    """Parts of at most `room`, all about as long, as few as can be with an eighth of `room` in both of two neighbours."""
+    if len(ids) <= room:
+        return [ids]
+    overlap = room // 8
+    count = -(-(len(ids) - overlap) // (room - overlap))
+    length = -(-(len(ids) + (count - 1) * overlap) // count)
+    return [ids[start : start + length] for start in np.linspace(0, len(ids) - length, count).round().astype(int)]

@@ -4,6 +4,8 @@ ModelError
 ├── ModelMissing        permanent: not on this machine
 ├── ModelBroken         permanent: its file is not what the catalogue says
 ├── UnknownModel        permanent: not in the catalogue
+├── BadDescription      permanent: a model.json that describes no model
+├── NoModel             permanent: a folder that is to be added, and what it lacks
 ├── ModelUnavailable    its server is down, slow, or says what it should not
 ├── Overloaded          too much to do; `retry_after` seconds
 ├── OutOfMemory         one text alone needs more memory than there is
@@ -39,6 +41,17 @@ class ModelBroken(ModelError):
 
 
 class UnknownModel(ModelError):
+    permanent = True
+
+
+class BadDescription(ModelError):
+    permanent = True
+
+    def __init__(self, file: str, why: str) -> None:
+        super().__init__(f"{file} does not describe a model ({why}). Write it anew: python manage.py models add FOLDER --role ROLE")
+
+
+class NoModel(ModelError):
     permanent = True
 
 

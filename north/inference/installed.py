@@ -24,7 +24,7 @@ def installed(wanted: Model, models_dir: Path) -> bool:
 
 def where(name: str, models_dir: Path) -> Path:
     """The folder of a model whose files are right. Raises ModelMissing, ModelBroken, UnknownModel."""
-    return _checked(model(name), models_dir, again=False)
+    return _checked(model(name, models_dir), models_dir, again=False)
 
 
 def verify(wanted: Model, models_dir: Path) -> Path:

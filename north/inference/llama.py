@@ -64,7 +64,6 @@ class LlamaServer:
         params.api_keys = [self._key]
         params.ui = params.endpoint_slots = False
         params.n_batch = params.n_ubatch = TURN
-        params.no_extra_bufts = True  # weights as they lie in the file: read a sixth faster than repacked ones, and loaded without a copy
         params.fit_params = False  # a dry run that makes a model smaller until it fits: it takes a second, and changes what was asked for
         params.n_parallel, params.n_ctx = self.parallel, self.parallel * self.context
         params.cache_ram_mib = PREFIXES_MIB
@@ -80,7 +79,15 @@ SERVING: list[LlamaServer] = []
 
 def local(model: str, models_dir: Path, threads: int = 1, **limits: int) -> OpenAIChatModel:
     """For settings: a chat model of the catalogue, or the path of a GGUF file, loaded and ready. `limits`: parallel, context."""
-    weights = Path(model) if model.endswith(".gguf") else where(model, Path(models_dir)) / "model.gguf"
+    weights = Path(model) if model.endswith(".gguf") else _weights(where(model, Path(models_dir)), model)
     server = LlamaServer(weights, name=weights.stem if model.endswith(".gguf") else model, threads=threads, **limits)
     SERVING.append(server)
     return server.chat_model()
+
+
+def _weights(folder: Path, model: str) -> Path:
+    """The GGUF file, or the first of several that belong together."""
+    found = sorted(folder.glob("*.gguf"))
+    if not found:
+        raise ModelMissing(model)
+    return found[0]

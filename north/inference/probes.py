@@ -23,7 +23,7 @@ from north.inference.outcomes import LANGUAGE, Outcome
 Questions = Mapping[str, Any]
 Asked = tuple[bool, str]
 """Whether the answer was right, and what was wrong with it."""
-ANSWER_TOKENS, JSON_TOKENS = 90, 160
+ANSWER_TOKENS, JSON_TOKENS, CALL_TOKENS = 90, 160, 96
 FAULT_CHARACTERS = 160
 FIRST_LENGTH = 512
 ENOUGH_SECONDS = 1.0
@@ -166,7 +166,7 @@ def native_tools(examiner: Examiner, questions: Questions, form: Form) -> Outcom
 
     def called(case: Mapping[str, Any]) -> Asked:
         messages = [SystemMessage(questions["tools"]["system"]), HumanMessage(case["ask"])]
-        said = examiner.ask(messages, tools=[{"type": "function", "function": tool} for tool in given], max_tokens=JSON_TOKENS)
+        said = examiner.ask(messages, tools=[{"type": "function", "function": tool} for tool in given], max_tokens=CALL_TOKENS)
         nothing: Mapping[str, Any] = {"name": "none", "args": {}}
         call = said.calls[0] if said.calls else nothing
         return _chosen(case, str(call["name"]), " ".join(map(str, call["args"].values())), said.text)

@@ -14,11 +14,10 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from north.inference.catalogue import File, Form, Model
-from north.inference.converting import CONVERSIONS
+from north.inference.catalogue import DESCRIPTION, File, Form, Model, description
 from north.inference.errors import AlreadyPulling, ModelBroken, NoSpace, PullFailed
 from north.inference.installed import form_of, sha256, verify
-from north.inference.sources import SOURCES, WHEELS, At, SourceFailed, SourceSettings, Wanted, offers
+from north.inference.sources import CONVERSIONS, SOURCES, WHEELS, At, SourceFailed, SourceSettings, Wanted, offers
 
 LICENCES = Path(__file__).parent / "licences"
 ROOM_TO_WORK = 150_000_000
@@ -59,9 +58,19 @@ def pull(
                 at = partial(_add, progress, before, model.bytes)
                 _fetch(model, file, folder, sources=sources, at=at, say=say, settings=settings)
                 before += file.forms[0].bytes
-            shutil.copyfile(LICENCES / model.licence_file, folder / "LICENCE.txt")
+            _explain(model, folder)
             progress(model.bytes, model.bytes)
             return verify(model, into)
+
+
+def _explain(model: Model, folder: Path) -> None:
+    """Its licence beside its files, or, of one that stands not in the catalogue, what it is."""
+    if model.licence_file:
+        shutil.copyfile(LICENCES / model.licence_file, folder / "LICENCE.txt")
+        return
+    written = folder / f".{DESCRIPTION}.part"
+    written.write_text(description(model))
+    os.replace(written, folder / DESCRIPTION)
 
 
 def _add(progress: Progress, before: int, total: int, done: int) -> None:
@@ -81,9 +90,9 @@ def _present(model: Model, file: File, folder: Path, *, again: bool) -> bool:
 
 
 def _fetch(model: Model, file: File, folder: Path, *, sources: Sequence[str], at: At, say: Say, settings: SourceSettings) -> None:
-    """Puts the file in place from the first source that gives it whole."""
+    """Puts the file in place from the first source that gives it whole; what this machine has is not fetched."""
     reasons = []
-    for source in sources:
+    for source in dict.fromkeys(["machine", *sources]):
         for form in (form for form in file.forms if offers(source, form)):
             target = folder / f".{file.name}.{form.sha256[:8]}.{source}.part"
             try:

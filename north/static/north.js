@@ -194,6 +194,28 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+/** On a page with hits: / goes to the search box, j and k (or the arrows, from a hit) to the next and the one before, w says why. */
+function byKey(event) {
+  const hits = $$("[data-hits] [data-hit]");
+  const at = hits.indexOf(event.target);
+  if (event.defaultPrevented || event.metaKey || event.ctrlKey || event.altKey || $("dialog[open]")) return;
+  if (event.target.closest?.("input, textarea, select, [contenteditable]")) return;
+  const step = { j: 1, k: -1, ...(at < 0 ? {} : { ArrowDown: 1, ArrowUp: -1 }) }[event.key];
+  const box = $("[data-slash]");
+  if (event.key === "/" && box) {
+    event.preventDefault();
+    box.focus();
+    box.select();
+  } else if (step && hits.length) {
+    event.preventDefault();
+    hits[Math.max(0, Math.min(hits.length - 1, at + step))].focus();
+  } else if (event.key === "w" && at >= 0) {
+    const reasons = hits[at].nextElementSibling;
+    reasons.open = !reasons.open;
+  }
+}
+document.addEventListener("keydown", byKey);
+
 document.addEventListener("focusout", (event) => {
   const menu = event.target.closest?.("details.menu[open]");
   if (menu && event.relatedTarget && !menu.contains(event.relatedTarget)) menu.open = false;
@@ -367,6 +389,37 @@ function uploads(root) {
 }
 addEventListener("beforeunload", (event) => { if (sending || queue.length) event.preventDefault(); });
 
+/* ---------- what refreshes itself keeps what a person does in it: the focus, what is typed there, what is open ---------- */
+
+/** By what an element is found again; htmx itself gives the focus back to what has an id. */
+function place(element) {
+  const action = element.closest("form[action]")?.getAttribute("action");
+  if (element.id) return `#${CSS.escape(element.id)}`;
+  if (element.matches("details > summary")) return `${place(element.parentElement)} > summary`;
+  if (element.matches("a[href]")) return `a[href="${CSS.escape(element.getAttribute("href"))}"]`;
+  return action ? `form[action="${CSS.escape(action)}"] ${element.name ? `[name="${CSS.escape(element.name)}"]` : element.localName}` : "body";
+}
+
+const refreshes = ({ target, requestConfig }) => target === requestConfig.elt && target.matches("[hx-get]");
+let held = null;
+
+document.addEventListener("htmx:beforeSwap", (event) => {
+  if (!refreshes(event.detail)) return;
+  const { target } = event.detail;
+  const focused = target.contains(document.activeElement) ? document.activeElement : null;
+  const typed = focused?.matches("input:not([type=checkbox]):not([type=radio]), textarea") ? focused.value : null;
+  held = { focus: focused && place(focused), typed, open: $$("details[open][id]", target).map((details) => details.id) };
+});
+document.addEventListener("htmx:afterSwap", () => {
+  const { focus, typed, open } = held || { open: [] };
+  held = null;
+  open.map((id) => document.getElementById(id)).forEach((details) => { if (details) details.open = true; });
+  const again = focus && $(focus);
+  if (!again) return;
+  if (typed !== null) again.value = typed;
+  if (again !== document.activeElement && again !== document.body) again.focus({ preventScroll: true });
+});
+
 /* ---------- on every page, and on every fragment that arrives ---------- */
 
 document.addEventListener("htmx:load", (event) => {
@@ -380,6 +433,7 @@ document.addEventListener("htmx:load", (event) => {
 });
 
 function ready(root) {
+  $$("details[data-open-wide]", root).forEach((details) => { details.open = matchMedia("(min-width: 62.0625rem)").matches; });
   localTimes(root);
   uploads(root);
 }
@@ -389,4 +443,6 @@ ready(document.body);
 const viewer = $("main .viewer");
 if (viewer) showMark(viewer, null);
 $(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+$("dialog[data-open]")?.showModal();
+$("main [aria-invalid=true]:not([type=hidden])")?.focus();
 if ($(".runs .run") && !location.hash) $(".runs .run:last-child").scrollIntoView();

@@ -10,12 +10,15 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from north.hints import hint
-from north.threads.errors import StillWorking, TooMany, Unaskable
+from north.leases import OPEN
+from north.threads.errors import Spent, StillWorking, TooMany, Unaskable
 from north.threads.journal import pen
-from north.threads.models import OPEN, TITLE_LENGTH, Run, Thread
+from north.threads.models import TITLE_LENGTH, Run, Thread
 from north.threads.recording import Recorder
 from north.tracing import trace_id
+from north.usage.budgets import refusing
 from north.workspaces import audit
+from north.workspaces.access import may_use_agent
 from north.workspaces.models import Membership
 
 MESSAGE_SECONDS = 30
@@ -42,7 +45,10 @@ def start(question: str, *, actor: Membership) -> Run:
 def ask(thread: Thread, question: str, *, actor: Membership) -> Run:
     """Raises `Unaskable`, `StillWorking` and `TooMany`."""
     own(thread, actor)
+    for_agent(actor)
     question = checked(question)
+    if budget := refusing(actor):
+        raise Spent(budget)
     with transaction.atomic():
         if Run.objects.of(actor).open().count() >= OPEN_RUNS:
             raise TooMany(OPEN_RUNS)
@@ -64,7 +70,7 @@ def cancel(run: Run, *, actor: Membership) -> None:
     """Stops it: at once where no worker has it yet, else as soon as its worker looks. What is over stays as it is."""
     own(run.thread, actor)
     with transaction.atomic():
-        if not Run.objects.open().filter(pk=run.pk, cancel_requested=False).update(cancel_requested=True):
+        if not Run.objects.open().filter(pk=run.pk, cancel_requested=False).update(cancel_requested=True, try_at=None):
             return
         audit.record("run.cancel", actor=actor, thing=run)
     waiting = Run.objects.take(run.pk, status__in=OPEN)
@@ -94,6 +100,14 @@ def delete(thread: Thread, *, actor: Membership) -> None:
 def own(thread: Thread, actor: Membership) -> None:
     if (thread.user_id, thread.workspace_id) != (actor.user_id, actor.workspace_id) or thread.deleted_at:
         raise Http404
+
+
+def for_agent(actor: Membership) -> None:
+    """A key that is limited to some agents asks no other: a 404."""
+    if actor.key and actor.key.agents is not None:
+        agent = actor.workspace.agents.first()
+        if agent is None or not may_use_agent(actor, agent.pk):
+            raise Http404
 
 
 def checked(question: str) -> str:

@@ -4,7 +4,9 @@ ThreadError
 ├── Refused             the question was not taken; nothing was changed
 │   ├── Unaskable       it is empty or too long
 │   ├── StillWorking    the thread has an unanswered question
-│   └── TooMany         this person waits for too many answers already (429)
+│   ├── Spent           a budget that refuses is used up (429)
+│   ├── TooMany         this person waits for too many answers already (429)
+│   └── Undecidable     a proposed action that cannot be decided (any more): nothing happens
 ├── RightsLost          whoever asked may no longer use this workspace
 └── SourcesChanged      a document was taken away from the reader while the answer was written
 """
@@ -12,6 +14,8 @@ ThreadError
 from __future__ import annotations
 
 from django.utils.translation import gettext_lazy as _
+
+from north.usage.budgets import Budget
 
 
 class ThreadError(Exception):
@@ -41,6 +45,20 @@ class TooMany(Refused):
 
     def __init__(self, count: int) -> None:
         super().__init__(_("You are waiting for %(count)d answers already. Wait until one is there, or stop one.") % {"count": count})
+
+
+class Undecidable(Refused):
+    permanent = True
+    status = 409
+
+
+class Spent(Refused):
+    permanent = True
+    status = 429
+
+    def __init__(self, budget: Budget) -> None:
+        said = {"budget": budget, "ends": f"{budget.ends:%Y-%m-%d %H:%M} UTC"}
+        super().__init__(_("%(budget)s You can ask again from %(ends)s on, or an owner allows you more.") % said)
 
 
 class RightsLost(ThreadError):

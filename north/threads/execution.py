@@ -10,6 +10,8 @@ import time
 from collections.abc import Sequence
 from contextlib import closing
 
+import numpy as np
+from django.conf import settings
 from django.db import connection
 from django.http import Http404
 
@@ -17,22 +19,25 @@ from agents.card import Card as Facts
 from agents.card import limits_for
 from agents.context import Context, Turn
 from agents.errors import Cancelled
-from agents.events import AnswerDelta, Answered
+from agents.events import AnswerDelta, Answered, Waiting
 from agents.run import run as run_agent
+from agents.tools import TOOLS
 from north import wiring
 from north.cards.models import Card
 from north.documents import passages
 from north.failpoints import failpoint
 from north.inference.batching import patience
-from north.inference.errors import Gone
+from north.inference.errors import Gone, ModelError, Overloaded
 from north.inference.metering import metered
 from north.leases import LeaseLost
 from north.threads.checkpoints import checkpointer
+from north.threads.consent import Approvals
 from north.threads.errors import RightsLost, SourcesChanged
 from north.threads.models import Run
 from north.threads.reading import open_documents
 from north.threads.recording import Recorder
-from north.workspaces.access import enter
+from north.threads.shelf import Bookcase
+from north.workspaces.access import enter_by
 from north.workspaces.models import Membership, User
 from retrieval.types import Passage
 
@@ -41,8 +46,8 @@ WATCH_SECONDS = 0.5
 
 
 def attempt(run: Run, recorder: Recorder, lost: threading.Event) -> None:
-    """Runs the agent to its end and writes the answer. Raises what the agent, the model and the search raise, `Cancelled`,
-    `RightsLost`, `SourcesChanged` and `LeaseLost`."""
+    """Runs the agent to its end and writes the answer, or to where a person must decide first. Raises what the agent, the model and the
+    search raise, `Cancelled`, `RightsLost`, `SourcesChanged` and `LeaseLost`."""
     membership = member(run)
     watch = Watch(run, lost)
     with metered() as embedding:
@@ -53,6 +58,8 @@ def attempt(run: Run, recorder: Recorder, lost: threading.Event) -> None:
             raise watch.reason or Cancelled() from None
         finally:
             recorder.spend(embedding, model=wiring.model_name("embed"))
+    if answered is None:
+        return recorder.rest()
     # Whatever was taken away from this reader since it was found may have gone into the answer.
     shown = {passage.document for passage in answered.passages}
     if not shown <= open_documents(member(run), shown).keys():
@@ -60,11 +67,14 @@ def attempt(run: Run, recorder: Recorder, lost: threading.Event) -> None:
     recorder.done(answered)
 
 
-def drive(run: Run, recorder: Recorder, context: Context) -> Answered:
+def drive(run: Run, recorder: Recorder, context: Context) -> Answered | None:
+    """None: it waits for a person."""
     with closing(run_agent(run.question, history(run), context)) as events:
         for event in events:
             if isinstance(event, Answered):
                 return event
+            if isinstance(event, Waiting):
+                return None
             recorder.record(event)
             if isinstance(event, AnswerDelta):
                 failpoint("generate")
@@ -72,26 +82,52 @@ def drive(run: Run, recorder: Recorder, context: Context) -> Answered:
 
 
 def context(run: Run, membership: Membership, watch: Watch) -> Context:
-    agent, card = membership.workspace.agents.first(), Card.objects.in_use()
+    agent, card, searching = membership.workspace.agents.first(), Card.objects.in_use(), Searching(run)
     facts = card.facts() if card else Facts()
     return Context(
         run_id=str(run.pk),
         model=wiring.chat_model(),
-        search=Searching(run),
-        embed=wiring.embedder().embed_queries,
+        search=searching,
+        embed=likeness,
+        lacks=lambda: searching.notice,
         checkpointer=checkpointer(),
         grounded=membership.workspace.grounded,
         instructions=agent.instructions if agent else "",
         card=facts,
         limits=limits_for(facts),
+        tools=TOOLS,
+        shelf=Bookcase(run, member),
+        consent=Approvals(run, member),
+        judge=judged if settings.MODELS.get("score") else None,
         cancelled=watch,
     )
+
+
+def judged(claim: str, texts: Sequence[str]) -> Sequence[float] | None:
+    """By the model that judges; None where it does not work just now: then nothing is called verified."""
+    try:
+        return wiring.judged(claim, texts)
+    except (Overloaded, Gone):
+        raise
+    except ModelError:
+        return None
+
+
+def likeness(texts: Sequence[str]) -> np.ndarray:
+    """The embeddings by which agents compare sentences. Where no embedding model works all are nothing, float32 (len(texts), 1): nothing is
+    alike by its meaning, and words decide. Raises `Overloaded` and `Gone`."""
+    try:
+        return np.asarray(wiring.embedder().embed_queries(texts), np.float32)
+    except (Overloaded, Gone):
+        raise
+    except ModelError:
+        return np.zeros((len(texts), 1), np.float32)
 
 
 def member(run: Run) -> Membership:
     """Who asked, as they are now. Raises `RightsLost`."""
     try:
-        return enter(run.thread.user, pk=run.thread.workspace_id)
+        return enter_by(run.key_id, run.thread.user, workspace=run.thread.workspace_id)
     except Http404:
         raise RightsLost from None
 
@@ -109,12 +145,18 @@ class Searching:
     """The agent's search: each call asks with the rights of that moment."""
 
     def __init__(self, run: Run) -> None:
-        self.workspace, self.user = str(run.thread.workspace_id), str(run.thread.user_id)
+        self.workspace, self.user, self.key = str(run.thread.workspace_id), str(run.thread.user_id), run.key_id
         self.thread = threading.get_ident()
+        self.notice = ""
+        """What a search of this run lacked, in words."""
 
     def __call__(self, query: str, top_k: int) -> Sequence[Passage]:
         try:
-            return passages.search(self.workspace, self.user, query, top_k)
+            found = passages.find(
+                self.workspace, self.user, query, top_k, key_id=self.key, explain=False, patient=True, judge=settings.RERANK_FOR_AGENTS
+            )
+            self.notice = self.notice or found.notice
+            return found.passages
         except (Http404, User.DoesNotExist):
             raise RightsLost from None
         finally:

@@ -6,14 +6,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from itertools import chain
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import redis.asyncio
 from django.conf import settings
-from redis.exceptions import RedisError
 
-from north.threads.journal import TOLD, Entry, entry, key, order
+from north.threads.journal import LEFT, TOLD, Entry, entry, key, order
 
 BLOCK_MILLISECONDS = 50
 """How long a loop waits for entries: a new watcher joins it after at most so long (what it had missed was read at once)."""
@@ -29,14 +29,16 @@ class TooSlow(Exception):
 class Watcher:
     """One reader of one journal: what has come and was not taken yet."""
 
-    def __init__(self, stream: str) -> None:
-        self.stream = stream
+    def __init__(self, stream: str, user: str) -> None:
+        self.stream, self.user = stream, user
+        self.called = False
+        """This person lost a session or a membership: they may not be allowed to read any more."""
         self.last = "0-0"
         self.ended = False
         """The journal was at its end when this reader came."""
         self.waiting: list[Entry] = []
         self.bytes = 0
-        self.lost: Exception | None = None
+        self.lost: BaseException | None = None
         self.ready = asyncio.Event()
         self.task: asyncio.Task[object] | None = None
 
@@ -51,13 +53,17 @@ class Watcher:
             if self.task:
                 self.task.cancel()
 
-    def break_off(self, error: Exception) -> None:
+    def call(self) -> None:
+        self.called = True
+        self.ready.set()
+
+    def break_off(self, error: BaseException) -> None:
         self.waiting, self.lost = [], error
         self.ready.set()
 
     async def next(self, seconds: float) -> Sequence[Entry]:
-        """What has come, at the latest after so many seconds; may be nothing. Raises `RedisError` where the broker went away, and
-        `TooSlow`."""
+        """What has come, at the latest after so many seconds or when it is called; may be nothing. Raises `RedisError` where the broker
+        went away, and `TooSlow`."""
         self.task = asyncio.current_task()
         try:
             async with asyncio.timeout(seconds):
@@ -83,9 +89,9 @@ class Follower:
         self.task: asyncio.Task[None] | None = None
 
     @asynccontextmanager
-    async def watch(self, run_id: object, after: str) -> AsyncIterator[tuple[Watcher, list[Entry]]]:
-        """A watcher, and what the journal holds already: after the id `after` if it is one of this journal, else all."""
-        watcher = Watcher(key(run_id))
+    async def watch(self, run_id: object, after: str, user_id: object) -> AsyncIterator[tuple[Watcher, list[Entry]]]:
+        """A watcher for this person, and what the journal holds already: after the id `after` if it is one of this journal, else all."""
+        watcher = Watcher(key(run_id), str(user_id))
         entries = await self.read(watcher.stream, after)
         watcher.last = entries[-1].id if entries else "0-0"
         watcher.ended = bool(entries) and entries[-1].kind == "end"
@@ -93,6 +99,7 @@ class Follower:
         self.watchers.setdefault(watcher.stream, set()).add(watcher)
         if self.task is None or self.task.done():
             self.task = asyncio.create_task(self.follow())
+            self.task.add_done_callback(self.stopped)
         try:
             yield watcher, caught_up
         finally:
@@ -113,19 +120,25 @@ class Follower:
         return [entry(id, fields) for id, fields in found]
 
     async def follow(self) -> None:
-        try:
-            while self.watchers:
-                places: dict[Any, Any] = {
-                    stream: min((watcher.last for watcher in here), key=order) for stream, here in self.watchers.items()
-                }
-                found: Any = await self.redis.xread(places, block=BLOCK_MILLISECONDS)
-                for stream, entries in found.items() if isinstance(found, dict) else found:
-                    self.hand_out(stream, entries[0] if isinstance(found, dict) else entries)
-                await asyncio.sleep(GATHER_SECONDS)
-        except RedisError as error:
-            for here in self.watchers.values():
-                for watcher in here:
-                    watcher.break_off(error)
+        latest: Any = await self.redis.xrevrange(LEFT, count=1)
+        left = latest[0][0] if latest else "0-0"
+        while self.watchers:
+            places: dict[Any, Any] = {stream: min((watcher.last for watcher in here), key=order) for stream, here in self.watchers.items()}
+            found: Any = await self.redis.xread({**places, LEFT: left}, block=BLOCK_MILLISECONDS)
+            told = {stream: entries[0] for stream, entries in found.items()} if isinstance(found, dict) else dict(found)
+            if gone := told.pop(LEFT, None):
+                left = gone[-1][0]
+                self.call({fields["user"] for _id, fields in gone})
+            for stream, entries in told.items():
+                self.hand_out(stream, entries)
+            await asyncio.sleep(GATHER_SECONDS)
+
+    def stopped(self, task: asyncio.Task[None]) -> None:
+        """Whatever ended the loop, nobody waits for it in vain."""
+        error = None if task.cancelled() else task.exception()
+        if error:
+            for watcher in chain.from_iterable(self.watchers.values()):
+                watcher.break_off(error)
 
     def hand_out(self, stream: str, entries: Sequence[tuple[str, dict[str, str]]]) -> None:
         watchers = self.watchers.get(stream, set())
@@ -134,6 +147,11 @@ class Follower:
             for watcher in watchers:
                 if place > order(watcher.last):
                     watcher.put(told, len(fields[TOLD]))
+
+    def call(self, users: set[str]) -> None:
+        for watcher in chain.from_iterable(self.watchers.values()):
+            if watcher.user in users:
+                watcher.call()
 
 
 def known(id: str) -> bool:

@@ -6,17 +6,19 @@ the record: a journal may be lost with the broker at any time, and its writer th
 
 | kind    | payload |
 |---------|---------|
-| restart | `{"status", "notice", "steps": [step...], "answer", "result"}`: forget what you had, this is all there is |
+| restart | `{"status", "notice", "steps": [step...], "answer", "result", "asking"}`: forget what you had, this is all there is;
+             asking: the run waits for a person's word on an action |
 | step    | `{"key", "ordinal", "kind", "detail", "error", "started_at", "ended_at", "tokens_in", "tokens_out", "tokens_cached",
              "new"}`: new, or in place of the one with its key |
 | delta   | `{"offset", "text"}`: goes to the end of the answer; `offset` in code points |
 | reset   | `{}`: the answer so far is void |
-| answer  | `{"text", "citations", "unsupported", "refused", "searched"}`: the final one |
+| answer  | `{"text", "citations", "unsupported", "claims", "refused", "searched"}`: the final one |
 | end     | `{"status", "error"}`: nothing follows |
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import logging
@@ -37,6 +39,9 @@ ENTRIES = 5000
 """After so many a journal is opened anew, so that it cannot grow without end."""
 TOLD = "told"
 """The one field of an entry: its kind and payload as JSON."""
+LEFT = "north:left"
+"""A stream of the ids of people who lost a session or a membership: whoever reads as one of them is looked at again at once. Only a
+hint: without it they are looked at a few seconds later."""
 PAUSE_SECONDS = 1.0
 """Between two tries to reach a broker that is away."""
 
@@ -73,6 +78,7 @@ class Journal:
         self.key = key(run_id)
         self.state = state
         self.entries = 0
+        self.last = "0-0"
         self.lost = False
         self.away_until = 0.0
 
@@ -96,14 +102,21 @@ class Journal:
         self._kept_up(end)
 
     def _open(self) -> None:
-        """One entry that holds everything; what came before it may go."""
+        """One entry that holds everything; what came before it may go. Its id follows on all that this pen has written, also where the
+        broker was wiped within the same millisecond or a clock was set back: readers would take it for one that they know."""
+        before = order(self.last)
         self._write("restart", self.state(), maxlen=1, approximate=False)
+        if order(self.last) <= before:
+            self._write("restart", self.state(), id=f"{before[0] + 1}-0", maxlen=1, approximate=False)
         self.client.expire(self.key, 2 * KEPT_SECONDS)
         self.entries, self.lost = 1, False
 
-    def _write(self, kind: str, payload: Mapping[str, Any], **options: Any) -> str | None:
+    def _write(self, kind: str, payload: Mapping[str, Any], **options: Any) -> bool:
+        """False where the journal was to be there and is not."""
         self.entries += 1
-        return cast("str | None", self.client.xadd(self.key, {TOLD: json.dumps([kind, payload])}, **options))
+        id = cast("str | None", self.client.xadd(self.key, {TOLD: json.dumps([kind, payload])}, **options))
+        self.last = id or self.last
+        return id is not None
 
     def _kept_up(self, write: Callable[[], None]) -> None:
         if time.monotonic() < self.away_until:
@@ -121,6 +134,11 @@ def pen() -> redis.Redis:
     return redis.Redis.from_url(
         settings.REDIS_URL, decode_responses=True, socket_timeout=5, socket_connect_timeout=2, retry=Retry(NoBackoff(), 0)
     )
+
+
+def tell_left(user_id: object) -> None:
+    with contextlib.suppress(redis.RedisError):
+        pen().xadd(LEFT, {"user": str(user_id)}, maxlen=1000)
 
 
 def forget(run_id: object) -> None:

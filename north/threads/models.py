@@ -7,10 +7,10 @@ import uuid
 from typing import ClassVar, Self
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
 
-from north.leases import Leased, LeasedQuerySet
+from north.leases import Job, JobQuerySet
 from north.workspaces.models import ApiKey, Membership, User, Workspace
 
 TITLE_LENGTH = 80
@@ -36,8 +36,12 @@ class Agent(models.Model):
 
 class ThreadQuerySet(models.QuerySet):
     def of(self, membership: Membership) -> Self:
-        """This person's own threads in this workspace: the only way in."""
-        return self.filter(workspace=membership.workspace_id, user=membership.user_id, deleted_at=None)
+        """This person's own threads in this workspace: the only way in. A key that is limited to some agents or sources finds none in
+        which anything was asked otherwise."""
+        found = self.filter(workspace=membership.workspace_id, user=membership.user_id, deleted_at=None)
+        if membership.key is None or not membership.key.limited:
+            return found
+        return found.exclude(Exists(Run.objects.filter(thread=OuterRef("pk")).exclude(key=membership.key)))
 
     def matching(self, query: str) -> Self:
         """Those in whose title, questions or answers every word of `query` stands. Upper and lower case are the same in every script."""
@@ -70,40 +74,27 @@ class Thread(models.Model):
         return self.title
 
 
-class RunQuerySet(LeasedQuerySet):
+class RunQuerySet(JobQuerySet):
     def of(self, membership: Membership) -> Self:
         """Runs of this person's own threads in this workspace: the only way in."""
-        return self.filter(thread__workspace=membership.workspace_id, thread__user=membership.user_id, thread__deleted_at=None)
-
-    def open(self) -> Self:
-        return self.filter(status__in=OPEN)
-
-    def over(self) -> Self:
-        return self.exclude(status__in=OPEN)
+        found = self.filter(thread__workspace=membership.workspace_id, thread__user=membership.user_id, thread__deleted_at=None)
+        return found.filter(key=membership.key) if membership.key and membership.key.limited else found
 
 
-class Run(Leased):
+class Run(Job):
     """One question and its answer."""
-
-    class Status(models.TextChoices):
-        PENDING = "pending", _("waiting")
-        RUNNING = "running", _("working")
-        DONE = "done", _("done")
-        FAILED = "failed", _("failed")
-        CANCELLED = "cancelled", _("stopped")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     thread = models.ForeignKey(Thread, on_delete=models.CASCADE, related_name="runs")
     question = models.TextField(max_length=8000)
-    status = models.CharField(max_length=10, choices=Status.choices, default=Status.PENDING, db_index=True)
     answer = models.TextField(blank=True)
     unsupported = models.JSONField(default=list)
     """[{"start", "end", "text"}]: words of the answer that rest on nothing that was found."""
+    claims = models.JSONField(default=list)
+    """[{"start", "end", "text", "support", "reasons", "citation"}]: what the verifier said of each sentence; `citation` counts from 0."""
     searched = models.JSONField(default=list)
     """The queries, in order."""
     refused = models.BooleanField(default=False)
-    error = models.TextField(blank=True)
-    cancel_requested = models.BooleanField(default=False)
     checkpointed = models.BooleanField(default=False)
     """Checkpoints of this run may still lie in the checkpointer."""
     tokens_in = models.PositiveIntegerField(default=0)
@@ -131,16 +122,9 @@ class Run(Leased):
         return self.question[:TITLE_LENGTH]
 
     @property
-    def over(self) -> bool:
-        return self.status not in OPEN
-
-    @property
     def seconds(self) -> float | None:
         """From the question to the end; `None` while it works."""
         return (self.ended_at - self.created_at).total_seconds() if self.ended_at else None
-
-
-OPEN = [Run.Status.PENDING, Run.Status.RUNNING]
 
 
 class Step(models.Model):
@@ -182,3 +166,122 @@ class Citation(models.Model):
 
     def __str__(self) -> str:
         return self.text
+
+
+class ToolRule(models.Model):
+    """What a workspace says of a tool, where that is not the default: reading is allowed, everything else asks."""
+
+    class Rule(models.TextChoices):
+        ALLOW = "allow", _("allowed")
+        ASK = "ask", _("asks first")
+        DENY = "deny", _("forbidden")
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="tool_rules")
+    tool = models.CharField(max_length=60)
+    rule = models.CharField(max_length=5, choices=Rule.choices)
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["workspace", "tool"], name="one_rule_a_tool")]
+
+    def __str__(self) -> str:
+        return f"{self.tool}: {self.rule}"
+
+
+class ApprovalQuerySet(models.QuerySet):
+    def of(self, membership: Membership) -> Self:
+        """Those of this person's own runs in this workspace: the only way in."""
+        return self.filter(run__in=Run.objects.of(membership))
+
+    def waiting(self) -> Self:
+        return self.filter(standing=Approval.Standing.WAITING)
+
+
+class Approval(models.Model):
+    """One action that a run proposed, a person's word on it, and what came of it. Its key is the action's own: a run does it once."""
+
+    class Standing(models.TextChoices):
+        WAITING = "waiting", _("waiting for you")
+        APPROVED = "approved", _("approved")
+        REJECTED = "rejected", _("rejected")
+        DENIED = "denied", _("forbidden")
+        EXPIRED = "expired", _("not decided in time")
+        DONE = "done", _("done")
+        FAILED = "failed", _("failed")
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="approvals")
+    key = models.CharField(max_length=60)
+    tool = models.CharField(max_length=60)
+    effect = models.CharField(max_length=10)
+    arguments = models.JSONField()
+    """As proposed; once it is approved, as approved: a person may have edited them."""
+    proposed = models.CharField(max_length=64)
+    """SHA-256 of the tool and the arguments as the run proposed them."""
+    seal = models.CharField(max_length=64, blank=True)
+    """HMAC of run, key, tool and the approved arguments under the installation's secret key; empty: not approved."""
+    derived = models.JSONField(default=list)
+    """The names of the arguments whose words come from what was read."""
+    preview = models.TextField(blank=True)
+    standing = models.CharField(max_length=10, choices=Standing.choices, default=Standing.WAITING)
+    words = models.TextField(blank=True)
+    """Why it was not done, or what came of it."""
+    decided_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    """None where nobody was asked: the rules allowed or forbade it."""
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField()
+    decided_at = models.DateTimeField(null=True)
+    done_at = models.DateTimeField(null=True)
+
+    objects = ApprovalQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["created_at"]
+        constraints: ClassVar = [models.UniqueConstraint(fields=["run", "key"], name="one_approval_an_action")]
+
+    def __str__(self) -> str:
+        return f"{self.tool} {self.standing}"
+
+
+class ArtifactQuerySet(models.QuerySet):
+    def of(self, membership: Membership) -> Self:
+        """This person's own: what an agent wrote for them may tell what only they may read."""
+        return self.filter(workspace=membership.workspace_id, user=membership.user_id)
+
+
+class Artifact(models.Model):
+    """What an agent wrote and kept with somebody's consent. Theirs alone."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="artifacts")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="artifacts")
+    thread = models.ForeignKey(Thread, on_delete=models.SET_NULL, null=True, related_name="artifacts")
+    title = models.CharField(_("title"), max_length=200)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = ArtifactQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["-created_at"]
+        constraints: ClassVar = [models.UniqueConstraint(fields=["thread", "title"], name="one_artifact_a_title")]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class ArtifactVersion(models.Model):
+    """Its text as it was once, with what it rests on."""
+
+    artifact = models.ForeignKey(Artifact, on_delete=models.CASCADE, related_name="versions")
+    number = models.PositiveIntegerField()
+    text = models.TextField()
+    citations = models.JSONField(default=list)
+    """[{"start", "end", "text", "sources"}] as in `Citation`."""
+    run = models.ForeignKey(Run, on_delete=models.SET_NULL, null=True, related_name="written")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering: ClassVar = ["-number"]
+        constraints: ClassVar = [models.UniqueConstraint(fields=["artifact", "number"], name="one_version_a_number")]
+
+    def __str__(self) -> str:
+        return f"{self.number}"

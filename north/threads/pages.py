@@ -2,27 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, Prefetch, QuerySet, prefetch_related_objects
 from django.http import Http404
 from django.urls import reverse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from north.threads.models import Run, Step
-from north.threads.reading import TELLING, OpenDocument, Shown, ShownCitation, ShownSource, ShownStep, show_step, shown
+from north.evaluation.golden import marked
+from north.threads.approving import EDITABLE, EFFECTS
+from north.threads.models import Approval, ArtifactVersion, Citation, Run, Step
+from north.threads.reading import (
+    TELLING,
+    Numbering,
+    OpenDocument,
+    Shown,
+    ShownCitation,
+    ShownSource,
+    ShownStep,
+    open_documents,
+    show_step,
+    shown,
+)
 from north.threads.rendering import Mark, render
-from north.workspaces.models import Membership
+from north.workspaces.models import Membership, Workspace
 
 QUOTE_LENGTH = 240
-ICONS = {"understand": "understand", "plan": "plan", "search": "search", "read": "read", "answer": "pencil", "cite": "quote"}
+WAITING = Approval.Standing.WAITING
+ICONS = {
+    "understand": "understand",
+    "plan": "plan",
+    "search": "search",
+    "act": "settings",
+    "read": "read",
+    "answer": "pencil",
+    "cite": "quote",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +78,52 @@ class SourceCard:
     href: str
     quote: str
     changed: bool
+    document: str = ""
+    """Named once: by the first of a run's sources that is of this document."""
+    marked: bool = False
+    """Its reader said that this document answers the question."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """An argument of a proposed action: to be seen, and where it is `editable` to be changed."""
+
+    name: str
+    label: str
+    value: str
+    editable: bool
+    long: bool
+    derived: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalCard:
+    """A proposed action as whoever must decide sees it."""
+
+    row: Approval
+    slug: str
+    title: str
+    fields: tuple[Field, ...]
+    waiting: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A sentence of the answer that its source does not carry whole."""
+
+    text: str
+    support: str
+    label: str
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Support:
+    """What the verifier said of an answer: a line, and the sentences of which it was not sure."""
+
+    line: str
+    level: str
+    doubts: tuple[Doubt, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +134,21 @@ class RunPage:
     summary: str
     answer: SafeString
     sources: tuple[SourceCard, ...]
+    approvals: tuple[ApprovalCard, ...] = ()
+    support: Support | None = None
+    written: tuple[Link, ...] = ()
 
 
 def runs_of(runs: QuerySet[Run], membership: Membership) -> list[RunPage]:
-    """Four queries, however many runs."""
+    """Five queries, however many runs; one more each where some are not over, and where some wrote documents."""
     slug = membership.workspace.slug
-    return [page_of(one, slug) for one in shown(list(runs.prefetch_related("steps", "citations")), membership)]
+    versions = ArtifactVersion.objects.select_related("artifact").defer("text", "citations")
+    wrote = Exists(ArtifactVersion.objects.filter(run=OuterRef("pk")))
+    found = list(runs.annotate(wrote=wrote).prefetch_related("steps", "citations"))
+    prefetch_related_objects([run for run in found if not run.over], "approvals")
+    prefetch_related_objects([run for run in found if run.wrote], Prefetch("written", versions))
+    answers = marked(membership, [run.question for run in found])
+    return [page_of(one, slug, answers.get(one.run.question, set())) for one in shown(found, membership)]
 
 
 def run_page(run_id: UUID, membership: Membership) -> RunPage:
@@ -80,7 +159,7 @@ def run_page(run_id: UUID, membership: Membership) -> RunPage:
     return found[0]
 
 
-def page_of(one: Shown, slug: str) -> RunPage:
+def page_of(one: Shown, slug: str, answers: Collection[str]) -> RunPage:
     run = one.run
     marks = [mark_of(citation, slug) for citation in one.citations]
     if run.status == Run.Status.DONE and not run.refused:
@@ -91,8 +170,80 @@ def page_of(one: Shown, slug: str) -> RunPage:
         steps=tuple(step_line(step, slug) for step in one.steps),
         summary=summary_of(one),
         answer=render(run.answer, marks),
-        sources=tuple(card(source, slug) for source in one.sources),
+        sources=cards(one.sources, slug, answers),
+        approvals=() if run.over else tuple(approval_card(row, slug) for row in run.approvals.all() if row.standing == WAITING),
+        support=support_of(run) if run.claims else None,
+        written=tuple(Link(f"{version.artifact.title} ({version.number})", written_at(version, slug)) for version in run.written.all())
+        if run.wrote  # type: ignore[attr-defined]
+        else (),
     )
+
+
+def written_at(version: ArtifactVersion, slug: str) -> str:
+    return reverse("threads:artifact", args=[slug, version.artifact_id]) + f"?version={version.number}"
+
+
+def waiting_cards(run_id: UUID, membership: Membership) -> list[ApprovalCard]:
+    """What this run of theirs waits for now."""
+    rows = Approval.objects.of(membership).waiting().filter(run=run_id)
+    return [approval_card(row, membership.workspace.slug) for row in rows]
+
+
+def approval_card(row: Approval, slug: str) -> ApprovalCard:
+    titles = {"write_document": _("North wants to keep a document"), "ask_user": _("North has a question")}
+    title = titles.get(row.tool) or _("North wants to use %(tool)s") % {"tool": row.tool}
+    allowed, shown = EDITABLE.get(row.tool, {}), {name: value for name, value in row.arguments.items() if name != "citations"}
+    fields = tuple(field_of(name, value, name in allowed, name in row.derived) for name, value in shown.items())
+    return ApprovalCard(row, slug, title, fields, row.standing == WAITING)
+
+
+def field_of(name: str, value: Any, editable: bool, derived: bool) -> Field:
+    labels = {"title": _("Title"), "text": _("Text"), "question": _("Question"), "answer": _("Your answer")}
+    shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=1)
+    return Field(name, labels.get(name, name), shown, editable, name == "text" or len(shown) > 100 or "\n" in shown, derived)
+
+
+def support_of(run: Run) -> Support:
+    labels = {
+        "supported": _("supported"), "partly": _("partly supported"), "unsupported": _("not supported"),
+        "contradicted": _("contradicted"), "not verified": _("not verified"),
+    }  # fmt: skip
+    found = Counter(str(claim["support"]) for claim in run.claims)
+    doubts = tuple(
+        Doubt(claim["text"], claim["support"], labels.get(claim["support"], ""), tuple(claim["reasons"]))
+        for claim in run.claims if claim["support"] != "supported"
+    )  # fmt: skip
+    line = ", ".join(f"{found[support]} {label}" for support, label in labels.items() if found[support])
+    level = "error" if found["contradicted"] else "warning" if found["unsupported"] or found["partly"] else "info" if doubts else "success"
+    return Support(_("Sentences: %(line)s") % {"line": line}, level, doubts)
+
+
+def rules_of(workspace: Workspace) -> list[dict[str, Any]]:
+    """Each tool, what it does, and what the workspace says of it."""
+    said = dict(workspace.tool_rules.values_list("tool", "rule"))
+    names = {
+        "calculate": _("Work out numbers"), "query_table": _("Ask tables"), "read_document": _("Open a document"),
+        "write_document": _("Keep a document"), "ask_user": _("Ask whoever asked"),
+    }  # fmt: skip
+    free = {
+        "reads": _("Default: allowed, it only reads"),
+        "writes": _("Default: asks first"),
+        "asks": _("Default: asks, that is what it does"),
+    }
+    return [{"tool": tool, "name": names[tool], "default": free[effect], "rule": said.get(tool, "")} for tool, effect in EFFECTS.items()]
+
+
+def written(version: ArtifactVersion, membership: Membership) -> dict[str, Any]:
+    """A version of an artifact, its citations as its reader may open them now."""
+    citations = [Citation(run=version.run, **one) for one in version.citations]
+    readable = open_documents(membership, {source["document"] for one in citations for source in one.sources})
+    numbered = Numbering(Run(ended_at=version.created_at), readable)
+    shown = [numbered.citation(one) for one in citations]
+    slug = membership.workspace.slug
+    return {
+        "version": version, "text": render(version.text, [mark_of(one, slug) for one in shown]),
+        "sources": cards(list(numbered.sources.values()), slug, ()),
+    }  # fmt: skip
 
 
 def href_of(slug: str, document: str, start: int | None = None, end: int | None = None) -> str:
@@ -110,11 +261,20 @@ def mark_of(citation: ShownCitation, slug: str) -> Mark:
     return Mark(citation.start, citation.end, numbers, href_of(slug, first.document, first.start, first.end), title)
 
 
-def card(source: ShownSource, slug: str) -> SourceCard:
-    if source.closed:
-        return SourceCard(source.number, "", "", "", False)
-    href = href_of(slug, source.document, source.start, source.end)
-    return SourceCard(source.number, source.name, href, shortened(source.text), source.changed)
+def cards(sources: Sequence[ShownSource], slug: str, answers: Collection[str]) -> tuple[SourceCard, ...]:
+    """`answers`: the documents that their reader marked as the question's."""
+    found: list[SourceCard] = []
+    seen: set[str] = set()
+    for source in sources:
+        if source.closed:
+            found.append(SourceCard(source.number, "", "", "", False))
+            continue
+        href = href_of(slug, source.document, source.start, source.end)
+        first = source.document not in seen
+        seen.add(source.document)
+        document = source.document if first else ""
+        found.append(SourceCard(source.number, source.name, href, shortened(source.text), source.changed, document, document in answers))
+    return tuple(found)
 
 
 def shortened(text: str) -> str:
@@ -140,8 +300,8 @@ def step_line(one: ShownStep, slug: str) -> StepLine:
     seconds = (step.ended_at - step.started_at).total_seconds() if step.ended_at else None
     return StepLine(
         ordinal=step.ordinal, status=status_of(step.error, step.ended_at is not None), icon=ICONS.get(step.kind, "read"),
-        label=label(step.kind, step.ended_at is not None), query=str(step.detail.get("query", "")), notes=notes_of(step.detail),
-        found=found, hidden=one.hidden, error=step.error, seconds=seconds,
+        label=label(step.kind, step.ended_at is not None), query=str(step.detail.get("query") or step.detail.get("name") or ""),
+        notes=notes_of(step.detail), found=found, hidden=one.hidden, error=step.error, seconds=seconds,
     )  # fmt: skip
 
 
@@ -167,6 +327,8 @@ def notes_of(detail: Mapping[str, Any]) -> tuple[str, ...]:
         _("Searching for: %(queries)s") % {"queries": "; ".join(queries)} if len(queries) > 1 else "",
         _("As a question of its own: %(question)s") % {"question": detail["standalone"]} if is_reworded(detail) else "",
         _("Not there yet, searching once more.") if detail.get("next") else "",
+        _("Plan: %(tasks)s") % {"tasks": "; ".join(map(str, detail["tasks"]))} if detail.get("tasks") else "",
+        str(detail.get("result", "")),
         str(detail.get("note", "")),
     ]
     return tuple(filter(None, said))
@@ -183,6 +345,7 @@ def label(kind: str, over: bool) -> str:
         "plan": (_("Planning"), _("Planned")),
         "search": (_("Searching"), _("Searched")),
         "read": (_("Reading what was found"), _("Read what was found")),
+        "act": (_("Using a tool"), _("Used a tool")),
         "answer": (_("Writing the answer"), _("Wrote the answer")),
         "cite": (_("Checking each sentence against its source"), _("Checked each sentence against its source")),
     }.get(kind, (_("Working"), _("Done")))

@@ -31,7 +31,7 @@ def open_documents(membership: Membership, ids: Collection[str]) -> dict[str, Op
     known = {id for id in ids if is_id(id)}
     if not known:
         return {}
-    readable = Document.objects.readable_by(scope_of(membership).principals).filter(workspace=membership.workspace_id, pk__in=known)
+    readable = Document.objects.in_scope(scope_of(membership)).filter(pk__in=known)
     return {str(pk): OpenDocument(name, ready_at) for pk, name, ready_at in readable.values_list("pk", "name", "ready_at")}
 
 

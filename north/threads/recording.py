@@ -9,14 +9,18 @@ from typing import Any
 
 import redis
 from django.db import transaction
+from django.db.models import Min
 from django.utils import timezone
 
-from agents.events import AnswerDelta, Answered, AnswerReset, Event, StepFinished, StepStarted
+from agents.events import AnswerDelta, Answered, AnswerReset, Event, StepFinished, StepStarted, Waiting
 from north import wiring
+from north.failpoints import failpoint
 from north.inference.metering import Used
 from north.threads.journal import Journal
 from north.threads.models import Citation, Run, Step
 from north.usage import models as usage
+from north.webhooks.announcing import announce
+from north.webhooks.models import Event as Told
 
 DELTA_SECONDS = 0.05
 """Pieces of the answer go out together, at most twenty times a second."""
@@ -32,12 +36,22 @@ def step_payload(step: Step) -> dict[str, Any]:
 
 def result_payload(run: Run, citations: list[dict[str, Any]]) -> dict[str, Any]:
     return {
-        "text": run.answer, "citations": citations, "unsupported": run.unsupported, "refused": run.refused, "searched": run.searched,
+        "text": run.answer, "citations": citations, "unsupported": run.unsupported, "claims": run.claims, "refused": run.refused,
+        "searched": run.searched,
     }  # fmt: skip
 
 
 def citation_payload(citation: Citation) -> dict[str, Any]:
     return {"start": citation.start, "end": citation.end, "text": citation.text, "sources": citation.sources}
+
+
+def told(run: Run) -> None:
+    """Tells the workspace's webhooks that the run is over; what was asked and answered stays with whoever asked."""
+    thread = run.thread
+    announce(
+        Told.RUN_FINISHED, workspace=thread.workspace_id, run=run.pk, thread=thread.pk, status=run.status, user=thread.user_id,
+        key=run.key_id,
+    )  # fmt: skip
 
 
 class Recorder:
@@ -50,6 +64,7 @@ class Recorder:
         self.notice = ""
         self.result: dict[str, Any] | None = None
         self.waiting = ""
+        self.asking = False
         self.sent_at = 0.0
         self.journal = Journal(client, run.pk, self.state)
         self.journal.restart()
@@ -57,7 +72,7 @@ class Recorder:
     def state(self) -> dict[str, Any]:
         return {
             "status": self.run.status, "notice": self.notice, "steps": [step_payload(step) for step in self.steps.values()],
-            "answer": self.answer, "result": self.result,
+            "answer": self.answer, "result": self.result, "asking": self.asking,
         }  # fmt: skip
 
     def record(self, event: Event) -> None:
@@ -70,8 +85,8 @@ class Recorder:
                 self._wrote(event)
             case AnswerReset():
                 self._reset()
-            case Answered():
-                raise TypeError("The end of a run is written by `done`.")
+            case Answered() | Waiting():
+                raise TypeError("The end of a run is written by `done`, its rest by `rest`.")
 
     def done(self, answered: Answered) -> None:
         """The answer with its citations and the end of the lease, in one transaction; then the end of the journal."""
@@ -79,7 +94,7 @@ class Recorder:
         citations = [asdict(citation) for citation in answered.citations]
         outcome = {
             "answer": answered.text, "unsupported": [asdict(span) for span in answered.unsupported], "refused": answered.refused,
-            "searched": list(answered.searched),
+            "claims": [asdict(claim) for claim in answered.claims], "searched": list(answered.searched),
         }  # fmt: skip
         with transaction.atomic():
             self._over(Run.Status.DONE, **outcome)
@@ -106,10 +121,24 @@ class Recorder:
         self.notice, self.answer, self.waiting = error, "", ""
         self.journal.restart()
 
+    def rest(self) -> None:
+        """Until a person has decided, or it is too late for that; costs no attempt. The run's row is written first, so that a decision
+        that is just being made either finds it at rest or is found here."""
+        failpoint("rest")
+        with transaction.atomic():
+            far = timezone.now() + timedelta(days=365)
+            self.run.give_back(status=Run.Status.PENDING, error="", try_at=far, attempts=max(self.run.attempts - 1, 0))
+            until = self.run.approvals.waiting().aggregate(first=Min("expires_at"))["first"]
+            Run.objects.filter(pk=self.run.pk).update(try_at=until)
+        failpoint("rested")
+        self.waiting, self.notice, self.asking = "", "", until is not None
+        self.journal.restart()
+
     def _over(self, status: str, **values: Any) -> None:
         with transaction.atomic():
             self.run.give_back(status=status, ended_at=timezone.now(), **{"error": "", **values})
             self.spend(Used(), count=1)
+            told(self.run)
 
     def spend(self, used: Used, *, model: str = "", count: int = 0) -> None:
         """Counts for whoever asked; `model`: the chat model, if no other is said."""

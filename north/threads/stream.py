@@ -1,7 +1,7 @@
 """A run as it is seen while it works: server-sent events for the page and, as JSON, for the API. The one async view.
 
-Whoever reads is let in before the first byte and looked at again every few seconds. What the journal cannot say (it is gone, or its
-writer died between the last row and the last entry) is told from the rows.
+Whoever reads is let in before the first byte, looked at again every few seconds, and at once when they sign out or are removed. What the
+journal cannot say (it is gone, or its writer died between the last row and the last entry) is told from the rows.
 """
 
 from __future__ import annotations
@@ -20,8 +20,11 @@ from uuid import UUID
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.contrib.auth import get_user
-from django.db import close_old_connections, connection
+from django.contrib.auth import SESSION_KEY, get_user
+from django.contrib.sessions.models import Session
+from django.db import close_old_connections, connection, transaction
+from django.db.models.signals import post_delete
+from django.dispatch import receiver
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.loader import render_to_string
@@ -31,10 +34,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 from redis.exceptions import RedisError
 
+from north.leases import OPEN
 from north.threads import pages
 from north.threads.following import TooSlow, follower
-from north.threads.journal import Entry
-from north.threads.models import OPEN, Run
+from north.threads.journal import Entry, tell_left
+from north.threads.models import Run
 from north.threads.reading import documents_told, open_documents, payload_shown
 from north.threads.recording import citation_payload, result_payload, step_payload
 from north.workspaces.access import enter
@@ -74,8 +78,8 @@ async def rows(ask: Callable[[], T]) -> T:
 async def batches(run_id: UUID, after: str, door: Door) -> AsyncGenerator[Sequence[Entry], None]:
     """What the run tells this reader, from the start or after the entry `after`, to its end; empty batches while nothing happens.
     Raises `Http404` before the first batch where the reader has no such run, and ends where they lose it. Raises `RedisError`."""
-    over = await rows(partial(is_over, run_id, door))
-    async with follower().watch(run_id, after) as (watcher, caught_up):
+    over, reader = await rows(partial(look, run_id, door))
+    async with follower().watch(run_id, after, reader) as (watcher, caught_up):
         entries: Sequence[Entry] = caught_up
         looked = time.monotonic()
         if not entries and watcher.ended:
@@ -89,8 +93,9 @@ async def batches(run_id: UUID, after: str, door: Door) -> AsyncGenerator[Sequen
                     yield await rows(partial(from_rows, run_id, door))
                     return
                 entries = await watcher.next(GRACE_SECONDS if over else LOOK_SECONDS)
-                if not over and time.monotonic() - looked >= LOOK_SECONDS:
-                    over, looked = await rows(partial(is_over, run_id, door)), time.monotonic()
+                if not over and (watcher.called or time.monotonic() - looked >= LOOK_SECONDS):
+                    watcher.called, looked = False, time.monotonic()
+                    over, reader = await rows(partial(look, run_id, door))
             except Http404:
                 return
 
@@ -112,11 +117,13 @@ async def readable(door: Door, entries: Sequence[Entry]) -> Sequence[Entry]:
     return [Entry(entry.id, entry.kind, payload_shown(entry.payload, known)) for entry in entries]
 
 
-def is_over(run_id: UUID, door: Door) -> bool:
-    status = Run.objects.of(door()).filter(pk=run_id).values_list("status", flat=True).first()
+def look(run_id: UUID, door: Door) -> tuple[bool, UUID]:
+    """Whether the run is over, and who reads. Raises `Http404` where they may not."""
+    reader = door()
+    status = Run.objects.of(reader).filter(pk=run_id).values_list("status", flat=True).first()
     if status is None:
         raise Http404
-    return status not in OPEN
+    return status not in OPEN, reader.user_id
 
 
 def from_rows(run_id: UUID, door: Door) -> Sequence[Entry]:
@@ -196,6 +203,8 @@ class Page:
         match entry.kind:
             case "delta":
                 yield sent("delta", escape(entry.payload["text"]), entry.id)
+            case "restart" if entry.payload.get("asking"):
+                yield sent("restart", self.partial(entry) + await rows(self.asked), entry.id)
             case "restart" | "reset" | "step":
                 yield sent("step" if entry.kind == "step" else "restart", self.partial(entry), entry.id)
             case "end":
@@ -208,6 +217,12 @@ class Page:
         values = {**told, "steps": [pages.told_line(step, self.slug) for step in steps], "run_id": self.run_id}
         with translation.override(self.language):
             return render_to_string(f"{SHOWN}#{entry.kind}", values)
+
+    def asked(self) -> str:
+        """What the run waits for, in its place on the page."""
+        with translation.override(self.language):
+            values = {"run_id": self.run_id, "approvals": pages.waiting_cards(self.run_id, self.door())}
+            return render_to_string(f"{SHOWN}#approvals", values)
 
     def final(self) -> str:
         """The finished run, as a reload of the page would show it."""
@@ -234,6 +249,17 @@ def by_session(session_key: str | None, slug: str) -> Membership:
     if session_key is None or not isinstance(user, User):
         raise Http404
     return enter(user, slug=slug)
+
+
+@receiver(post_delete, sender=Session)
+def signed_out(instance: Session, **_: object) -> None:
+    if user_id := instance.get_decoded().get(SESSION_KEY):
+        transaction.on_commit(partial(tell_left, user_id), robust=True)
+
+
+@receiver(post_delete, sender=Membership)
+def removed(instance: Membership, **_: object) -> None:
+    transaction.on_commit(partial(tell_left, instance.user_id), robust=True)
 
 
 def let_go() -> None:

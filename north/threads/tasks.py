@@ -10,6 +10,7 @@ from uuid import UUID
 
 from celery import shared_task
 from django.conf import settings
+from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -17,14 +18,14 @@ from django.utils.translation import gettext as _
 from agents.errors import Cancelled
 from north.hints import hint
 from north.inference.errors import OutOfMemory, Overloaded
-from north.leases import LeaseLost
+from north.leases import OPEN, LeaseLost
 from north.threads import journal
 from north.threads.actions import MESSAGE_SECONDS
 from north.threads.checkpoints import checkpointer
 from north.threads.errors import SourcesChanged
 from north.threads.execution import attempt
-from north.threads.models import OPEN, Run, Thread
-from north.threads.recording import Recorder
+from north.threads.models import Approval, Run, Thread
+from north.threads.recording import Recorder, told
 from north.tracing import new_trace
 
 logger = logging.getLogger(__name__)
@@ -96,6 +97,7 @@ def settle(run: Run, recorder: Recorder, error: Exception) -> None:
     elif permanent is False and run.attempts < settings.ATTEMPTS:
         if isinstance(error, SourcesChanged):
             recorder.forget()
+            run.approvals.exclude(standing=Approval.Standing.DONE).delete()
             checkpointer().delete_thread(str(run.pk))
         recorder.put_back(str(error), seconds=2**run.attempts)
     elif permanent is not None:
@@ -129,9 +131,14 @@ def sweep() -> None:
 def give_up() -> None:
     """Ends runs that no worker took for a long time."""
     long_ago = timezone.now() - timedelta(minutes=PENDING_MINUTES)
-    forgotten = Run.objects.due().filter(status=Run.Status.PENDING, created_at__lt=long_ago)
+    forgotten = Run.objects.due().filter(status=Run.Status.PENDING, created_at__lt=long_ago, approvals=None)
     words = _("No worker took this question for %(minutes)d minutes. Ask again, or tell your administrator.")
-    forgotten.update(status=Run.Status.FAILED, ended_at=timezone.now(), error=words % {"minutes": PENDING_MINUTES})
+    over = {"status": Run.Status.FAILED, "ended_at": timezone.now(), "error": words % {"minutes": PENDING_MINUTES}}
+    for run in forgotten.select_related("thread")[:SWEPT]:
+        with transaction.atomic():
+            if forgotten.filter(pk=run.pk).update(**over):
+                run.status = Run.Status.FAILED
+                told(run)
 
 
 def bury(thread: Thread) -> None:

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from north.threads import views
+from north.threads import decisions, views
 from north.threads.stream import stream
 
 app_name = "threads"
@@ -14,4 +14,7 @@ urlpatterns = [
     path("w/<slug:slug>/runs/<uuid:run_id>/events", stream, name="events"),
     path("w/<slug:slug>/runs/<uuid:run_id>/cancel", views.cancel, name="cancel"),
     path("w/<slug:slug>/runs/<uuid:run_id>/again", views.again, name="again"),
+    path("w/<slug:slug>/approvals/<uuid:approval_id>", decisions.decide, name="decide"),
+    path("w/<slug:slug>/agent", decisions.rules, name="rules"),
+    path("w/<slug:slug>/written/<uuid:artifact_id>", decisions.artifact, name="artifact"),
 ]

@@ -10,7 +10,8 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.db.models import Case, Q, When
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
@@ -64,6 +65,16 @@ def recent(membership: Membership) -> list[Thread]:
     return list(Thread.objects.of(membership).exclude(asked_at=None)[:RECENT])
 
 
+def with_recent(membership: Membership, thread_id: UUID) -> tuple[Thread, list[Thread]]:
+    """The thread, and the recent ones, it perhaps among them. One query."""
+    rows = Thread.objects.of(membership).filter(Q(pk=thread_id) | Q(asked_at__isnull=False))
+    found = list(rows.order_by(Case(When(pk=thread_id, then=0), default=1), "-asked_at", "-created_at")[: RECENT + 1])
+    if not found or found[0].pk != thread_id:
+        raise Http404
+    asked = [(one.asked_at, one) for one in found if one.asked_at]
+    return found[0], [one for _at, one in sorted(asked, key=lambda pair: pair[0], reverse=True)][:RECENT]
+
+
 def own(membership: Membership, thread_id: UUID) -> Thread:
     return get_object_or_404(Thread.objects.of(membership), pk=thread_id)
 
@@ -75,9 +86,9 @@ def own_run(membership: Membership, run_id: UUID) -> Run:
 @require_safe
 @inside()
 def thread(request: HttpRequest, membership: Membership, thread_id: UUID) -> HttpResponse:
-    found = own(membership, thread_id)
+    found, others = with_recent(membership, thread_id)
     values = {
-        "nav": "threads", "thread": found, "runs": pages.runs_of(found.runs.all(), membership), "recent": recent(membership),
+        "nav": "threads", "thread": found, "runs": pages.runs_of(found.runs.all(), membership), "recent": others,
         "length": actions.QUESTION_LENGTH,
     }  # fmt: skip
     return render(request, "threads/thread.html", values)

@@ -23,6 +23,9 @@ class Kind(models.TextChoices):
     RUN = "run", _("questions")
     SEARCH = "search", _("searches")
     INDEX = "index", _("documents")
+    CHAT = "chat", _("chats of programs")
+    EMBED = "embed", _("embeddings of programs")
+    RERANK = "rerank", _("rerankings of programs")
 
 
 class Usage(models.Model):
@@ -39,7 +42,7 @@ class Usage(models.Model):
     agent = models.CharField(max_length=80, null=True)
     model = models.CharField(max_length=200)
     count = models.PositiveBigIntegerField(default=0)
-    """Questions, searches, documents."""
+    """Questions, searches, documents, calls of programs."""
     tokens_in = models.PositiveBigIntegerField(default=0)
     tokens_cached = models.PositiveBigIntegerField(default=0)
     """Of `tokens_in`: not read again, since the model still knew them."""

@@ -11,6 +11,8 @@ from north.usage.summing import MEASURES, Spent
 HEIGHT = 1000
 WIDTH = 10
 """Of one day, in the drawing's own units; a day's bar leaves one on each side."""
+WEEKS_FROM = 120
+"""So many days are drawn as weeks: a bar thinner than a pixel is none."""
 SERIES = 5
 """Models with a colour of their own; the last colour is the others'."""
 
@@ -25,6 +27,8 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Day:
+    """Or the week that begins with it."""
+
     day: date
     x: int
     bars: tuple[Bar, ...]
@@ -35,12 +39,13 @@ class Day:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """`names`: of the series, from 1; None: all other models. `top`: the value at the upper edge."""
+    """`names`: of the series, from 1; None: all other models. `top`: the value at the upper edge. `step`: days of a bar."""
 
     days: Sequence[Day]
     names: Sequence[str | None]
     top: int
     width: int
+    step: int
 
     @property
     def view(self) -> str:
@@ -52,7 +57,8 @@ def chart(spent: Spent, measure: str) -> Chart:
     models = sorted(spent.model, key=lambda name: (-of(spent.model[name]), name))
     own: list[str | None] = list(models[: SERIES if len(models) <= SERIES else SERIES - 1])
     names = own if len(own) == len(models) else [*own, None]
-    figures = {day: values({model: of(sums) for model, sums in by.items()}, names) for day, by in spent.days.items()}
+    step = 7 if len(spent.days) >= WEEKS_FROM else 1
+    figures = stepped({day: values({model: of(sums) for model, sums in by.items()}, names) for day, by in spent.days.items()}, step)
     top = rounded_up(max((sum(one) for one in figures.values()), default=0))
     days = []
     for number, (day, parts) in enumerate(figures.items()):
@@ -63,7 +69,17 @@ def chart(spent: Spent, measure: str) -> Chart:
             if height:
                 bars.append(Bar(series, number * WIDTH + 1, max(y, 0), height))
         days.append(Day(day, number * WIDTH, tuple(bars), parts, sum(parts)))
-    return Chart(days, names, top, len(days) * WIDTH)
+    return Chart(days, names, top, len(days) * WIDTH, step)
+
+
+def stepped(figures: Mapping[date, tuple[int, ...]], step: int) -> dict[date, tuple[int, ...]]:
+    """Sums of `step` days each, under their first; the last ends today, the first may be shorter."""
+    days = list(figures)
+    firsts = sorted({max(last - step + 1, 0) for last in range(len(days) - 1, -1, -step)})
+    return {
+        days[first]: tuple(map(sum, zip(*(figures[day] for day in days[first:until]), strict=True)))
+        for first, until in zip(firsts, [*firsts[1:], len(days)], strict=True)
+    }
 
 
 def values(by_model: Mapping[str, int], names: Sequence[str | None]) -> tuple[int, ...]:

@@ -7,15 +7,20 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from datetime import timedelta
+from typing import Any, Literal
+from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
+from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 from north.workspaces.models import ApiKey, Membership, Role, User, Workspace, digest
 
+SEEN_EVERY = timedelta(minutes=1)
+NO_DIGEST = "0" * 64
 RANK = {Role.READER: 0, Role.EDITOR: 1, Role.OWNER: 2}
 
 
@@ -68,20 +73,68 @@ def admins_only(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResp
     return wrapper
 
 
+class KeyRefused(Exception):
+    """Why a key opens nothing. It tells more than "unknown" only to who holds the whole key."""
+
+    def __init__(self, reason: Literal["unknown", "expired", "revoked", "replaced", "left"]) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
 def by_key(key: str) -> Membership | None:
-    """The membership that an API key acts as; `None` for a wrong or revoked key, and where its user has left or was suspended."""
-    prefix = key.removeprefix("north_").partition("_")[0]
-    found = ApiKey.objects.filter(prefix=prefix, revoked_at=None).select_related("user").first()
-    if found is None or not constant_time_compare(found.digest, digest(key)):
+    """The membership that an API key acts as; `None` for a wrong, expired or revoked key, and where its user has left or was suspended."""
+    try:
+        return open_key(key)
+    except KeyRefused:
         return None
+
+
+def open_key(key: str) -> Membership:
+    """The same; raises `KeyRefused`. A key that does not exist takes as long as a wrong one."""
+    prefix = key.removeprefix("north_").partition("_")[0]
+    found = ApiKey.objects.filter(prefix=prefix).select_related("user").first() if prefix.isalnum() else None
+    given = digest(key)
+    new = constant_time_compare(found.digest if found else NO_DIGEST, given)
+    old = constant_time_compare(found.old_digest if found and found.old_digest else NO_DIGEST, given)
+    if found is None or not (new or old):
+        raise KeyRefused("unknown")
+    if found.revoked_at is not None:
+        raise KeyRefused("revoked")
+    if found.expired:
+        raise KeyRefused("expired")
+    if old and not found.old_works:
+        raise KeyRefused("replaced")
     try:
         membership = enter(found.user, pk=found.workspace_id)
     except Http404:
-        return None
-    membership.key_id = found.pk
-    if found.used_at is None or (timezone.now() - found.used_at).total_seconds() > 60:
-        ApiKey.objects.filter(pk=found.pk).update(used_at=timezone.now())
+        raise KeyRefused("left") from None
+    membership.key, membership.by_old_key = found, old
+    note_use(found, "used_at" if new else "old_used_at")
     return membership
+
+
+def note_use(key: ApiKey, field: str) -> None:
+    """At most one write a minute."""
+    now, seen = timezone.now(), getattr(key, field)
+    if seen is None or now - seen > SEEN_EVERY:
+        unseen = Q(**{f"{field}__isnull": True}) | Q(**{f"{field}__lt": now - SEEN_EVERY})
+        ApiKey.objects.filter(unseen, pk=key.pk).update(**{field: now})
+
+
+def enter_by(key_id: UUID | None, user: User, *, workspace: UUID | str) -> Membership:
+    """The membership of who asked a while ago, with the limits of the key by which they did; a 404 where they may no longer, or the key
+    was revoked or has expired."""
+    membership = enter(user, pk=workspace)
+    if key_id:
+        membership.key = ApiKey.objects.kept().filter(pk=key_id, workspace=membership.workspace_id, user=membership.user_id).first()
+        if membership.key is None or membership.key.expired:
+            raise Http404
+    return membership
+
+
+def may_use_agent(membership: Membership, agent: UUID | str) -> bool:
+    """Whether the key by which this caller came, if by one, is for this agent."""
+    return membership.key is None or membership.key.agents is None or str(agent) in membership.key.agents
 
 
 def principals(membership: Membership) -> frozenset[str]:

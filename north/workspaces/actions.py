@@ -36,6 +36,8 @@ def first_link() -> str | None:
 
 def sign_in_link(user: User, *, actor: User | None) -> str:
     """A link that signs `user` in once, within a day. Links made before die."""
+    if user.service_of_id:
+        raise Refused(_("A service account cannot sign in. Give its program a key."))
     with transaction.atomic():
         user.sign_in_links.all().delete()
         secret = SignInLink.issue(lasts=timedelta(hours=LINK_HOURS), user=user)[1]
@@ -108,6 +110,8 @@ def end_other_sessions(*, actor: User, keep: str | None) -> int:
 def create_workspace(name: str, *, actor: User, slug: str = "") -> Membership:
     """A workspace that `actor` owns. Anybody who is signed in may make one. Without a `slug` the address gets a random tail, so that it
     does not tell whether somebody else has a workspace of that name."""
+    if actor.service_of_id:
+        raise Refused(_("A service account belongs to its workspace and makes no other."))
     for _attempt in range(SLUG_TRIES):
         tried = slug or f"{slugify(name)[:50] or 'workspace'}-{secrets.token_hex(2)}"
         try:
@@ -202,9 +206,9 @@ def accept_as_new(invitation: Invitation, *, name: str, password: str) -> Member
 
 # --- members ------------------------------------------------------------------------------------------------------------------------
 def keeps_an_owner(member: Membership) -> None:
-    """Raises `LastOwner` if `member` is the only owner who is not suspended. Holds the workspace until the transaction ends."""
+    """Raises `LastOwner` if `member` is the only owner who is a person and not suspended. Holds the workspace until the commit."""
     Workspace.objects.select_for_update().get(pk=member.workspace_id)
-    owners = Membership.objects.filter(workspace_id=member.workspace_id, role=Role.OWNER, user__is_active=True)
+    owners = Membership.objects.filter(workspace_id=member.workspace_id, role=Role.OWNER, user__is_active=True, user__service_of=None)
     if set(owners.values_list("pk", flat=True)) == {member.pk}:
         raise LastOwner
 
@@ -230,7 +234,10 @@ def remove(member: Membership, *, actor: Membership) -> None:
     for key in ApiKey.objects.filter(workspace_id=member.workspace_id, user_id=member.user_id, revoked_at=None):
         key.revoke()
     record("member.leave" if leaving else "member.remove", actor=actor, thing=member.user, email=member.user.email)
-    member.delete()
+    if member.user.service_of_id:  # it is nothing without its workspace
+        member.user.delete()
+    else:
+        member.delete()
 
 
 # --- groups -------------------------------------------------------------------------------------------------------------------------
@@ -276,24 +283,3 @@ def set_group_members(group: Group, members: list[Membership], *, actor: Members
         raise Http404
     group.users.set([member.user for member in members])
     record("group.members", actor=actor, thing=group, name=group.name, emails=sorted(member.user.email for member in members))
-
-
-# --- keys ---------------------------------------------------------------------------------------------------------------------------
-@transaction.atomic
-def issue_key(membership: Membership, *, name: str = "", actor: Membership | User | None) -> tuple[ApiKey, str]:
-    """The row and the key, which acts as this member and is not kept."""
-    if not membership.user.is_active:
-        raise Refused(_("This person is suspended."))
-    key, secret = ApiKey.issue(workspace=membership.workspace, user=membership.user, name=name)
-    who = membership.user.email
-    record("key.create", actor=actor, workspace=membership.workspace, thing=key, prefix=key.prefix, name=name, acts_as=who)
-    return key, secret
-
-
-@transaction.atomic
-def revoke_key(key: ApiKey, *, actor: Membership) -> None:
-    """One's own key; an owner anybody's of the workspace."""
-    if key.workspace_id != actor.workspace_id or not (key.user_id == actor.user_id or actor.is_owner):
-        raise Http404
-    key.revoke()
-    record("key.revoke", actor=actor, thing=key, prefix=key.prefix, acts_as=key.user.email)

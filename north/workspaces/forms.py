@@ -114,10 +114,6 @@ class GroupForm(forms.Form):
     name = forms.CharField(label=_("Name"), max_length=80)
 
 
-class KeyForm(forms.Form):
-    name = forms.CharField(label=_("What it is for"), max_length=80)
-
-
 class InviteForm(forms.Form):
     email = forms.EmailField(label=_("E-mail address"), max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "off"}))
     role = forms.TypedChoiceField(label=_("Role"), choices=Role.choices, coerce=Role, initial=Role.READER)

@@ -6,7 +6,7 @@ import hashlib
 import secrets
 import uuid
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
 from django.db import models
@@ -31,6 +31,10 @@ class UserManager(BaseUserManager["User"]):
     def get_by_natural_key(self, username: str | None) -> User:
         return self.get(email=self.normalise(username or ""))
 
+    def people(self) -> models.QuerySet[User]:
+        """All but service accounts."""
+        return self.filter(service_of=None)
+
     @staticmethod
     def normalise(email: str) -> str:
         return email.strip().lower()
@@ -42,6 +46,8 @@ class User(AbstractBaseUser):
     name = models.CharField(_("name"), max_length=120, blank=True)
     is_active = models.BooleanField(default=True)
     is_admin = models.BooleanField(_("administrator of this installation"), default=False)
+    service_of = models.ForeignKey("Workspace", on_delete=models.CASCADE, null=True, related_name="service_accounts")
+    """Of a service account: the one workspace that it belongs to. It is no person: it has no password, and no link signs it in."""
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = UserManager()
@@ -52,8 +58,24 @@ class User(AbstractBaseUser):
         return self.name or self.email
 
 
-class Workspace(models.Model):
-    """The outer wall: rows of one workspace are reached only through it."""
+class Allowance(models.Model):
+    """How much may be used. None: as much as there is. Tokens are those read and written; days and months are UTC."""
+
+    requests_per_minute = models.PositiveIntegerField(_("requests a minute"), null=True, blank=True)
+    tokens_per_day = models.PositiveBigIntegerField(_("tokens a day"), null=True, blank=True)
+    tokens_per_month = models.PositiveBigIntegerField(_("tokens a month"), null=True, blank=True)
+    refuses = models.BooleanField(_("refuse what is over the budget"), default=False)
+    """Else it is only warned of."""
+
+    class Meta:
+        abstract = True
+
+
+ALLOWANCE = [field.name for field in Allowance._meta.local_fields]
+
+
+class Workspace(Allowance):
+    """The outer wall: rows of one workspace are reached only through it. Its allowance is that of each member."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     slug = models.SlugField(max_length=60, unique=True)
@@ -83,14 +105,25 @@ class Membership(models.Model):
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=10, choices=Role.choices, default=Role.READER)
     created_at = models.DateTimeField(auto_now_add=True)
-    key_id: uuid.UUID | None = None
-    """Of the API key by which this person came in, if by one; no column."""
+    key: ApiKey | None = None
+    """By which this person came in, if by one; no column. It may do less than they."""
+    by_old_key = False
+    """By its secret from before the last rotation."""
 
     class Meta:
         constraints: ClassVar = [models.UniqueConstraint(fields=["workspace", "user"], name="one_membership_a_user")]
 
     def __str__(self) -> str:
         return f"{self.user_id} in {self.workspace_id}: {self.role}"
+
+    @property
+    def key_id(self) -> uuid.UUID | None:
+        return self.key.pk if self.key else None
+
+    @property
+    def sources(self) -> frozenset[str] | None:
+        """Ids of those whose documents this caller may see; None: of no source in particular."""
+        return None if self.key is None or self.key.sources is None else frozenset(self.key.sources)
 
     @property
     def is_owner(self) -> bool:
@@ -185,28 +218,90 @@ class UserSession(models.Model):
         return self.browser
 
 
-class ApiKey(models.Model):
-    """Acts as one user in one workspace. Found by its prefix; only the digest of its secret is kept."""
+class KeyScope(models.TextChoices):
+    """What a key may be used for, of what the one whom it acts as may do."""
+
+    READ = "read", _("Read: see and search documents, threads and runs")
+    WRITE = "write", _("Write: add, change and delete documents, sources and threads")
+    INFER = "infer", _("Infer: ask questions and use the models")
+    ADMIN = "admin", _("Administer: people, groups, keys and webhooks")
+
+
+def all_scopes() -> list[str]:
+    return list(KeyScope.values)
+
+
+class ApiKeyQuerySet(models.QuerySet):
+    def of(self, membership: Membership) -> Self:
+        """Those that this person may see and revoke: their own; an owner all of the workspace."""
+        found = self.filter(workspace=membership.workspace_id)
+        return found if membership.is_owner else found.filter(user=membership.user_id)
+
+    def kept(self) -> Self:
+        return self.filter(revoked_at=None)
+
+
+class ApiKey(Allowance):
+    """Acts as one user in one workspace. Found by its prefix; only the digest of its secret is kept, and of the one before it while that
+    is still taken."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="api_keys")
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="api_keys")
+    made_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     name = models.CharField(max_length=80, blank=True)
     prefix = models.CharField(max_length=12, unique=True, editable=False)
     digest = models.CharField(max_length=64, editable=False)
+    scopes = models.JSONField(default=all_scopes)
+    agents = models.JSONField(null=True)
+    sources = models.JSONField(null=True)
+    """Ids, as texts; None: all, also those to come."""
     created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField(null=True)
     used_at = models.DateTimeField(null=True)
     revoked_at = models.DateTimeField(null=True)
+    rotated_at = models.DateTimeField(null=True)
+    old_digest = models.CharField(max_length=64, blank=True, editable=False)
+    old_until = models.DateTimeField(null=True)
+    old_used_at = models.DateTimeField(null=True)
+
+    objects = ApiKeyQuerySet.as_manager()
 
     def __str__(self) -> str:
         return self.name or self.prefix
 
     @classmethod
-    def issue(cls, *, workspace: Workspace, user: User, name: str = "") -> tuple[ApiKey, str]:
+    def issue(cls, *, workspace: Workspace, user: User, name: str = "", **fields: Any) -> tuple[ApiKey, str]:
         """The row and the key `north_<prefix>_<secret>`, which is not kept."""
-        prefix, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
-        key = f"north_{prefix}_{secret}"
-        return cls.objects.create(workspace=workspace, user=user, name=name, prefix=prefix, digest=digest(key)), key
+        prefix = secrets.token_hex(6)
+        key = cls.secret(prefix)
+        return cls.objects.create(workspace=workspace, user=user, name=name, prefix=prefix, digest=digest(key), **fields), key
+
+    @staticmethod
+    def secret(prefix: str) -> str:
+        return f"north_{prefix}_{secrets.token_urlsafe(32)}"
+
+    @property
+    def limited(self) -> bool:
+        """Whether it is for certain agents or sources only."""
+        return self.agents is not None or self.sources is not None
+
+    @property
+    def expired(self) -> bool:
+        return self.expires_at is not None and self.expires_at <= timezone.now()
+
+    @property
+    def old_works(self) -> bool:
+        """Whether the secret before the last rotation is still taken."""
+        return self.old_until is not None and self.old_until > timezone.now()
+
+    def rotate(self, grace: timedelta) -> str:
+        """A new secret; the one so far is taken for `grace` more, the one before it no more."""
+        key, now = self.secret(self.prefix), timezone.now()
+        self.old_digest, self.digest = self.digest, digest(key)
+        self.rotated_at, self.old_until, self.old_used_at = now, now + grace, None
+        self.save(update_fields=["old_digest", "digest", "rotated_at", "old_until", "old_used_at"])
+        return key
 
     def revoke(self) -> None:
         self.revoked_at = self.revoked_at or timezone.now()

@@ -27,8 +27,6 @@ urlpatterns = [
     path("w/<slug:slug>/groups/<uuid:group>/delete", people.delete_group, name="delete_group"),
     path("w/<slug:slug>/settings", workspace.settings, name="settings"),
     path("w/<slug:slug>/settings/change", workspace.change, name="change"),
-    path("w/<slug:slug>/settings/keys", workspace.make_key, name="make_key"),
-    path("w/<slug:slug>/settings/keys/<uuid:key>/revoke", workspace.revoke_key, name="revoke_key"),
     path("w/<slug:slug>/settings/leave", workspace.leave, name="leave"),
     path("w/<slug:slug>/settings/delete", workspace.delete, name="delete"),
 ]

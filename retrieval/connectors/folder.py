@@ -142,7 +142,7 @@ class _Listing:
             yield from self._skipped(name, path, "It changed while it was read. It is read with the next pass.")
             return
         self.states[name] = [after.st_mtime_ns, after.st_size]
-        yield Item(name, path.name, data, datetime.fromtimestamp(after.st_mtime, UTC))
+        yield Item(name, path.name, data, datetime.fromtimestamp(after.st_mtime, UTC), folder=name.rpartition("/")[0])
 
     def _skipped(self, name: str, path: Path, reason: str) -> Iterator[Skipped]:
         yield Skipped(name, path.name, reason)

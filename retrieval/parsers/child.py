@@ -50,6 +50,9 @@ def _work(request: dict[str, Any], data: bytes, cut_off: bool) -> Callable[[], b
     if request["do"] == "draw":
         draw = load("retrieval.parsers.pdf_drawing.draw_page")
         return lambda: bytes(draw(data, request["page"], width=request["width"]))
+    if request["do"] == "query":
+        query = load("retrieval.parsers.tables.query")
+        return lambda: bytes(query(request["name"], data, request["sql"]))
     parse = load(PARSERS[sniff(request["name"], data)])
     return lambda: pack(parse(data))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final, Literal
 
 from retrieval.errors import NoText, TooLarge
@@ -45,6 +46,9 @@ class Draft:
     def __init__(self, media_type: str) -> None:
         self.media_type = media_type
         self.title = ""
+        self.author = ""
+        self.created_at: datetime | None = None
+        self.updated_at: datetime | None = None
         self.notes: list[str] = []
         self.length = 0
         self._pieces: list[str] = []
@@ -122,4 +126,15 @@ class Draft:
         self.close_section()
         places = tuple(sorted(self._places, key=lambda place: (place.start, -place.end)))
         title = one_line(self.title)[:MAX_LABEL]
-        return Parsed("".join(self._pieces), self.media_type, title, places, tuple(words), pages, tuple(self.notes))
+        return Parsed(
+            "".join(self._pieces),
+            self.media_type,
+            title,
+            places,
+            tuple(words),
+            pages,
+            tuple(self.notes),
+            author=self.author,
+            created_at=self.created_at,
+            updated_at=self.updated_at,
+        )

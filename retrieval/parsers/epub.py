@@ -15,6 +15,7 @@ from retrieval.errors import Unreadable
 from retrieval.parsers.archives import check_archive
 from retrieval.parsers.cleaning import Draft
 from retrieval.parsers.html import write_html
+from retrieval.parsers.properties import describe
 from retrieval.parsers.text import decode
 from retrieval.types import Parsed
 
@@ -32,6 +33,8 @@ def parse(data: bytes) -> Parsed:
         except (KeyError, AttributeError, etree.XMLSyntaxError) as error:
             raise Unreadable("its list of pages is damaged") from error
         draft.title = package.findtext(f".//{ANY}title") or ""
+        authors = [element.text for element in package.iterfind(f".//{ANY}metadata/{ANY}creator")]
+        describe(draft, authors=authors, created=package.findtext(f".//{ANY}metadata/{ANY}date"))
         for page in _pages(package, dirname(listing)):
             if page in archive.namelist():
                 draft.paragraph()

@@ -8,6 +8,7 @@ pages a menu too many is better than a missing row.)
 from __future__ import annotations
 
 import re
+from html import unescape
 from typing import Final
 
 from lxml import etree
@@ -15,6 +16,7 @@ from lxml.html import HtmlElement, HTMLParser
 
 from retrieval.errors import NoText, Unreadable
 from retrieval.parsers.cleaning import SPACES, Draft
+from retrieval.parsers.properties import describe
 from retrieval.parsers.text import MARKS, decode
 from retrieval.types import Parsed
 
@@ -33,12 +35,21 @@ BLOCKS: Final = frozenset((
 APART: Final = frozenset(("p", "table", "ul", "ol", "dl", "section", "article", "pre", "blockquote"))
 HIDDEN: Final = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden|(?:font-size|opacity)\s*:\s*0(?![.\d]*[1-9])", re.IGNORECASE)
 CHARSET: Final = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([\w:.-]{1,40})", re.IGNORECASE)
+META: Final = re.compile(r"<meta\s[^>]{1,2000}>", re.IGNORECASE)
+META_WITHIN: Final = 50_000
+ATTRIBUTE: Final = re.compile(r"""([\w:-]{1,40})\s*=\s*(["'])(.*?)\2""", re.DOTALL)
+SAID: Final = {
+    "author": ("author", "dc.creator", "dcterms.creator"),
+    "created": ("article:published_time", "dcterms.created", "dc.date", "date"),
+    "updated": ("article:modified_time", "dcterms.modified", "last-modified"),
+}
 XML_DECLARATION: Final = re.compile(r"\s*<\?xml[^>]{0,200}>")
 
 
 def parse(data: bytes) -> Parsed:
-    draft = Draft("text/html")
-    draft.title = write_html(draft, _decoded(data))
+    draft, source = Draft("text/html"), _decoded(data)
+    draft.title = write_html(draft, source)
+    _describe(draft, source)
     return draft.parsed(nothing="the page shows its content by script only, or shows none")
 
 
@@ -56,6 +67,16 @@ def write_html(draft: Draft, source: str) -> str:
     if draft.length == start:
         _Writer(draft, NEVER).write(root)
     return SPACES.sub(" ", root.findtext(".//title") or "").strip()
+
+
+def _describe(draft: Draft, source: str) -> None:
+    """By the page's own `meta` elements, as far as they name an author and times."""
+    said: dict[str, str] = {}
+    for tag in META.findall(source[:META_WITHIN]):
+        given = {name.lower(): value for name, _, value in ATTRIBUTE.findall(tag)}
+        said.setdefault((given.get("name") or given.get("property") or "").lower(), unescape(given.get("content", "")))
+    first = {kind: next((said[name] for name in names if said.get(name)), "") for kind, names in SAID.items()}
+    describe(draft, authors=[first["author"]], created=first["created"], updated=first["updated"])
 
 
 def _decoded(data: bytes) -> str:

@@ -7,6 +7,7 @@ from email import message_from_bytes, policy
 from email.errors import MessageError
 from email.header import decode_header, make_header
 from email.message import Message
+from email.utils import getaddresses
 from typing import Final
 
 from retrieval.errors import Encrypted, ParseError, Unreadable
@@ -14,6 +15,7 @@ from retrieval.parsers import parse as parse_any
 from retrieval.parsers.cleaning import Draft, one_line
 from retrieval.parsers.html import write_html
 from retrieval.parsers.names import clean_name
+from retrieval.parsers.properties import describe
 from retrieval.parsers.text import decode
 from retrieval.types import Parsed
 
@@ -29,6 +31,8 @@ def parse(data: bytes) -> Parsed:
         raise Unreadable("it has none of an e-mail's lines such as From, Date or Subject")
     draft = Draft("message/rfc822")
     draft.title = _header(message, "Subject")
+    senders = getaddresses([_header(message, "From")])
+    describe(draft, authors=[name or address for name, address in senders], created=_header(message, "Date"))
     _write(draft, message, 0)
     return draft.parsed()
 

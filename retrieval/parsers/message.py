@@ -3,7 +3,8 @@
     READY                     the child is confined and its parser loaded
     {"error": "Encrypted", "message": "..."}\\n      or      {}\\n and a payload: a packed Parsed, or a picture
 
-A packed Parsed is a header of four lengths, then JSON (title, places, notes), the text as UTF-8, and the words as fixed records.
+A packed Parsed is a header of four lengths, then JSON (title, author, times, places, notes), the text as UTF-8, and the words
+as fixed records.
 Never pickle: unpickling what a child says would run it.
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import json
 import struct
+from datetime import datetime
 from itertools import pairwise
 from typing import Any, Final
 
@@ -32,6 +34,9 @@ def pack(parsed: Parsed) -> bytes:
     about = {
         "media_type": parsed.media_type,
         "title": parsed.title,
+        "author": parsed.author,
+        "created_at": _said(parsed.created_at),
+        "updated_at": _said(parsed.updated_at),
         "places": [(place.start, place.end, place.kind, place.label) for place in parsed.places],
         "notes": parsed.notes,
     }
@@ -61,7 +66,33 @@ def unpack(data: bytes) -> Parsed:
     notes = _field(about, "notes", list)
     if not all(isinstance(note, str) and clean(note) == note for note in notes):
         raise Malformed("notes")
-    return Parsed(text, _line(about, "media_type"), _line(about, "title"), places, words, pages, tuple(notes))
+    return Parsed(
+        text,
+        _line(about, "media_type"),
+        _line(about, "title"),
+        places,
+        words,
+        pages,
+        tuple(notes),
+        author=_line(about, "author"),
+        created_at=_moment(about, "created_at"),
+        updated_at=_moment(about, "updated_at"),
+    )
+
+
+def _said(at: datetime | None) -> str:
+    return at.isoformat() if at else ""
+
+
+def _moment(about: object, name: str) -> datetime | None:
+    said = _line(about, name)
+    try:
+        at = datetime.fromisoformat(said) if said else None
+    except ValueError as error:
+        raise Malformed(name) from error
+    if at and not at.tzinfo:
+        raise Malformed(name)
+    return at
 
 
 def _field(about: object, name: str, kind: type) -> Any:

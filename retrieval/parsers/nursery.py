@@ -28,7 +28,8 @@ LONGEST = 65536
 
 
 def main() -> None:
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    libc, nursery = ctypes.CDLL(None), os.getpid()
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     module = import_module(sys.argv[1])
     gc.freeze()
     with socket.socket(fileno=os.dup(0)) as door:
@@ -38,6 +39,9 @@ def main() -> None:
                 return
             child = os.fork()
             if not child:
+                libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+                if os.getppid() != nursery:  # it was killed before this child could ask to end with it
+                    os._exit(1)
                 _be(module, request.decode(), descriptors, door)
             for descriptor in descriptors:
                 os.close(descriptor)
@@ -45,7 +49,8 @@ def main() -> None:
 
 
 def _be(module: ModuleType, request: str, descriptors: list[int], door: socket.socket) -> None:
-    """In the child: runs the module's `main` and ends, whatever that does."""
+    """In the child: runs the module's `main` and ends, whatever that does. `except BaseException` is right here: a panic in a library
+    written in Rust is one and no Exception, and nothing may go back into the nursery's own loop."""
     try:
         os.setsid()
         for number, descriptor in enumerate(descriptors):

@@ -16,6 +16,7 @@ from lxml import etree
 from retrieval.errors import Encrypted, Unreadable
 from retrieval.parsers.archives import check_archive
 from retrieval.parsers.cleaning import Draft
+from retrieval.parsers.properties import describe
 from retrieval.types import Parsed
 
 DOCX: Final = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
@@ -58,7 +59,11 @@ def _parse(data: bytes, draft: Draft) -> Parsed:
         _write(draft, node["content"])
     if draft.blank:
         draft.write(result.content)
-    title = str(result.metadata.get("title") or "")
+    said = result.metadata
+    describe(
+        draft, authors=said.get("authors") or [said.get("created_by")], created=said.get("created_at"), updated=said.get("modified_at")
+    )
+    title = str(said.get("title") or "")
     if title and not JUNK_TITLE.match(title):
         draft.title = title
     return draft.parsed()

@@ -14,6 +14,7 @@ from lxml import etree
 from retrieval.errors import Unreadable
 from retrieval.parsers.archives import check_archive
 from retrieval.parsers.cleaning import SPACES, Draft
+from retrieval.parsers.properties import describe_by_archive
 from retrieval.types import Parsed
 
 ODT: Final = "application/vnd.oasis.opendocument.text"
@@ -32,6 +33,7 @@ def parse(data: bytes) -> Parsed:
             root = etree.fromstring(archive.read("content.xml"), etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False))
         except (KeyError, etree.XMLSyntaxError) as error:
             raise Unreadable("its content is damaged") from error
+        describe_by_archive(draft, archive)
     _write(draft, root)
     return draft.parsed()
 

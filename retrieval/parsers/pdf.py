@@ -17,6 +17,7 @@ from retrieval.parsers import load
 from retrieval.parsers.cleaning import Draft
 from retrieval.parsers.pdf_lines import lines
 from retrieval.parsers.pdf_words import Token, clamped, on_page, tokens
+from retrieval.parsers.properties import describe
 from retrieval.types import Parsed, Word
 
 MAX_PAGES: Final = 5000
@@ -54,6 +55,8 @@ def parse(data: bytes) -> Parsed:
                 words.append(Word(start, end, number, token.box))
         draft.place("page", str(number), first, draft.length)
     draft.title = document.get_metadata_value("Title")
+    author, created, updated = map(document.get_metadata_value, ("Author", "CreationDate", "ModDate"))
+    describe(draft, authors=[author], created=created, updated=updated)
     reader.write_notes(draft)
     which = f"its {len(document)} pages hold" if len(document) > 1 else "its page holds"
     return draft.parsed(words=words, pages=len(document), nothing=f"{which} pictures only, or nothing")

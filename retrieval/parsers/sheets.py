@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 from io import BytesIO, StringIO
 from itertools import chain, islice
 from typing import Final
+from zipfile import ZipFile
 
 from python_calamine import CalamineError, CalamineWorkbook, PasswordError, SheetVisibleEnum, WorksheetNotFound, load_workbook
 
 from retrieval.errors import Encrypted, Unreadable
 from retrieval.parsers.archives import check_archive
 from retrieval.parsers.cleaning import Draft, one_line
+from retrieval.parsers.properties import describe_by_archive
 from retrieval.parsers.text import decode
 from retrieval.types import Parsed
 
@@ -33,17 +35,23 @@ Row = tuple[int, list[str]]
 
 
 def parse_xlsx(data: bytes) -> Parsed:
-    check_archive(data)
-    return _parse_workbook(data, OPENXML)
+    return _parse_archive(data, OPENXML)
 
 
 def parse_xls(data: bytes) -> Parsed:
-    return _parse_workbook(data, "application/vnd.ms-excel")
+    return _parse_workbook(data, Draft("application/vnd.ms-excel"))
 
 
 def parse_ods(data: bytes) -> Parsed:
+    return _parse_archive(data, "application/vnd.oasis.opendocument.spreadsheet")
+
+
+def _parse_archive(data: bytes, media_type: str) -> Parsed:
     check_archive(data)
-    return _parse_workbook(data, "application/vnd.oasis.opendocument.spreadsheet")
+    draft = Draft(media_type)
+    with ZipFile(BytesIO(data)) as archive:
+        describe_by_archive(draft, archive)
+    return _parse_workbook(data, draft)
 
 
 def parse_csv(data: bytes) -> Parsed:
@@ -52,21 +60,24 @@ def parse_csv(data: bytes) -> Parsed:
     text = decode(data)
     csv.field_size_limit(1_000_000)
     try:
-        rows = csv.reader(StringIO(text.replace("\0", ""), newline=""), delimiter=_delimiter(text))
-        _Sheet(draft, "").write((number, [_shown(cell) for cell in row]) for number, row in enumerate(rows, start=1))
+        _Sheet(draft, "").write(enumerate(rows_of_csv(text), start=1))
     except csv.Error as error:
         raise Unreadable(f"its rows cannot be told apart: {error}") from error
     return draft.parsed()
 
 
-def _parse_workbook(data: bytes, media_type: str) -> Parsed:
-    draft = Draft(media_type)
+def rows_of_csv(text: str) -> Iterator[list[str]]:
+    rows = csv.reader(StringIO(text.replace("\0", ""), newline=""), delimiter=_delimiter(text))
+    return ([_shown(cell) for cell in row] for row in rows)
+
+
+def _parse_workbook(data: bytes, draft: Draft) -> Parsed:
     try:
         workbook = load_workbook(BytesIO(data))
         for about in workbook.sheets_metadata:
             if about.visible != SheetVisibleEnum.Visible:
                 draft.note(f'The hidden sheet "{about.name}" was left out.')
-            elif rows := _rows(workbook, about.name):
+            elif rows := rows_of(workbook, about.name):
                 draft.paragraph()
                 draft.section(about.name)
                 draft.line(about.name)
@@ -78,7 +89,7 @@ def _parse_workbook(data: bytes, media_type: str) -> Parsed:
     return draft.parsed(nothing="its cells hold no values")
 
 
-def _rows(workbook: CalamineWorkbook, name: str) -> list[Row]:
+def rows_of(workbook: CalamineWorkbook, name: str) -> list[Row]:
     """The filled rows of a sheet and the next ones' numbers, 1 being the first; a chart sheet has none."""
     try:
         sheet = workbook.get_sheet_by_name(name)
@@ -118,7 +129,7 @@ class _Sheet:
     def write(self, rows: Iterable[Row]) -> None:
         filled = (row for row in rows if any(row[1]))
         opening = list(islice(filled, HEADER_WITHIN))
-        header = _header(opening)
+        header = header_of(opening)
         headers: Sequence[str] = ()
         for count, (number, cells) in enumerate(chain(opening, filled)):
             if count >= MAX_ROWS:
@@ -130,7 +141,7 @@ class _Sheet:
                 headers = cells
 
 
-def _header(opening: Sequence[Row]) -> int | None:
+def header_of(opening: Sequence[Row]) -> int | None:
     """Which of a sheet's first filled rows names the columns: the first of the widest, if it holds words only."""
     widths = [sum(map(bool, cells)) for _, cells in opening]
     widest = max(widths, default=0)

@@ -15,6 +15,7 @@ from pptx.slide import Slide
 from retrieval.errors import Unreadable
 from retrieval.parsers.archives import check_archive
 from retrieval.parsers.cleaning import Draft
+from retrieval.parsers.properties import describe
 from retrieval.types import Parsed
 
 PPTX: Final = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
@@ -30,8 +31,10 @@ def parse(data: bytes) -> Parsed:
             _write_slide(draft, number, slide)
     except (PythonPptxError, LxmlError, AttributeError, KeyError, ValueError) as error:
         raise Unreadable("its slides could not be found in it") from error
-    if presentation.core_properties.title not in ("", "PowerPoint Presentation"):
-        draft.title = presentation.core_properties.title
+    about = presentation.core_properties
+    describe(draft, authors=[about.author], created=about.created, updated=about.modified)
+    if about.title not in ("", "PowerPoint Presentation"):
+        draft.title = about.title
     return draft.parsed(nothing="its slides hold pictures only, or nothing")
 
 

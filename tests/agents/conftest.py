@@ -15,8 +15,10 @@ import pytest
 from langchain_core.language_models import BaseChatModel
 from langgraph.checkpoint.memory import InMemorySaver
 
-from agents.context import Context, Limits
+from agents.context import Context, Limits, Turn
+from agents.events import AnswerDelta, Answered, AnswerReset, Event, StepFinished
 from agents.matching import Rarity, words_of
+from agents.run import run
 from north.inference.embedding import load
 from north.inference.llama import LlamaServer
 from retrieval.types import Embed, Passage
@@ -26,6 +28,9 @@ from tests.scripted import ScriptedChatModel
 DATA = Path(__file__).parent / "data"
 E5, QWEN = "multilingual-e5-small-int8", "qwen2.5-coder-1.5b-instruct-q4_k_m"
 FOUND, NOT_FOUND = {"found": "yes"}, {"found": "no"}
+QUESTION = "How many days of annual leave do I have?"
+ANSWER = "You have 28 days of paid annual leave a year [1]."
+Make = Callable[..., Context]
 
 
 def handbook() -> list[Passage]:
@@ -68,7 +73,7 @@ def shelf() -> Shelf:
 
 
 @pytest.fixture
-def make(shelf: Shelf) -> Iterator[Callable[..., Context]]:
+def make(shelf: Shelf) -> Iterator[Make]:
     """A context around a script for the model; anything of it can be given."""
 
     def context(script: Any = None, **given: Any) -> Context:
@@ -79,6 +84,40 @@ def make(shelf: Shelf) -> Iterator[Callable[..., Context]]:
         return Context(model=model, **fields)
 
     yield context
+
+
+# --- what a run told ---------------------------------------------------------------------------------------------------------------
+
+
+def told(question: str, context: Context, history: tuple[Turn, ...] = ()) -> list[Event]:
+    return list(run(question, history, context))
+
+
+def steps(events: list[Event]) -> list[str]:
+    return [event.key for event in events if isinstance(event, StepFinished)]
+
+
+def detail(events: list[Event], key: str) -> dict[str, Any]:
+    return next(dict(event.detail) for event in events if isinstance(event, StepFinished) and event.key == key)
+
+
+def written(events: list[Event]) -> str:
+    text = ""
+    for event in events:
+        if isinstance(event, AnswerReset):
+            text = ""
+        if isinstance(event, AnswerDelta):
+            assert event.offset == len(text)
+            text += event.text
+    return text
+
+
+def end(events: list[Event]) -> Answered:
+    assert isinstance(events[-1], Answered)
+    return events[-1]
+
+
+# --- real models -------------------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="session")

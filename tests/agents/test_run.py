@@ -1,62 +1,23 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
-import ormsgpack
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from langchain_core.messages import BaseMessage
 from langgraph.checkpoint.memory import InMemorySaver
-from langgraph.checkpoint.sqlite import SqliteSaver
 
-from agents.context import Context, Limits, Turn
-from agents.errors import Cancelled, ModelFailed, OutOfTime, StateUnreadable
-from agents.events import AnswerDelta, Answered, AnswerReset, Event, StepFinished, StepStarted
+from agents.context import Context, Limits
+from agents.errors import Cancelled, ModelFailed, OutOfTime
+from agents.events import AnswerDelta, Answered, Event, StepFinished, StepStarted
 from agents.graph import compiled
 from agents.run import run
 from retrieval.types import Passage
-from tests.agents.conftest import FOUND, NOT_FOUND, Shelf, embed_letters
+from tests.agents.conftest import ANSWER, FOUND, NOT_FOUND, QUESTION, Make, Shelf, detail, embed_letters, end, steps, told, written
 from tests.scripted import ScriptedChatModel, in_turn
-
-Make = Callable[..., Context]
-QUESTION = "How many days of annual leave do I have?"
-ANSWER = "You have 28 days of paid annual leave a year [1]."
-
-
-def told(question: str, context: Context, history: tuple[Turn, ...] = ()) -> list[Event]:
-    return list(run(question, history, context))
-
-
-def steps(events: list[Event]) -> list[str]:
-    return [event.key for event in events if isinstance(event, StepFinished)]
-
-
-def detail(events: list[Event], key: str) -> dict[str, Any]:
-    return next(dict(event.detail) for event in events if isinstance(event, StepFinished) and event.key == key)
-
-
-def written(events: list[Event]) -> str:
-    text = ""
-    for event in events:
-        if isinstance(event, AnswerReset):
-            text = ""
-        if isinstance(event, AnswerDelta):
-            assert event.offset == len(text)
-            text += event.text
-    return text
-
-
-def end(events: list[Event]) -> Answered:
-    assert isinstance(events[-1], Answered)
-    return events[-1]
 
 
 def test_a_simple_question_is_searched_before_any_model_is_asked(make: Make, shelf: Shelf) -> None:
@@ -88,67 +49,6 @@ def test_every_step_that_starts_finishes_under_the_same_key(make: Make) -> None:
     started = [event.key for event in events if isinstance(event, StepStarted)]
     assert started == steps(events)
     assert len(set(started)) == len(started)
-
-
-def test_a_question_of_several_parts_is_searched_part_by_part(make: Make, shelf: Shelf) -> None:
-    question = "What is the difference between annual leave and parental leave?"
-    events = told(question, make(in_turn({"queries": ["annual leave days", "parental leave weeks"]}, FOUND, ANSWER)))
-    assert shelf.asked == [question, "annual leave days", "parental leave weeks"]
-    assert detail(events, "plan")["queries"] == shelf.asked
-
-
-@pytest.mark.parametrize(
-    ("question", "clauses"),
-    [
-        ("How long is annual leave, and who approves it?", ["How long is annual leave", "who approves it?"]),
-        ("What may a hotel cost? Who pays the train?", ["What may a hotel cost?", "Who pays the train?"]),
-        ("Wie lange dauert der Urlaub und wer genehmigt ihn?", ["Wie lange dauert der Urlaub", "wer genehmigt ihn?"]),
-        ("有給休暇は何日ですか？ホテル代はいくらですか？", ["有給休暇は何日ですか？", "ホテル代はいくらですか？"]),
-        ("What is annual leave, and why?", []),
-        ("Leave and travel", []),
-    ],
-)
-def test_two_questions_in_one_are_searched_one_by_one_before_any_model_is_asked(
-    question: str, clauses: list[str], make: Make, shelf: Shelf
-) -> None:
-    told(question, make(in_turn(FOUND, ANSWER)))
-    assert shelf.asked == [question, *clauses]
-
-
-@pytest.mark.parametrize(
-    "garbage", ["no JSON", "[]", '{"queries": "x"}', '{"queries": [1, null, "", "?!"]}', '{"queries": {}}', "{", "null"]
-)
-def test_a_plan_that_is_garbage_falls_back_to_the_question_and_says_so(make: Make, shelf: Shelf, garbage: str) -> None:
-    question = "Compare leave and travel."
-    events = told(question, make(in_turn(garbage, FOUND, ANSWER)))
-    assert shelf.asked == [question]
-    assert "could not be used" in detail(events, "plan")["note"]
-
-
-def test_a_follow_up_is_searched_as_rewritten_and_as_asked(make: Make, shelf: Shelf) -> None:
-    history = (Turn("What may a hotel in Berlin cost?", "Up to 140 euros."),)
-    rewritten = "What may a hotel in Zurich cost?"
-    events = told("And in Zurich?", make(in_turn({"question": rewritten}, FOUND, "Up to 220 euros.")), history)
-    assert shelf.asked == [rewritten, "And in Zurich?"]
-    assert steps(events)[0] == "understand"
-    assert detail(events, "understand")["standalone"] == rewritten
-
-
-@pytest.mark.parametrize(
-    "bad", ["garbage", {"question": "Where is the canteen?"}, {"question": ""}, {"question": 7}, {"question": "Zurich " * 300}]
-)
-def test_a_bad_rewording_never_loses_the_persons_words(make: Make, shelf: Shelf, bad: Any) -> None:
-    history = (Turn("What may a hotel in Berlin cost?", "Up to 140 euros."),)
-    events = told("And in Zurich for 3 nights?", make(in_turn(bad, FOUND, "Up to 220 euros.")), history)
-    assert shelf.asked[0] == "And in Zurich for 3 nights?"
-    assert "hotel in Berlin" in shelf.asked[1]
-    assert "could not be used" in detail(events, "understand")["note"]
-
-
-def test_a_rewording_that_drops_a_number_is_not_used(make: Make, shelf: Shelf) -> None:
-    history = (Turn("Which FlowSense are there?", "Several."),)
-    told("How accurate is the 300?", make(in_turn({"question": "How accurate is the FlowSense?"}, FOUND, "0.5 percent.")), history)
-    assert shelf.asked[0] == "How accurate is the 300?"
 
 
 def test_without_passages_it_refuses_without_asking_the_model(make: Make) -> None:
@@ -206,18 +106,6 @@ def test_a_workspace_that_is_not_grounded_answers_and_marks_it_unsupported(make:
 def test_an_empty_answer_is_an_error(make: Make) -> None:
     with pytest.raises(ModelFailed):
         told(QUESTION, make(in_turn(FOUND, " [1] ")))
-
-
-def test_searches_and_passages_keep_to_their_limits(make: Make, shelf: Shelf) -> None:
-    context = make(in_turn({"queries": ["a1 leave", "b2 travel", "c3 pension"]}, FOUND, ANSWER), limits=Limits(searches=2, passages=2))
-    answered = end(told("Compare leave and travel and pension", context))
-    assert len(shelf.asked) == 2
-    assert len(answered.passages) <= 2
-
-
-def test_a_giant_question_is_bounded(make: Make, shelf: Shelf) -> None:
-    told("leave " * 200_000, make(in_turn(FOUND, ANSWER)))
-    assert all(len(query) <= 500 for query in shelf.asked)
 
 
 def test_a_model_that_obeys_the_documents_reaches_nothing_but_text(make: Make, shelf: Shelf) -> None:
@@ -290,116 +178,6 @@ def test_the_first_step_is_told_at_once(make: Make) -> None:
     begun = time.monotonic()
     next(iter(run(QUESTION, [], make(in_turn(FOUND, ANSWER)))))
     assert time.monotonic() - begun < 0.3
-
-
-class Crash(BaseException):
-    """The process dies: nothing in the run may catch it."""
-
-
-def crashing(script: Any, at: int) -> Any:
-    calls = iter(range(1000))
-
-    def dying(messages: list[BaseMessage]) -> Any:
-        if next(calls) == at:
-            raise Crash
-        return script(messages)
-
-    return dying
-
-
-def judged(messages: list[BaseMessage]) -> Any:
-    last = str(messages[-1].content)
-    if "queries" in last:
-        return {"queries": ["annual leave", "parental leave"]}
-    return FOUND if "found" in last else ANSWER
-
-
-@pytest.mark.parametrize("at", [0, 1, 2])
-@pytest.mark.parametrize("store", ["memory", "sqlite"])
-def test_a_killed_run_goes_on_where_it_stopped(make: Make, tmp_path: Path, at: int, store: str) -> None:
-    shelf = Shelf()
-    question = "Compare annual leave and parental leave."
-    connection = sqlite3.connect(tmp_path / "c.sqlite", check_same_thread=False)
-    saver = SqliteSaver(connection) if store == "sqlite" else InMemorySaver()
-    before: list[Event] = []
-    with pytest.raises(Crash):
-        before.extend(run(question, [], make(crashing(judged, at), search=shelf, checkpointer=saver)))
-    asked = len(shelf.asked)
-    saver = SqliteSaver(connection) if store == "sqlite" else saver
-    after = told(question, make(judged, search=shelf, checkpointer=saver))
-    expected = told(question, make(judged, run_id="undisturbed"))
-    assert end(after) == end(expected)
-    assert steps(after) == steps(expected)
-    assert written(before + after) == written(expected)
-    assert len(shelf.asked) == len(expected_searches(expected))
-    assert asked <= len(shelf.asked)
-    connection.close()
-
-
-def expected_searches(events: list[Event]) -> list[str]:
-    return [key for key in steps(events) if key.startswith("search")]
-
-
-@given(st.integers(1, 40))
-@settings(max_examples=25, deadline=None)
-def test_a_consumer_that_dies_after_any_event_misses_nothing(count: int) -> None:
-    context = Context("r", ScriptedChatModel(script=judged), Shelf(), embed_letters, InMemorySaver())
-    events = run(QUESTION, [], context)
-    before = [event for event, _ in zip(events, range(count), strict=False)]
-    events.close()
-    after = told(QUESTION, replace(context, model=ScriptedChatModel(script=judged)))
-    expected = told(QUESTION, replace(context, run_id="undisturbed"))
-    assert end(after) == end(expected)
-    assert written(before + after) == end(expected).text
-    finished = {event.key: event for event in before + after if isinstance(event, StepFinished)}
-    assert finished == {event.key: event for event in expected if isinstance(event, StepFinished)}
-
-
-def test_a_finished_run_is_told_again_without_working_again(make: Make, shelf: Shelf) -> None:
-    context = make(judged)
-    first = told(QUESTION, context)
-    again = told(QUESTION, replace(context, model=ScriptedChatModel(script=in_turn())))
-    assert end(again) == end(first)
-    assert written(again) == end(first).text
-    assert len(shelf.asked) == 1
-
-
-def test_another_question_under_the_same_run_is_refused(make: Make) -> None:
-    context = make(judged)
-    told(QUESTION, context)
-    with pytest.raises(StateUnreadable):
-        told("What may a hotel cost?", context)
-
-
-def forged(kind: str, sentinel: Path) -> tuple[str, bytes]:
-    call = ormsgpack.packb(("pathlib", "Path", [str(sentinel)]))
-    gadget = ormsgpack.packb(ormsgpack.Ext(1, call))
-    constructor = {"lc": 2, "type": "constructor", "id": ["pathlib", "Path"], "args": [str(sentinel)]}
-    return {
-        "extension": ("msgpack", gadget),
-        "constructor": ("json", json.dumps(constructor).encode()),
-        "pickle": ("pickle", b"cposix\nsystem\n(S'touch " + str(sentinel).encode() + b"'\ntR."),
-        "truncated": ("msgpack", b"\x85\xa1"),
-        "noise": ("msgpack", bytes(range(200, 256))),
-        "another shape": ("msgpack", ormsgpack.packb({"channel_values": 7})),
-        "empty": ("msgpack", b""),
-    }[kind]
-
-
-@pytest.mark.parametrize("kind", ["extension", "constructor", "pickle", "truncated", "noise", "another shape", "empty"])
-def test_a_forged_checkpoint_fails_visibly_and_runs_nothing(make: Make, tmp_path: Path, kind: str) -> None:
-    connection = sqlite3.connect(tmp_path / "c.sqlite", check_same_thread=False)
-    with pytest.raises(Crash):
-        told(QUESTION, make(crashing(judged, 1), checkpointer=SqliteSaver(connection)))
-    sentinel = tmp_path / "touched"
-    connection.execute("UPDATE checkpoints SET type = ?, checkpoint = ?", forged(kind, sentinel))
-    shelf, model = Shelf(), ScriptedChatModel(script=in_turn())
-    with pytest.raises(StateUnreadable):
-        told(QUESTION, make(model=model, search=shelf, checkpointer=SqliteSaver(connection)))
-    assert not sentinel.exists()
-    assert not shelf.asked
-    assert not model.calls
-    connection.close()
 
 
 def test_runs_at_the_same_time_do_not_mix(make: Make) -> None:

@@ -73,7 +73,7 @@ def wait_until_all_ready(api: httpx.Client, count: int, seconds: float, poll: fl
     while time.monotonic() < deadline:
         counts = api.get("/documents").raise_for_status().json()["counts"]
         if counts["failed"]:
-            failed = api.get("/documents", params={"status": "failed"}).json()["documents"][0]
+            failed = api.get("/documents", params={"status": "failed"}).json()["items"][0]
             raise RuntimeError(f"{failed['name']} failed: {failed['error']}")
         if counts["ready"] >= count:
             return

@@ -43,7 +43,8 @@ def read(document: Document, text: str, **fields: object) -> None:
 
 def ready(workspace: Workspace, text: str, **fields: object) -> Document:
     """A document that search finds."""
-    parsed = {key: fields.pop(key) for key in ("media_type", "places", "words", "pages", "title", "notes") if key in fields}
+    said = ("media_type", "places", "words", "pages", "title", "notes", "author", "language", "created_at", "updated_at")
+    parsed = {key: fields.pop(key) for key in said if key in fields}
     document = make(workspace, text, **fields)
     read(document, text, **parsed)
     tasks.index()

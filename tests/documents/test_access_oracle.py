@@ -20,7 +20,8 @@ from north.documents.passages import recheck, search
 from north.documents.readers import Readers
 from north.workspaces.access import principals
 from north.workspaces.models import Group, Membership, Role, User, Workspace
-from retrieval.types import Parsed, Scope
+from retrieval.families import MEDIA_TYPES
+from retrieval.types import Filters, Parsed, Scope
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("vectors")]
 WORLDS = int(os.environ.get("NORTH_WORLDS", "500"))
@@ -36,6 +37,7 @@ class Paper:
     home: str
     everyone: bool
     groups: set[str]
+    kind: str
     deleted: bool = False
 
 
@@ -95,10 +97,18 @@ def some_readers(world: World, workspace: Workspace) -> Readers:
 def add_paper(world: World, workspace: Workspace) -> None:
     readers = some_readers(world, workspace)
     sha256 = f"{world.chance.getrandbits(256):064x}"
-    document = Document.objects.create(workspace=workspace, name="paper.txt", sha256=sha256)
+    kind = world.chance.choice(list(MEDIA_TYPES))
+    document = Document.objects.create(workspace=workspace, name="paper.txt", sha256=sha256, media_type=MEDIA_TYPES[kind][0])
     Principal.objects.bulk_create(Principal(document=document, value=value) for value in readers.principals(workspace))
     index(document, sha256)
-    world.papers.append(Paper(document, str(workspace.pk), readers.everyone, own_groups(readers, workspace)))
+    world.papers.append(Paper(document, str(workspace.pk), readers.everyone, own_groups(readers, workspace), kind))
+
+
+def some_filters(world: World) -> list[Filters]:
+    """One that some papers fit, and one that names what has nothing to do with filters."""
+    kinds = frozenset(paper.kind for paper in world.papers if world.chance.random() < 0.5)
+    odd = frozenset({str(world.chance.choice(world.papers).document.pk), "w:" + world.chance.choice(world.papers).home, "\n"})
+    return [Filters(types=kinds), Filters(types=odd)]
 
 
 def own_groups(readers: Readers, workspace: Workspace) -> set[str]:
@@ -158,6 +168,11 @@ def check(world: World, user: User, *, current: bool) -> None:
         assert {str(pk) for pk in actions.readable(membership).values_list("pk", flat=True)} == allowed
         found = {passage.document for passage in search(home, str(user.pk), "quarterly report", 50)}
         assert found <= allowed, "a leak"
+        for filters in some_filters(world):
+            narrowed = {passage.document for passage in search(home, str(user.pk), "quarterly report", 50, filters)}
+            assert narrowed <= found, "a filter widened a search"
+            fitting = {str(paper.document.pk) for paper in world.papers if paper.kind in filters.types or not filters.types}
+            assert narrowed == found & fitting, "a filter lost something, or let something through"
         if current:
             assert found == allowed, "something readable was not found"
             proposed = wiring.index().query(scope(membership), wiring.embedder().embed_queries(["report"])[0], ([], []), limit=50)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from north.documents.passages import recheck
 from north.documents.readers import scope_of
 from north.workspaces.models import Membership, Workspace
 from tests.documents.conftest import make, ready
+from tests.edge_process import Edge, start_edge, stop_edge
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("vectors")]
 
@@ -30,6 +32,41 @@ def test_a_wiped_index_is_built_again_without_reading_the_files(workspace: Works
     reconciling.glance()
     document.refresh_from_db()
     assert document.status == Status.INDEXING
+    tasks.index()
+    assert [passage.text for passage in wiring.retriever(recheck).search("words", scope_of(reader), 5)] == ["words to keep"]
+    assert not reconciling.compare(workspace.pk)
+
+
+@pytest.fixture
+def own_index(tmp_path: Path, settings: Any) -> Iterator[Callable[[], Edge]]:
+    """A vector service of the test's own in place of the session's; called, that is ended, its index damaged, and started again."""
+    running = start_edge(tmp_path)
+    settings.QDRANT_URL, settings.QDRANT_API_KEY = running.url, running.api_key
+
+    def again() -> Edge:
+        nonlocal running
+        assert stop_edge(running) == 0
+        next(tmp_path.glob("*/shard/segments/*/segment.json")).write_text("damaged")
+        running = start_edge(tmp_path, running.api_key, int(running.url.rpartition(":")[2]))
+        return running
+
+    for made in (wiring.index, wiring.retriever):
+        made.cache_clear()
+    yield again
+    for made in (wiring.index, wiring.retriever):
+        made.cache_clear()
+    assert stop_edge(running) == 0
+
+
+def test_a_damaged_index_is_said_and_built_again_without_reading_the_files(
+    workspace: Workspace, reader: Membership, own_index: Callable[[], Edge]
+) -> None:
+    document = ready(workspace, "words to keep")
+    running = own_index()
+    assert "are damaged" in running.process.stderr.readline()
+    files.path_of(document.file_of(document.sha256)).unlink()
+    reconciling.glance()  # finds that the collection is gone
+    reconciling.glance()
     tasks.index()
     assert [passage.text for passage in wiring.retriever(recheck).search("words", scope_of(reader), 5)] == ["words to keep"]
     assert not reconciling.compare(workspace.pk)

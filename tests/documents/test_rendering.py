@@ -122,6 +122,9 @@ def test_long_texts_are_shown_in_parts_that_together_are_the_text() -> None:
         ("The leave of the staff", "what is the leave", ["leave"]),
         ("有給休暇は二十日です", "有給休暇", ["有給休暇"]),
         ("Paragraph 12 b", "12", ["12"]),
+        ("The display shows E17 and E04.", "what does error E17 mean", ["E17"]),
+        ("AX-200: the VAT is 19 %", "is VAT in the price of the AX-200", ["AX", "200", "VAT"]),
+        ("it is the VAT", "WHAT IS THE VAT RATE", []),
         ("nothing here", "?!", []),
     ],
 )

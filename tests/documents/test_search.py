@@ -79,18 +79,27 @@ def test_a_page_of_results_marks_the_words_and_links_to_the_span(worker: None, a
 
 def test_who_left_the_workspace_finds_nothing(worker: None, workspace: Workspace, reader: Membership) -> None:
     ready(workspace, "words")
-    assert len(actions.search("words", top_k=5, actor=reader)) == 1
+    assert len(actions.search("words", top_k=5, actor=reader).passages) == 1
     Membership.objects.filter(pk=reader.pk).delete()
-    assert actions.search("words", top_k=5, actor=reader) == []
+    assert actions.search("words", top_k=5, actor=reader).passages == []
 
 
 @pytest.mark.django_db
-def test_a_silent_worker_is_said_in_words(as_rita: Client, workspace: Workspace, broker: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_worker_and_index_that_is_said_in_words(
+    as_rita: Client, workspace: Workspace, broker: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(actions, "ANSWER_SECONDS", 0.4)
-    answer = as_rita.get(PAGE, {"q": "words"})
+    wiring.index.cache_clear()
+    wiring.retriever.cache_clear()
+    settings.QDRANT_URL = "http://127.0.0.1:9"
+    try:
+        answer = as_rita.get(PAGE, {"q": "words"})
+    finally:
+        wiring.index.cache_clear()
+        wiring.retriever.cache_clear()
+        broker.delete("search")
     assert answer.status_code == 503
-    assert "Search does not answer now" in answer.content.decode()
-    broker.delete("search")
+    assert "The search index does not answer" in answer.content.decode()
 
 
 @pytest.mark.django_db

@@ -154,6 +154,15 @@ def test_a_sync_that_was_killed_again_and_again_ends(folder: Path, editor: Membe
     assert (run.status, "stopped several times" in run.error) == ("failed", True)
 
 
+def test_a_fault_that_nobody_foresaw_ends_the_pass_in_words_and_is_raised(folder: Path, editor: Membership) -> None:
+    source = made(folder, editor)
+    Source.objects.filter(pk=source.pk).update(connector="of a plug-in that is gone")
+    with pytest.raises(KeyError):
+        tasks.sync(str(source.sync_runs.get().pk))
+    run = source.sync_runs.get()
+    assert (run.status, run.error) == ("failed", "Something unexpected happened (KeyError). It is in the logs.")
+
+
 def test_a_pass_whose_lease_was_lost_writes_nothing(folder: Path, editor: Membership) -> None:
     source = made(folder, editor)
     work = pass_over(source)
@@ -265,13 +274,16 @@ def test_a_source_is_set_up_edited_synced_and_deleted_by_its_pages(as_bob: Clien
     values = {"name": "Shelf", "path": str(folder), "schedule": "900", "readers": "groups", "groups": [str(hr.pk)]}
     assert as_bob.get(new).status_code == 200
     assert as_bob.post(new, {**values, "readers": ""}).status_code == 422
-    assert "not among those" in as_bob.post(new, {**values, "path": "/etc"}).content.decode()
+    refused = as_bob.post(new, {**values, "path": "/etc"})
+    assert refused.status_code == 422 and "not among those" in refused.context["form"].errors["path"][0]
     answer = as_bob.post(new, values)
     source = Source.objects.get(name="Shelf")
     assert answer["Location"] == f"/w/acme/sources/{source.pk}"
     assert source.principals == [hr.principal]
     assert "checked" in as_bob.get(f"/w/acme/sources/{source.pk}/edit").content.decode()
     assert as_bob.post(f"/w/acme/sources/{source.pk}/edit", {**values, "name": "Rack"}).status_code == 302
+    taken = as_bob.post(new, {**values, "name": "Rack"})
+    assert taken.status_code == 422 and "exists in the workspace" in taken.context["form"].errors["name"][0]
     synced(source)
     assert as_bob.post(f"/w/acme/sources/{source.pk}/sync").status_code == 302
     assert source.sync_runs.filter(status="queued").count() == 1

@@ -3,8 +3,6 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -13,87 +11,9 @@ from hypothesis import strategies as some
 from north.inference.batching import EACH, Batcher, patience
 from north.inference.errors import Gone, OutOfMemory, Overloaded
 from north.inference.lanes import around
+from tests.inference.asking import Asking, Engine, held, until, waiting
 
 NAP = 0.002
-
-
-class Engine:
-    """Doubles each number, says what ran together, and sees that nobody else is in it. `gate`: the first batch waits for it."""
-
-    def __init__(self, *, nap: float = 0.0, room: int = 1_000_000) -> None:
-        self.nap, self.room = nap, room
-        self.ran: list[list[int]] = []
-        self.inside = 0
-        self.gate, self.entered = threading.Event(), threading.Event()
-        self.gate.set()
-
-    def gate_after(self) -> bool:
-        """Lets the batch that runs through, and holds the next: whether that came."""
-        self.entered.clear()
-        runs, held = len(self.ran), threading.Event()
-        gate, self.gate = self.gate, held
-        gate.set()
-        return self.entered.wait(10) and len(self.ran) == runs + 1
-
-    def __call__(self, items: list[int]) -> list[int]:
-        self.inside += 1
-        assert self.inside == 1, "two batches ran at once"
-        try:
-            self.ran.append(items)
-            gate = self.gate
-            self.entered.set()
-            assert gate.wait(20)
-            time.sleep(self.nap)
-            if len(items) > self.room:
-                raise OutOfMemory
-            if any(item < 0 for item in items):
-                raise KeyError(min(items))
-            return [2 * item for item in items]
-        finally:
-            self.inside -= 1
-
-
-class Asking(threading.Thread):
-    """A caller in a thread of its own, and what became of it."""
-
-    def __init__(self, batcher: Batcher, items: Sequence[int], lengths: Sequence[int], *, hurry: bool, within: Any = None) -> None:
-        super().__init__(daemon=True)
-        self.batcher, self.items, self.lengths, self.hurry, self.within = batcher, items, lengths, hurry, within or {}
-        self.found: list[int] | None = None
-        self.error: BaseException | None = None
-        self.start()
-
-    def run(self) -> None:
-        try:
-            with patience(**self.within):
-                self.found = self.batcher(self.items, self.lengths, hurry=self.hurry)
-        except BaseException as error:
-            self.error = error
-
-    def ended(self) -> Asking:
-        self.join(20)
-        assert not self.is_alive(), "a caller was forgotten"
-        return self
-
-
-def until(true: Callable[[], object], what: str) -> None:
-    end = time.monotonic() + 10
-    while not true():
-        assert time.monotonic() < end, what
-        time.sleep(0.001)
-
-
-def waiting(batcher: Batcher, lane: str, count: int) -> None:
-    until(lambda: batcher.stats().waiting[lane] >= count, f"{count} never waited in {lane}")
-
-
-def held(batcher: Batcher, engine: Engine) -> Asking:
-    """A bulk caller whose one batch runs until the gate opens."""
-    engine.gate.clear()
-    engine.entered.clear()
-    first = Asking(batcher, [0], [1], hurry=False)
-    assert engine.entered.wait(10)
-    return first
 
 
 # --- what goes together ---------------------------------------------------------------------------------------------------------------
@@ -128,11 +48,13 @@ CALLS = some.lists(
 
 
 @settings(max_examples=120, deadline=None)
-@given(CALLS, some.integers(1, 200), some.integers(1, 6), some.sampled_from([0.0, 0.0005]))
-def test_everybody_gets_exactly_his_own_in_order_whatever_the_others_do(calls: list, budget: int, room: int, nap: float) -> None:
+@given(CALLS, some.integers(1, 200), some.integers(1, 6), some.sampled_from([0.0, 0.0005]), some.integers(1, 3))
+def test_everybody_gets_exactly_his_own_in_order_whatever_the_others_do(
+    calls: list, budget: int, room: int, nap: float, at_once: int
+) -> None:
     """Threads at once: some hand in what breaks a batch, some have no patience, some leave; memory holds `room` items."""
-    engine = Engine(nap=nap, room=room)
-    batcher: Batcher[int, int] = Batcher(engine, budget=budget, most=10**9)
+    engine = Engine(nap=nap, room=room, at_once=at_once)
+    batcher: Batcher[int, int] = Batcher(engine, budget=budget, most=10**9, at_once=at_once)
     threads = []
     switched_each = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
@@ -171,6 +93,36 @@ def test_what_many_hand_in_runs_together() -> None:
     engine.gate.set()
     assert [one.ended().found for one in others] == [[2 * number] for number in range(1, 21)] and first.ended().found == [0]
     assert [len(batch) for batch in engine.ran] == [1, 10, 10]
+
+
+def test_a_second_batch_is_handed_over_while_the_first_runs_and_no_third() -> None:
+    engine = Engine(at_once=2)
+    batcher: Batcher[int, int] = Batcher(engine, budget=20, at_once=2)
+    engine.gate.clear()
+    asking = [Asking(batcher, [number, number + 1], [5, 5], hurry=False) for number in (10, 20, 30)]
+    until(lambda: len(engine.ran) == 2, "a second never ran")
+    waiting(batcher, "bulk", 2)
+    engine.gate.set()
+    assert [one.ended().found for one in asking] == [[20, 22], [40, 42], [60, 62]]
+    assert [len(batch) for batch in engine.ran] == [2, 2, 2], "each of half the budget"
+
+
+def test_who_is_in_another_s_batch_sleeps_though_a_place_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine, looks = Engine(at_once=2), []
+    batcher: Batcher[int, int] = Batcher(engine, budget=200, at_once=2)
+    engine.gate.clear()
+    first = [Asking(batcher, [number], [10], hurry=False) for number in (0, 1)]
+    until(lambda: len(engine.ran) == 2, "two never ran")
+    second = [Asking(batcher, [number], [10], hurry=False) for number in (2, 3)]
+    waiting(batcher, "bulk", 2)
+    assert engine.gate_after() and len(engine.ran[-1]) == 2
+    assert [one.ended().found for one in first] == [[0], [2]]
+    looked = batcher._rest
+    monkeypatch.setattr(batcher, "_rest", lambda: looks.append(0) or looked())
+    time.sleep(0.05)
+    engine.gate.set()
+    assert [one.ended().found for one in second] == [[4], [6]]
+    assert len(looks) < 10
 
 
 def test_a_failing_batch_fails_only_whose_entries_are_in_it() -> None:
@@ -339,15 +291,15 @@ def test_an_inner_patience_is_no_longer_than_the_outer() -> None:
 def test_beyond_the_bound_a_caller_is_told_at_once_when_to_come_again() -> None:
     engine = Engine(nap=0.1)
     batcher: Batcher[int, int] = Batcher(engine, budget=100, most=1000)
-    batcher([0], [100], hurry=False)  # measures: 100 tokens in 0.1 s
+    batcher([0], [100], hurry=False)
+    a_token = batcher.stats().busy / 100
     engine.nap = 0.0
     held(batcher, engine)
     threads = [Asking(batcher, [1], [4000], hurry=False)]
     waiting(batcher, "bulk", 1)
-    began = time.monotonic()
     with pytest.raises(Overloaded) as told:
         batcher([2], [1], hurry=False)
-    assert time.monotonic() - began < 1 and 2 < told.value.retry_after < 4.5, "some 4000 tokens at up to 1000 tokens a second"
+    assert told.value.retry_after == pytest.approx(4000 * a_token, rel=0.1), "as long as what waits takes at the pace so far"
     threads.append(Asking(batcher, [3], [900], hurry=True))
     waiting(batcher, "people", 1)
     with pytest.raises(Overloaded):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from hypothesis import strategies as some
 
 from north.inference.batching import patience
 from north.inference.embedding import BUDGET, OnnxBackend
-from north.inference.encoding import Batch, Embedder, Row, padded
+from north.inference.encoding import Embedder, Row, padded
 from north.inference.errors import Gone, ModelBroken, ModelUnavailable, OutOfMemory
 from tests.inference import tiny
 
@@ -93,11 +94,11 @@ def test_a_backend_short_of_memory_is_given_less_at_a_time(folder: Path) -> None
     spec, seen = tiny.spec("embed"), []
     real = OnnxBackend(spec, folder)
 
-    def small(batch: Batch) -> np.ndarray:
-        seen.append(len(batch.ids))
-        if batch.ids.size > 30:
+    def small(rows: Sequence[Row]) -> np.ndarray:
+        seen.append(len(rows))
+        if padded(rows).ids.size > 30:
             raise OutOfMemory(spec.name)
-        return real(batch)
+        return real(rows)
 
     poor = Embedder(spec, folder, small, budget=200)
     texts = ["leave " * 6] * 20
@@ -110,8 +111,8 @@ def test_a_backend_short_of_memory_is_given_less_at_a_time(folder: Path) -> None
 def test_a_failure_of_the_backend_reaches_who_asked(folder: Path) -> None:
     spec, real = tiny.spec("embed"), OnnxBackend(tiny.spec("embed"), folder)
 
-    def breaks(batch: Batch) -> np.ndarray:
-        return real(Batch(batch.ids + (1000 if len(batch.ids) > 1 else 0), batch.mask, batch.types))
+    def breaks(rows: Sequence[Row]) -> np.ndarray:
+        return real([Row(row.ids + (1000 if len(rows) > 1 else 0)) for row in rows])
 
     with pytest.raises(ModelUnavailable, match="tiny failed"):
         Embedder(spec, folder, breaks, budget=256).embed_passages(["leave", "leave"])
@@ -119,7 +120,7 @@ def test_a_failure_of_the_backend_reaches_who_asked(folder: Path) -> None:
 
 def test_an_encoder_of_other_dimensions_is_refused(folder: Path) -> None:
     with pytest.raises(ModelBroken):
-        Embedder(tiny.spec("embed"), folder, lambda batch: np.zeros((len(batch.ids), 8), np.float32), budget=256)
+        Embedder(tiny.spec("embed"), folder, lambda rows: np.zeros((len(rows), 8), np.float32), budget=256)
 
 
 def test_who_does_not_wait_any_more_costs_no_pass(folder: Path) -> None:
@@ -132,10 +133,10 @@ def test_who_does_not_wait_any_more_costs_no_pass(folder: Path) -> None:
 def test_a_query_waits_for_one_batch_of_the_passages_of_others(folder: Path) -> None:
     spec, real, ran = tiny.spec("embed"), OnnxBackend(tiny.spec("embed"), folder), []
 
-    def slow(batch: Batch) -> np.ndarray:
+    def slow(rows: Sequence[Row]) -> np.ndarray:
         time.sleep(0.02)
-        ran.append(batch.ids.shape[1])
-        return real(batch)
+        ran.append(len(rows))
+        return real(rows)
 
     engine = Embedder(spec, folder, slow, budget=40)
     bulk = threading.Thread(target=engine.embed_passages, args=(["leave " * 30] * 40,))

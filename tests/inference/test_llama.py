@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from north.inference import vitals
-from north.inference.errors import ContextTooLong, ModelBroken, ModelMissing, ModelUnavailable
+from north.inference.errors import ContextTooLong, ModelBroken, ModelMissing, ModelUnavailable, Unsupported
 from north.inference.llama import TURN, LlamaServer, local
 from tests.inference.conftest import PLUMBING, fetched
 
@@ -155,3 +155,12 @@ def test_the_default_model_answers_from_passages_and_knows_when_it_cannot(models
         assert json.loads(judged.invoke([("system", PASSAGES), ("human", task)]).content) == {"answerable": False}
     finally:
         server.stop()
+
+
+def test_its_tokens_are_told_and_read_back(server: LlamaServer) -> None:
+    model = server.chat_model()
+    found = model.tokenize("tokenize me! :D")
+    assert [piece for _, piece in found] == ["token", "ize", " me", "!", " :", "D"]
+    assert model.detokenize([id for id, _ in found]) == "tokenize me! :D"
+    with pytest.raises(Unsupported, match="knows no such tokens"):
+        model.detokenize([10**7])

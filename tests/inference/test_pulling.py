@@ -125,6 +125,22 @@ def test_it_puts_the_file_in_place_with_its_licence_and_tells_how_far_it_is(hub:
     assert {path.name for path in folder.iterdir()} == {"model.gguf", "LICENCE.txt", ".lock", STAMP}
 
 
+def test_what_another_model_has_is_linked_and_not_fetched(hub: Hub, reach: SourceSettings, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "weights").write_bytes(CONTENT)
+    folder = pull(a_model(hub.url, beside=("other", "weights")), tmp_path, ["hub"], settings=reach)
+    assert not hub.asked and (folder / "model.gguf").samefile(tmp_path / "other" / "weights")
+
+
+@pytest.mark.parametrize("content", [None, CONTENT[:-1] + b"?"], ids=["missing", "damaged"])
+def test_what_another_model_has_not_whole_is_fetched(hub: Hub, reach: SourceSettings, tmp_path: Path, content: bytes | None) -> None:
+    (tmp_path / "other").mkdir()
+    if content:
+        (tmp_path / "other" / "weights").write_bytes(content)
+    folder = pull(a_model(hub.url, beside=("other", "weights")), tmp_path, ["hub"], settings=reach)
+    assert len(hub.asked) == 1 and (folder / "model.gguf").read_bytes() == CONTENT
+
+
 def test_what_is_there_is_not_fetched_again(hub: Hub, reach: SourceSettings, tmp_path: Path) -> None:
     pull(a_model(hub.url), tmp_path, ["hub"], settings=reach)
     pull(a_model(hub.url), tmp_path, ["hub"], settings=reach)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from north.inference.encoding import Batch, Embedder, Scorer
+from north.inference.bringing import bring
+from north.inference.encoding import Embedder, Row, Scorer
 from north.inference.errors import ModelBroken, ModelMissing, ModelUnavailable, OutOfMemory
+from north.inference.pulling import pull
+from north.inference.sources import SourceSettings
 from tests.inference import tiny
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install -e '.[gpu]'")
 transformers = pytest.importorskip("transformers", reason="transformers is not installed: pip install -e '.[gpu]'")
-torch_encoder = pytest.importorskip("north.inference.torch_encoder")
+torch_encoder = importlib.import_module("north.inference.torch_encoder")
 
 SIZES = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32, "vocab_size": 30}
 CONFIGS = {
@@ -37,28 +41,26 @@ def made(kind: str, folder: Path, *, score: bool) -> object:
     return model
 
 
-def batch(lengths: list[int], *, pairs: bool = False) -> Batch:
-    rng, longest = np.random.default_rng(3), max(lengths)
-    mask = (np.arange(longest) < np.array(lengths)[:, None]).astype(np.int64)
-    types = mask * (np.arange(longest) >= 2) if pairs else np.zeros_like(mask)
-    return Batch(rng.integers(4, 22, mask.shape) * mask, mask, types)
+def rows(lengths: list[int], *, pairs: bool = False) -> list[Row]:
+    rng = np.random.default_rng(3)
+    return [Row(rng.integers(4, 22, length), (np.arange(length) >= 2).astype(np.int32) if pairs else None) for length in lengths]
 
 
-def plain(model: object, given: Batch) -> np.ndarray:
+def plain(model: object, given: list[Row]) -> list[np.ndarray]:
     """Each row alone, nothing padded, by transformers' own forward pass: the states, or the logit."""
-    rows = []
-    for ids, mask, types in zip(given.ids, given.mask, given.types, strict=True):
-        length = mask.sum()
+    found = []
+    for row in given:
+        types = np.zeros_like(row.ids) if row.types is None else row.types
         with torch.no_grad():
-            out = model(torch.tensor(ids[None, :length]), token_type_ids=torch.tensor(types[None, :length]))  # type: ignore[operator]
-        rows.append((out.logits[0, 0] if "logits" in out else out.last_hidden_state[0]).numpy())
-    return rows  # type: ignore[return-value]
+            out = model(torch.tensor(row.ids[None]), token_type_ids=torch.tensor(types[None]))  # type: ignore[operator]
+        found.append((out.logits[0, 0] if "logits" in out else out.last_hidden_state[0]).numpy())
+    return found
 
 
 @pytest.mark.parametrize("kind", CONFIGS)
 @pytest.mark.parametrize("pooling", ["mean", "cls"])
 def test_rows_of_any_length_are_pooled_as_transformers_alone_would(kind: str, pooling: str, tmp_path: Path) -> None:
-    model, given = made(kind, tmp_path, score=False), batch([7, 1, 12, 12, 3])
+    model, given = made(kind, tmp_path, score=False), rows([7, 1, 12, 12, 3])
     spec = tiny.spec("embed", pooling=pooling)
     found = torch_encoder.TorchBackend(spec, torch_encoder.read(spec, tmp_path, "cpu"))(given)
     wanted = [states.sum(axis=0) if pooling == "mean" else states[0] for states in plain(model, given)]
@@ -67,7 +69,7 @@ def test_rows_of_any_length_are_pooled_as_transformers_alone_would(kind: str, po
 
 @pytest.mark.parametrize("kind", CONFIGS)
 def test_a_cross_encoder_gives_the_logit_that_transformers_gives(kind: str, tmp_path: Path) -> None:
-    model, given = made(kind, tmp_path, score=True), batch([9, 4, 11], pairs=kind == "bert")
+    model, given = made(kind, tmp_path, score=True), rows([9, 4, 11], pairs=kind == "bert")
     found = torch_encoder.TorchBackend(tiny.spec(), torch_encoder.read(tiny.spec(), tmp_path, "cpu"))(given)
     assert found.shape == (3,) and np.allclose(found, plain(model, given), atol=1e-4)
     assert np.ptp(found) > 0.001
@@ -99,16 +101,16 @@ def test_out_of_memory_and_other_failures_are_told_apart(tmp_path: Path) -> None
     spec = tiny.spec("embed")
     backend = torch_encoder.TorchBackend(spec, torch_encoder.read(spec, tmp_path, "cpu"))
     with pytest.raises(ModelUnavailable, match="failed on the GPU"):
-        backend(batch([60]))  # more places than the model has
+        backend(rows([60]))  # more places than the model has
 
     def full(*_: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     removed = backend._body.encoder.layer[0].register_forward_pre_hook(full)
     with pytest.raises(OutOfMemory, match="tiny ran out of memory"):
-        backend(batch([3]))
+        backend(rows([3]))
     removed.remove()
-    assert backend(batch([3])).shape == (1, 16)
+    assert backend(rows([3])).shape == (1, 16)
 
 
 @pytest.mark.parametrize("broken", ["no weights", "other family", "two logits", "weights of another size", "pickle", "nonsense"])
@@ -130,6 +132,19 @@ def test_a_folder_that_does_not_hold_what_it_should_is_refused(broken: str, tmp_
     wanted = ModelMissing if broken in ("no weights", "pickle") else ModelBroken
     with pytest.raises(wanted):
         torch_encoder.read(tiny.spec(), tmp_path, "cpu")
+
+
+@pytest.mark.parametrize("kind", CONFIGS)
+def test_a_folder_that_an_operator_brought_embeds_and_judges(kind: str, tmp_path: Path) -> None:
+    for role, load in (("embed", torch_encoder.load), ("score", torch_encoder.load_scorer)):
+        folder = tmp_path / "brought" / f"own-{role}"
+        made(kind, folder, score=role == "score")
+        (folder / "pytorch_model.bin").write_bytes(b"a pickle")
+        said = {"context": 48, "pooling": "cls"} if role == "embed" else {}
+        pull(bring(folder, role, said), tmp_path / "models", ["folder"], settings=SourceSettings(folder=folder.parent))
+        engine = load(folder.name, tmp_path / "models", device="cpu")
+        found = engine.embed_passages(["leave", "noon ?"]) if role == "embed" else engine("leave ?", ["days of leave", "noon"])
+        assert found.shape == ((2, 16) if role == "embed" else (2,)) and np.abs(found[0] - found[1]).max() > 1e-4
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

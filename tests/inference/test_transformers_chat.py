@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import threading
 import time
 from collections.abc import Iterator
@@ -12,11 +13,14 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
+from north.inference.bringing import bring
 from north.inference.errors import ContextTooLong, ModelBroken, ModelMissing, ModelUnavailable, Overloaded, Unsupported
+from north.inference.pulling import pull
+from north.inference.sources import SourceSettings
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install -e '.[gpu]'")
 transformers = pytest.importorskip("transformers", reason="transformers is not installed: pip install -e '.[gpu]'")
-chat = pytest.importorskip("north.inference.transformers_chat")
+chat = importlib.import_module("north.inference.transformers_chat")
 
 BYTES = sorted(pre_tokenizers.ByteLevel.alphabet())
 ENDS = len(BYTES)
@@ -193,6 +197,16 @@ def test_a_model_that_dies_is_told_to_all_who_wait(tmp_path: Path) -> None:
     with pytest.raises(ModelUnavailable):
         made.invoke("x")
     assert not made.alive
+
+
+def test_a_folder_that_an_operator_brought_writes(tmp_path: Path) -> None:
+    folder = saved("Qwen2", tmp_path / "brought" / "own-chat")
+    model = bring(folder, "chat", {})
+    assert model.context == SIZES["max_position_embeddings"]
+    pull(model, tmp_path / "models", ["folder"], settings=SourceSettings(folder=folder.parent))
+    made = chat.local("own-chat", tmp_path / "models", device="cpu", **LIMITS)
+    assert made.model == "own-chat" and made.invoke("Say.", max_tokens=4).usage_metadata["output_tokens"] <= 4
+    made._batching.stop()
 
 
 def test_folders_that_are_no_chat_model_are_refused(tmp_path: Path) -> None:

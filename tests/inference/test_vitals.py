@@ -68,6 +68,18 @@ def test_a_long_answer_is_no_silence_and_its_reader_may_take_his_time() -> None:
     assert longest == 0
 
 
+def test_another_model_in_the_same_place_is_at_work_until_a_moment_after_its_last_sign() -> None:
+    over = threading.Event()
+    thread = at_work("talker", over)
+    assert vitals.others_at_work("encoder", "device")
+    assert not vitals.others_at_work("talker", "device") and not vitals.others_at_work("encoder", "remote")
+    over.set()
+    thread.join()
+    assert vitals.others_at_work("encoder", "device"), "between two words of an answer"
+    time.sleep(vitals.QUIET_SECONDS + 0.05)
+    assert not vitals.others_at_work("encoder", "device")
+
+
 @pytest.mark.parametrize("error", [MemoryError(), OutOfMemory("e5")])
 def test_lack_of_memory_is_said_in_words_and_remembered(error: Exception) -> None:
     role = f"short-{type(error).__name__}"

@@ -4,6 +4,7 @@ numpy, written from the paper (https://arxiv.org/abs/1810.04805), to compare wit
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from math import erf, sqrt
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from tokenizers.processors import TemplateProcessing
 
 from north.inference.catalogue import Model
 from north.inference.embedding import BUDGET, OnnxBackend
-from north.inference.encoding import Batch, Scorer
+from north.inference.encoding import Row, Scorer
 
 HIDDEN, INNER, HEADS, CONTEXT = 16, 32, 2, 48
 WORDS = [
@@ -140,8 +141,8 @@ def load(folder: str, model: str) -> Scorer:
     """As an engine of settings.MODELS."""
     backend = OnnxBackend(spec(), Path(folder))
 
-    def gated(batch: Batch) -> np.ndarray:
+    def gated(rows: Sequence[Row]) -> np.ndarray:
         assert GATE.wait(30)
-        return backend(batch)
+        return backend(rows)
 
     return Scorer(spec(), Path(folder), gated, budget=BUDGET)

@@ -12,10 +12,13 @@ import pytest
 from qdrant_client import QdrantClient
 
 from retrieval import tokens
+from retrieval.fusion import Weights
 from retrieval.index import Index, connect
 from tests.edge_process import Edge, start_edge, stop_edge
 
 DIMENSIONS = 48
+WEIGHTS = Weights(cosine=4.0, words=0.5, offset=-2.0)
+"""For `embed`, whose cosines reach from -1 to 1."""
 SERVER = os.environ.get("NORTH_TEST_QDRANT_URL", "")
 
 
@@ -46,7 +49,7 @@ def client(request: pytest.FixtureRequest) -> QdrantClient:
 @pytest.fixture(scope="session")
 def index(client: QdrantClient) -> Iterator[Index]:
     name = f"test-{uuid.uuid4().hex}"
-    yield Index(client, name, DIMENSIONS, "terms")
+    yield Index(client, name, DIMENSIONS, "terms", weights=WEIGHTS)
     client.delete_collection(name)
 
 

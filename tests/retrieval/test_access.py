@@ -61,6 +61,9 @@ def test_everyone_finds_exactly_what_the_oracle_allows(index: Index, edits: list
         if verb == "put":
             entry = replace(what[0], workspace=f"{world}-{what[0].workspace}")
             index.replace(entry, [Chunk(0, 0, 9, TEXT), Chunk(1, 9, 18, TEXT)], np.stack([VECTOR] * 2), WORDS)
+        elif verb == "restrict":
+            if held := oracle.entries.get((what[0], what[1])):
+                index.describe(replace(held, workspace=f"{world}-{held.workspace}"))
         else:
             getattr(index, verb)(f"{world}-{what[0]}", *what[1:])
     for scope in scopes:

@@ -5,7 +5,7 @@ import unicodedata
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from retrieval.chunking import chunk
@@ -53,6 +53,7 @@ def test_it_keeps_every_character_of_the_text_and_invents_none(text: str, sizes:
 
 
 @given(TEXTS, SIZES)
+@example("word👩\u200d👩\u200d👧", (4, 1))
 def test_chunks_move_on_and_repeat_no_more_than_the_overlap(text: str, sizes: tuple[int, int]) -> None:
     chunks = chunk(parsed(text), characters=sizes[0], overlap=sizes[1])
     for before, after in pairwise(chunks):

@@ -99,6 +99,12 @@ def test_a_port_in_use_is_said_in_words(edge: Edge, tmp_path: Path) -> None:
         ("PUT", "/points", {}),
         ("PUT", "/points", {"batch": {}}),
         ("PUT", "/index", {"field_name": "a", "field_schema": "integer"}),
+        ("PUT", "/index", {"field_name": "a", "field_schema": {"type": "datetime", "is_principal": True}}),
+        ("POST", "/points/count", {"filter": {"must": [{"key": "a", "range": {}}]}}),
+        ("POST", "/points/count", {"filter": {"must": [{"key": "a", "range": {"gte": 5}}]}}),
+        ("POST", "/points/count", {"filter": {"must": [{"key": "a", "range": {"gte": "soon"}}]}}),
+        ("POST", "/points/count", {"filter": {"must": [{"key": "a", "range": {"from": "2024-01-01T00:00:00Z"}}]}}),
+        ("POST", "/points/count", {"filter": {"must": [{"key": "a", "range": {"lt": "2024-01-01T00:00:00Z"}, "match": {"value": "b"}}]}}),
         ("POST", "/points/query", {"query": {"fusion": "dbsf"}}),
         ("POST", "/points/query", {"query": {"nearest": [1, 1, 1]}, "using": "dense"}),
         ("POST", "/points/query", {"query": [1, 1, 1, 1]}),
@@ -164,14 +170,6 @@ def test_what_is_half_made_is_swept_away_and_nothing_else_is_touched(tmp_path: P
     make(client)
     assert stop_edge(running) == 0
     assert {path.name for path in tmp_path.iterdir()} == {"things", "holiday pictures", "owner"}
-
-
-def test_a_damaged_folder_is_said_with_the_mending_step(tmp_path: Path) -> None:
-    (tmp_path / "things").mkdir()
-    (tmp_path / "things" / "collection.json").write_text("{")
-    process = launch(tmp_path, "key")
-    assert "Move it away" in process.communicate(timeout=30)[1]
-    assert process.returncode != 0
 
 
 def test_a_deleted_collection_leaves_nothing_on_the_disk(tmp_path: Path) -> None:

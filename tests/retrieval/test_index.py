@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import uuid
 from pathlib import Path
@@ -15,7 +16,7 @@ from retrieval.errors import EmbeddingFault, IndexMismatch, IndexUnavailable
 from retrieval.index import Index, connect
 from retrieval.types import Chunk, Entry, Passage, Scope
 from tests.edge_process import start_edge, stop_edge
-from tests.retrieval.conftest import DIMENSIONS, embed
+from tests.retrieval.conftest import DIMENSIONS, WEIGHTS, embed
 
 TEXTS = ["The notice period is three months.", "Travel costs are paid back.", "解約は書面で行います。"]
 ALL = frozenset({"all"})
@@ -40,7 +41,44 @@ def test_it_finds_the_place_of_what_was_put_in(index: Index, workspace: str) -> 
     assert (best.document, best.ordinal, best.start, best.end, best.sha256, best.heading) == ("d1", 0, 0, 34, "s1", "Handbook")
     assert best.text == best.name == ""
     assert best.why["dense"] == pytest.approx(float(embed(["notice period"])[0] @ embed(TEXTS)[0]), abs=1e-4)
-    assert best.score == pytest.approx(1.0)
+    assert best.why["fused"] == pytest.approx(WEIGHTS.log_odds(best.why["dense"], best.why["sparse"]))
+    assert best.score == pytest.approx(1 / (1 + math.exp(-best.why["fused"])))
+
+
+def test_how_near_is_also_known_of_what_only_words_have_found(index: Index, workspace: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("retrieval.index.DEPTH", 2)
+    texts = [
+        "leave leave leave",
+        "leave leave",
+        "alpha beta gamma leave of absence",
+        "alpha beta gamma",
+        *(f"nothing {n}" for n in range(5)),
+    ]
+    put(index, entry(workspace), texts)
+    for question, best, by_words in (("alpha beta gamma", {2, 3}, set()), ("unheard", {0, 1}, {0, 1})):
+        vector, words = embed([question])[0], tokens.query("leave")
+        found = index.query(Scope(workspace, ALL), vector, words, limit=2)
+        assert {one.ordinal for one in found} == best
+        assert {one.ordinal for one in found if "sparse" in one.why} == by_words
+        for one in found:
+            assert one.why["dense"] == pytest.approx(float(vector @ embed([texts[one.ordinal]])[0]), abs=1e-4)
+            assert one.why.get("sparse", bm25(texts, one.ordinal, words)) == pytest.approx(bm25(texts, one.ordinal, words), rel=1e-3)
+
+
+def bm25(texts: list[str], number: int, words: tokens.Sparse) -> float:
+    """With the IDF that Qdrant documents: ln((N - n + 0.5) / (n + 0.5) + 1)."""
+    vectors = [dict(zip(*vector, strict=True)) for vector in tokens.documents(texts)]
+    holding = {term: sum(term in vector for vector in vectors) for term in words[0]}
+    idf = {term: math.log((len(texts) - n + 0.5) / (n + 0.5) + 1) for term, n in holding.items()}
+    return sum(idf[term] * vectors[number].get(term, 0.0) for term in words[0])
+
+
+def test_words_alone_are_searched_where_no_vector_is_given(index: Index, workspace: str) -> None:
+    put(index, entry(workspace))
+    found = index.query(Scope(workspace, ALL), None, tokens.query("notice period"), limit=5)
+    assert [one.ordinal for one in found] == [0] and set(found[0].why) == {"sparse", "fused"}
+    assert 0 < found[0].score < 1
+    assert index.query(Scope(workspace, ALL), None, ([], []), limit=5) == []
 
 
 def test_scores_order_the_passages_and_lie_between_0_and_1(index: Index, workspace: str) -> None:
@@ -61,7 +99,7 @@ def test_a_question_without_words_is_answered_by_the_model_alone(index: Index, w
     put(index, entry(workspace))
     found = index.query(Scope(workspace, ALL), embed(["travel costs"])[0], ([], []), limit=2)
     assert found[0].ordinal == 1
-    assert found[0].score == pytest.approx(1.0)
+    assert set(found[0].why) == {"dense", "fused"} and 0 < found[0].score < 1
 
 
 def test_putting_in_twice_changes_nothing(index: Index, workspace: str) -> None:
@@ -145,10 +183,10 @@ def test_sources_narrow_a_search(index: Index, workspace: str) -> None:
 
 def test_rights_change_for_the_next_question_without_the_model(index: Index, workspace: str) -> None:
     put(index, entry(workspace))
-    index.restrict(workspace, "d1", {"hr"})
+    index.describe(entry(workspace, principals=frozenset({"hr"})))
     assert ask(index, Scope(workspace, ALL)) == []
     assert len(ask(index, Scope(workspace, frozenset({"hr"})))) == 3
-    index.restrict(workspace, "d1", ())
+    index.describe(entry(workspace, principals=frozenset()))
     assert ask(index, Scope(workspace, frozenset({"hr", "all"}))) == []
 
 

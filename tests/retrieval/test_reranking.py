@@ -1,10 +1,16 @@
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from retrieval.reranking import best, by_document, judge
+from retrieval.fusion import VERDICTS, Verdict, verdict_of
+from retrieval.reranking import OLDEST, VERIFIED, affordable, best, by_document, judge, recency, weighed
 from retrieval.types import Passage
 
 
@@ -34,18 +40,150 @@ def test_a_document_is_worth_its_best_chunk(found: list[Passage]) -> None:
     assert sum(map(len, by_document(found).values())) == len(found)
 
 
-def test_a_model_judges_the_texts_and_its_verdict_is_between_0_and_1() -> None:
-    by_length = lambda query, texts: [len(text) * 1000.0 - 2000 for text in texts]  # noqa: E731
-    judged = judge("q", [passage("a", 0.9, "x"), passage("b", 0.1, "xxxx")], by_length)
-    assert [one.score for one in judged] == pytest.approx([0, 1])
-    assert judged[1].why == {"fused": 0.1, "rerank": 2000.0}
-    assert best(judged, limit=1)[0].document == "b"
+LOGITS = st.lists(st.tuples(st.floats(-8, 8), st.floats(-8, 8)), min_size=1, max_size=20)
 
 
-def test_a_model_that_judges_too_few_is_refused() -> None:
+def candidates(pairs: Sequence[tuple[float, float]]) -> list[Passage]:
+    return [Passage(str(n), "", 0, 0, 1, str(logit), 0.5, why={"fused": fused}) for n, (fused, logit) in enumerate(pairs)]
+
+
+def read(query: str, texts: Sequence[str]) -> list[float]:
+    return [float(text) for text in texts]
+
+
+def test_a_model_and_the_first_search_judge_together() -> None:
+    """Worked by hand: fused 1, 2, 3 and logits 4, 0, 2 have the deviations -1.22, 0, 1.22 and 1.22, -1.22, 0."""
+    found = candidates([(1, 4), (2, 0), (3, 2)])
+    assert [one.document for one in judge("q", found, read, how=0)] == ["0", "2", "1"]
+    assert [one.document for one in judge("q", found, read, how=0.5)] == ["0", "2", "1"]
+    assert [one.document for one in judge("q", found, read, how=2)] == ["2", "0", "1"]
+    best = judge("q", found, read, how=0)[0]
+    assert best.why == {"fused": 1, "rerank": 4.0, "final": pytest.approx(2 + math.sqrt(2 / 3) * math.sqrt(1.5))}
+    assert best.score == pytest.approx(1 / (1 + math.exp(-best.why["final"])))
+
+
+@given(LOGITS, st.floats(0, 3), st.floats(0.01, 100), st.floats(-50, 50))
+def test_the_scale_of_the_models_logits_does_not_matter(
+    pairs: list[tuple[float, float]], blend: float, scale: float, offset: float
+) -> None:
+    other = lambda query, texts: [scale * float(text) + offset for text in texts]  # noqa: E731
+    one = {passage.document: passage.why["final"] for passage in judge("q", candidates(pairs), read, how=blend)}
+    same = {passage.document: passage.why["final"] for passage in judge("q", candidates(pairs), other, how=blend)}
+    assume(len({logit for _, logit in pairs}) == 1 or np.std([logit for _, logit in pairs]) > 1e-3)
+    assert same == pytest.approx(one, abs=1e-3)
+
+
+@given(LOGITS, st.floats(0, 3))
+def test_the_log_odds_keep_the_level_and_the_spread_of_the_first_search(pairs: list[tuple[float, float]], blend: float) -> None:
+    fused = np.array([one for one, _ in pairs])
+    final = np.array([passage.why["final"] for passage in judge("q", candidates(pairs), read, how=blend)])
+    assert final.mean() == pytest.approx(fused.mean(), abs=1e-6)
+    assert final.std() <= fused.std() + 1e-6 and list(final) == sorted(final, reverse=True)
+
+
+@pytest.mark.parametrize("verdicts", [[], [1.0, 2.0], [float("nan")], [float("inf")], [[1.0]]])
+def test_a_model_that_gives_no_number_for_each_is_refused(verdicts: list[float]) -> None:
     with pytest.raises(ValueError, match="1 passages"):
-        judge("q", [passage("a", 1)], lambda query, texts: [])
+        judge("q", candidates([(1, 1)]), lambda query, texts: verdicts)
+
+
+HOW = Verdict(logit=0.5, scale=2.0, offset=-1.0, usual=-4.0)
+
+
+def test_a_calibrated_model_adds_its_logits_and_is_told_against_what_else_was_found() -> None:
+    """Worked by hand: fused -2, -4, -6 and logits 0, 6, 2 are worth -2, -1, -5; with three of -4 the mean is -20 / 6."""
+    found = judge("q", candidates([(-2, 0), (-4, 6), (-6, 2)]), read, HOW)
+    assert [one.document for one in found] == ["1", "0", "2"]
+    assert [one.why["final"] for one in found] == pytest.approx([2 * (worth + 20 / 6) - 1 for worth in (-1, -2, -5)])
+    assert [one.score for one in found] == pytest.approx([1 / (1 + math.exp(-one.why["final"])) for one in found])
+
+
+def test_a_passage_found_alone_is_not_measured_by_itself() -> None:
+    good, poor = (judge("q", candidates([pair]), read, HOW)[0].score for pair in ((1, 3), (-8, -3)))
+    assert good > 0.9 and poor < 0.05
+
+
+@given(LOGITS, st.integers(0, 20))
+def test_what_is_not_judged_keeps_its_place_behind_what_is(pairs: list[tuple[float, float]], first: int) -> None:
+    found = candidates(sorted(pairs, reverse=True))
+    asked: list[int] = []
+
+    def counted(query: str, texts: Sequence[str]) -> list[float]:
+        asked.append(len(texts))
+        return read(query, texts)
+
+    for how in (HOW, 0.8):
+        told = judge("q", found, counted, how, first=first)
+        assert [one.document for one in told[first:]] == [one.document for one in found[first:]]
+        assert all(("rerank" in one.why) == (number < first) for number, one in enumerate(told))
+    finals = [one.why["final"] for one in judge("q", found, read, HOW, first=first) if first]
+    assert finals == sorted(finals, reverse=True) and set(asked) <= {min(first, len(found))}
+
+
+def test_the_models_that_north_trained_are_calibrated_and_no_other() -> None:
+    assert verdict_of("north-reranker-12-int8") == verdict_of("north-reranker-12") == VERDICTS["north-reranker-12"]
+    assert verdict_of("north-reranker-6-int8") == VERDICTS["north-reranker-6"] and verdict_of("somebody-elses") is None
+
+
+def test_the_model_reads_a_passage_under_its_heading() -> None:
+    seen: list[str] = []
+    found = [
+        replace(passage("a", 0.5, "Thirty days."), heading="Handbook > Leave"),
+        replace(passage("b", 0.4, "Leave: none"), heading="Leave"),
+    ]
+    judge("q", found, lambda query, texts: seen.extend(texts) or [1.0, 2.0])
+    assert seen == ["Handbook > Leave\nThirty days.", "Leave: none"]
+
+
+def test_as_many_are_judged_as_can_be_read() -> None:
+    found = [passage("a", 0.5, "é" * 10), passage("b", 0.4, "x" * 20), passage("c", 0.3, "x")]
+    assert [affordable("", found, size) for size in (0, 1, 20, 39, 40, 41)] == [3, 1, 1, 1, 2, 3]
+    assert affordable("question", found, 56) == 2 and affordable("q", [], 10) == affordable("q", [], 0) == 0
 
 
 def test_nothing_found_is_nothing_judged() -> None:
     assert judge("q", [], lambda query, texts: pytest.fail("asked for nothing")) == []
+
+
+def test_what_says_the_same_again_gives_way_to_the_better_one() -> None:
+    twice = "the notice period is three months and is given in writing"
+    found = [passage("a", 0.5, twice), passage("b", 0.9, twice.upper()), passage("c", 0.7, "something else")]
+    kept = best(found, limit=5)
+    assert [one.document for one in kept] == ["b", "c"]
+    assert [(cut.document, cut.reason, cut.score) for cut in kept[0].cut] == [("a", "duplicate", 0.5)] and not kept[1].cut
+
+
+def test_what_is_too_many_of_a_document_is_told_by_its_best_passage() -> None:
+    found = [passage("a", 0.9 - number / 10, f"text {number}") for number in range(5)] + [passage("b", 0.85, "b")]
+    kept = best(found, limit=10)
+    assert [one.score for one in kept if one.document == "a"] == pytest.approx([0.9, 0.8, 0.7])
+    assert [cut.reason for cut in kept[0].cut] == ["document"] * 2 and not any(one.cut for one in kept[1:])
+
+
+@given(FOUND, st.integers(1, 12))
+def test_a_duplicate_takes_no_place(found: list[Passage], limit: int) -> None:
+    texts = [f"{'words and ' * 4}{number % 3}" for number in range(len(found))]
+    kept = best([passage(one.document, one.score, text) for one, text in zip(found, texts, strict=True)], limit=limit)
+    assert len({one.text for one in kept}) == len(kept)
+
+
+@given(st.floats(0, 1e6), st.floats(0, 1e6), st.floats(0.01, 1e5))
+def test_age_costs_more_the_older_and_never_more_than_said(age: float, more: float, half_life: float) -> None:
+    assert 1 >= recency(age, half_life) >= recency(age + more, half_life) >= OLDEST
+    assert recency(age, 0) == 1
+
+
+def test_after_the_half_life_half_of_it_is_lost() -> None:
+    assert recency(90, 90) == pytest.approx(1 - (1 - OLDEST) / 2)
+    assert recency(-5, 90) == 1
+
+
+@given(st.floats(0, 1), st.floats(0.7, 1), st.booleans())
+def test_weights_keep_a_score_between_0_and_1(score: float, age: float, verified: bool) -> None:
+    why = {"recency": age} | ({"verified": 1.0} if verified else {})
+    one = weighed([Passage("a", "a", 0, 0, 1, "", score, why=why)])[0]
+    assert 0 <= one.score <= 1 and one.why == why
+    expected = score * age
+    assert one.score == pytest.approx(expected + VERIFIED * (1 - expected) if verified else expected)
+    plain = passage("a", score)
+    assert weighed([plain]) == [plain]

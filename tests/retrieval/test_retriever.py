@@ -71,7 +71,7 @@ def test_what_the_rows_do_not_allow_any_more_is_not_found(retriever: Retriever, 
 
 
 def test_a_long_document_does_not_take_every_place(retriever: Retriever, rows: Rows, workspace: str) -> None:
-    assert add(retriever, rows, workspace, "long", "\n\n".join([LEAVE * 8] * 12)) > 6
+    assert add(retriever, rows, workspace, "long", "\n\n".join(f"Part {number}. " + LEAVE * 8 for number in range(12))) > 6
     add(retriever, rows, workspace, "short", "Paid leave.")
     found = [passage.document for passage in retriever.search("paid leave", Scope(workspace, ALL), 5)]
     assert found.count("long") == 3
@@ -167,8 +167,26 @@ def test_a_model_that_judges_decides(index: Index, rows: Rows, workspace: str) -
     add(retriever, rows, workspace, "travel", TRAVEL)
     best = retriever.search("leave", Scope(workspace, ALL))[0]
     assert best.document == "travel"
-    assert best.score == pytest.approx(0.9933, abs=1e-4)
-    assert set(best.why) == {"dense", "fused", "rerank"}
+    assert best.why["rerank"] == 5.0 and 0 < best.score < 1
+    assert set(best.why) == {"dense", "fused", "rerank", "final"}, "it holds no word of the question"
+
+
+def test_what_is_not_judged_stays_in_its_place(index: Index, rows: Rows, workspace: str) -> None:
+    asked: list[int] = []
+
+    def last_first(query: str, texts: Sequence[str]) -> list[float]:
+        asked.append(len(texts))
+        return [float(number) for number in range(len(texts))]
+
+    first = Retriever(index, embed_query=embed, embed_passages=embed, recheck=rows.recheck)
+    for number in range(6):
+        add(first, rows, workspace, f"d{number}", "leave " * (number + 1) + "and other words " * number + f"{number}")
+    before = [passage.document for passage in first.search("leave", Scope(workspace, ALL), 6)]
+    retriever = Retriever(index, embed_query=embed, embed_passages=embed, recheck=rows.recheck, score=last_first, judged=3, verdict=0.0)
+    found = retriever.search("leave", Scope(workspace, ALL), 6)
+    assert asked == [3] and len(found) == 6
+    assert [passage.document for passage in found if "rerank" in passage.why] == before[:3][::-1]
+    assert [passage.document for passage in found if "rerank" not in passage.why] == before[3:]
 
 
 @pytest.mark.parametrize("shape", [(1, DIMENSIONS + 1), (2, DIMENSIONS), (DIMENSIONS,)])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,11 +12,8 @@ from typing import Any
 import httpx
 import pytest
 import redis
-import uvicorn
 from django.conf import LazySettings
-from django.core.asgi import get_asgi_application
 from django.db import connections
-from django.test import override_settings
 from django.utils import timezone
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.ai import UsageMetadata
@@ -29,10 +25,9 @@ from north.documents.models import Document, Principal, Status
 from north.documents.passages import recheck
 from north.threads import actions, tasks
 from north.threads.models import Run
-from north.threads.stream import ROWS
 from north.workspaces.models import Membership, User, Workspace
 from retrieval.types import Entry, Parsed
-from tests.conftest import browser_of
+from tests.conftest import cookies
 from tests.scripted import Call, ObligingChatModel, Reply
 
 NOTICE = "The notice period is thirty days for all staff. It begins at the end of the month."
@@ -143,31 +138,6 @@ def finish(run: Run) -> Run:
     """Does what the worker does with this run."""
     tasks.execute(str(run.pk))
     return Run.objects.get(pk=run.pk)
-
-
-@pytest.fixture(scope="session")
-def server(django_db_setup: None) -> Iterator[str]:
-    """The web process as people reach it: uvicorn around the real application, at this address."""
-    with override_settings(WHITENOISE_USE_FINDERS=True, WHITENOISE_AUTOREFRESH=True):
-        application = get_asgi_application()
-    config = uvicorn.Config(application, host="127.0.0.1", port=0, lifespan="off", log_level="warning", access_log=False)
-    running = uvicorn.Server(config)
-    thread = threading.Thread(target=running.run, daemon=True)
-    thread.start()
-    while not running.started:
-        assert thread.is_alive()
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{running.servers[0].sockets[0].getsockname()[1]}"
-    running.should_exit = True
-    thread.join(10)
-    everyone = threading.Barrier(ROWS._max_workers)
-    for done in [ROWS.submit(lambda: (everyone.wait(10), connections.close_all())) for _ in range(ROWS._max_workers)]:
-        done.result(20)
-
-
-def cookies(user: User) -> dict[str, str]:
-    """Those of a browser in which this person is signed in."""
-    return {name: morsel.value for name, morsel in browser_of(user).cookies.items()}
 
 
 @dataclass(frozen=True)

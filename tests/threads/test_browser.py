@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 import redis
 from celery.contrib.testing.worker import start_worker
-from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect
 
 from north.celery import app
 from north.documents.models import Document
@@ -16,22 +15,12 @@ from north.threads.journal import pen
 from north.threads.models import Run, Thread
 from north.threads.recording import Recorder
 from north.workspaces.models import Membership, User, Workspace
-from tests.threads.conftest import Actor, cookies
+from tests.conftest import cookies
+from tests.threads.conftest import Actor
 from tests.threads.test_rendering import PAYLOADS
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("chromium"), pytest.mark.django_db(transaction=True)]
 ANSWER = "**Thirty days** is the notice period for all staff.\n\n- It begins at the end of the month.\n- Nobody can shorten the moon."
-
-
-@pytest.fixture(scope="module")
-def chromium(browser_type_launch_args: dict[str, Any]) -> Iterator[Browser]:
-    """A browser for these tests only: while Playwright runs it keeps an event loop in this thread, in which Django would refuse to
-    ask its database."""
-    with pytest.MonkeyPatch.context() as environment, sync_playwright() as playwright:
-        environment.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-        browser = playwright.chromium.launch(**browser_type_launch_args)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -92,7 +81,8 @@ def test_a_reload_or_a_lost_network_in_the_middle_leaves_no_gap(worker: Actor, n
     seen.wait_for_timeout(800)
     seen.context.set_offline(False)
     expect(writing).to_contain_text("word40 ", timeout=15000)
-    assert writing.inner_text().split() == [f"word{number}" for number in range(len(writing.inner_text().split()))]
+    words = writing.inner_text().split()
+    assert words == [f"word{number}" for number in range(len(words))]
     expect(seen.locator(".answer:not([aria-busy])")).to_contain_text(worker.says, timeout=15000)
     assert seen.locator(".step").evaluate_all("all => new Set(all.map(one => one.id)).size === all.length")
 

@@ -10,7 +10,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from north.threads.journal import ENTRIES, PAUSE_SECONDS, TOLD, Journal, key
+from north.threads.journal import ENTRIES, PAUSE_SECONDS, TOLD, Journal, key, order
 
 
 class Writer:
@@ -62,6 +62,18 @@ def test_a_wiped_broker_gets_everything_so_far_once(broker: redis.Redis, writer:
     writer.say(" All.")
     assert entries(broker, writer)[0] == ("restart", {"answer": "Thirty days."})
     assert read_out(broker, writer) == "Thirty days. All."
+
+
+def test_after_a_wipe_ids_go_on_though_the_clock_was_set_back(broker: redis.Redis, writer: Writer) -> None:
+    in_an_hour = f"{int((time.time() + 3600) * 1000)}-0"
+    broker.xadd(key(writer.run), {TOLD: json.dumps(["reset", {}])}, id=in_an_hour)
+    writer.say("Thirty ")
+    seen = broker.xrevrange(key(writer.run), count=1)[0][0]
+    broker.flushall()
+    writer.say("days.")
+    ids = [id for id, _ in broker.xrange(key(writer.run))]
+    assert len(ids) == 1
+    assert order(ids[0]) > order(seen) > order(in_an_hour)
 
 
 def test_an_end_after_a_wipe_comes_with_everything_before_it(broker: redis.Redis, writer: Writer) -> None:

@@ -14,14 +14,15 @@ import redis
 from django.contrib.sessions.models import Session
 
 from north.threads import actions, tasks
-from north.threads.following import BUFFER_BYTES
+from north.threads.following import BUFFER_BYTES, FOLLOWERS
 from north.threads.journal import key, pen
 from north.threads.models import Run, Thread
 from north.threads.recording import Recorder
 from north.threads.stream import LOOK_SECONDS
 from north.workspaces.models import Membership, User, Workspace
+from tests.conftest import browser_of, cookies
 from tests.installation import wait_until
-from tests.threads.conftest import Actor, Told, cookies, in_background, listening
+from tests.threads.conftest import Actor, Told, in_background, listening
 
 pytestmark = pytest.mark.django_db(transaction=True)
 LONG = "The notice period is thirty days for all staff. It begins at the end of the month. " * 4
@@ -172,6 +173,33 @@ def test_it_closes_for_who_is_removed_suspended_or_signed_out(
         listener.join(2)
         assert not listener.is_alive()
     assert told == ["restart"] * 3
+
+
+@pytest.mark.parametrize("how", ["signs out", "is removed"])
+def test_it_closes_at_once_for_who_signs_out_or_is_removed(server: str, waiting: Run, pen_of: Recorder, rita: User, how: str) -> None:
+    browser, told = browser_of(rita), []
+    kept = {name: morsel.value for name, morsel in browser.cookies.items()}
+
+    def listen() -> None:
+        with httpx.stream("GET", f"{server}/w/acme/runs/{waiting.pk}/events", cookies=kept, timeout=30, trust_env=False) as response:
+            told.extend(response.iter_lines())
+
+    say(pen_of, "Thirty days.")
+    listener = in_background(listen)
+    wait_until(lambda: follower_waits(waiting))
+    time.sleep(0.5)
+    if how == "signs out":
+        assert browser.post("/sign-out").status_code == 302
+    else:
+        Membership.objects.filter(user=rita).delete()
+    listener.join(2)
+    assert not listener.is_alive()
+    assert "event: restart" in told
+
+
+def follower_waits(run: Run) -> bool:
+    """Somebody reads this run's journal."""
+    return any(key(run.pk) in one.watchers for one in FOLLOWERS.values())
 
 
 def test_it_says_no_document_that_was_taken_away_since(server: str, broker: redis.Redis, answered: Run, rita: User, notice: object) -> None:

@@ -137,6 +137,15 @@ def test_bars_stand_on_the_ground_touch_and_stay_in_the_drawing(days: list[dict[
         assert all(drawn.days[0].x <= bar.x < drawn.width for bar in day.bars)
 
 
+@pytest.mark.parametrize(("days", "bars"), [(119, 119), (120, 18), (126, 18), (365, 53)])
+def test_a_long_time_is_drawn_in_weeks_that_end_today(days: int, bars: int) -> None:
+    sums = Sums(tokens_in=1)
+    drawn = chart(Spent({today() - timedelta(days=ago): {"a": sums} for ago in reversed(range(days))}, model={"a": sums}), "tokens")
+    assert len(drawn.days) == bars and sum(day.total for day in drawn.days) == days
+    assert drawn.days[-1].day == today() - timedelta(days=drawn.step - 1) and drawn.days[-1].total == drawn.step
+    assert drawn.days[0].day == today() - timedelta(days=days - 1)
+
+
 @pytest.mark.parametrize(("value", "top"), [(0, 2), (2, 2), (3, 4), (5, 10), (10, 10), (11, 20), (41, 100), (10**9 + 1, 2 * 10**9)])
 def test_the_scale_ends_at_a_number_that_is_easily_halved(value: int, top: int) -> None:
     assert rounded_up(value) == top

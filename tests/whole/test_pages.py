@@ -38,7 +38,9 @@ INSIDE = {
     "edit source": "{source}/edit", "people": "/w/acme/people", "group": "{group}", "settings": "/w/acme/settings",
     "administration": "/admin", "users": "/admin/users", "groups": "/admin/groups", "all workspaces": "/admin/workspaces",
     "all sources": "/admin/sources", "models": "/admin/models", "capability card": "/admin/models/card", "audit": "/admin/audit",
-    "all usage": "/admin/usage", "usage": "/w/acme/usage?days=7&of=seconds",
+    "all keys": "/admin/keys", "keys": "/w/acme/keys", "key": "{key}", "programs": "/w/acme/programs", "webhooks": "/w/acme/webhooks",
+    "webhook": "{webhook}", "all usage": "/admin/usage", "usage": "/w/acme/usage?days=7&of=seconds",
+    "quality": "/w/acme/quality", "golden questions": "/w/acme/quality/questions", "measurement": "{measurement}",
 }  # fmt: skip
 
 
@@ -84,6 +86,11 @@ def places(north: Installation) -> dict[str, str]:
         "alice = User.objects.get(email='alice@acme.example')\nUser.objects.filter(pk=alice.pk).update(is_admin=True)\n"
         "actions.create_workspace('Fresh', actor=alice, slug='fresh')\nalice = enter(alice, slug='acme')\n"
         "group = actions.create_group('HR', actor=alice)\nprint('group', f'/w/acme/groups/{group.pk}')\n"
+        "from north.workspaces import keys\nkeys.create_service_account('Crawler', Role.READER, actor=alice)\n"
+        "print('key', f'/w/acme/keys/{keys.issue_key(alice, name=\"ci\", actor=alice)[0].pk}')\n"
+        "from north.webhooks.announcing import queue\nfrom north.webhooks.models import Webhook\n"
+        "hook = Webhook(workspace=alice.workspace, url='https://hooks.invalid/', events=['sync.failed'])\nhook.set_secret()\nhook.save()\n"
+        "queue(hook, 'webhook.test', {})\nprint('webhook', f'/w/acme/webhooks/{hook.pk}')\n"
         "_, link = actions.invite('carl@acme.example', Role.READER, actor=alice)\nprint('invitation', link)\n"
     )
     found = dict(line.split(maxsplit=1) for line in made.splitlines())
@@ -97,7 +104,7 @@ def places(north: Installation) -> dict[str, str]:
 
 
 def settled(api: httpx.Client) -> bool:
-    statuses = [document["status"] for document in api.get("/documents").json()["documents"]]
+    statuses = [document["status"] for document in api.get("/documents").json()["items"]]
     return statuses.count("ready") == len(READ) and "failed" in statuses
 
 
@@ -119,6 +126,13 @@ def inside(north: Installation, places: dict[str, str], browser: Browser) -> Ite
     page.keyboard.press("Enter")
     page.locator("a.cite").first.wait_for(timeout=60_000)
     places["thread"] = urlsplit(page.url).path
+    page.get_by_role("button", name="This answers it").first.click()
+    page.get_by_role("button", name="Undo").wait_for()
+    page.goto("/w/acme/quality")
+    page.get_by_role("button", name="Measure now").click()
+    page.wait_for_url("**/quality")
+    wait_until(lambda: page.goto("/w/acme/quality") and page.locator("tbody a").count(), 60, every=1)
+    places["measurement"] = str(page.locator("tbody a").first.get_attribute("href"))
     yield visitor
     page.context.close()
 

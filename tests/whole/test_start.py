@@ -65,7 +65,8 @@ def test_a_damaged_model_file_is_named_with_the_mending_step(tmp_path: Path) -> 
     data[len(data) // 2] ^= 0xFF
     os.chmod(model, 0o600)
     model.write_bytes(bytes(data))
-    north = Installation(tmp_path / "data", **SCRIPTED, NORTH_MODELS_DIR=str(tmp_path / "models"), NORTH_EMBED_MODEL=name)
+    models = {"NORTH_MODELS_DIR": str(tmp_path / "models"), "NORTH_EMBED_MODEL": name, "NORTH_SCORE_MODEL": "none"}
+    north = Installation(tmp_path / "data", **SCRIPTED, **models)
     said = up(north)
     assert said.returncode != 0
     assert name in said.stderr and "models pull" in said.stderr and "--again" in said.stderr

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import threading
 import time
 from collections import Counter
@@ -15,6 +17,8 @@ import pytest
 from tests.installation import Installation, events, wait_until
 
 pytestmark = pytest.mark.whole
+WITHIN = 15.0
+"""Seconds until something that does not work is seen."""
 PARTS = ["web", "gpu", "cpu", "vectors", "broker", "beat"]
 
 
@@ -39,11 +43,11 @@ def settled(api: httpx.Client, ids: set[str], seconds: float = 60) -> dict[str, 
 
 def everything(api: httpx.Client) -> list[dict[str, Any]]:
     documents: list[dict[str, Any]] = []
-    offset: int | None = 0
-    while offset is not None:
-        page = api.get("/documents", params={"offset": offset}).json()
-        documents += page["documents"]
-        offset = page["next"]
+    cursor: str | None = ""
+    while cursor is not None:
+        page = api.get("/documents", params={"cursor": cursor, "limit": 100}).json()
+        documents += page["items"]
+        cursor = page["next"]
     return documents
 
 
@@ -138,7 +142,7 @@ def test_a_run_ends_and_its_stream_tells_all_of_it_once(north: Installation, han
     reader.start()
     time.sleep(0.7)
     north.kill(part)
-    final = wait_until(lambda: (said := api.get(f"/runs/{run}").json())["status"] in {"done", "failed"} and said, 90, every=0.3)
+    final = ended(api, run)
     reader.join(60)
     assert not reader.is_alive()
     assert final["status"] == "done", final
@@ -157,7 +161,7 @@ def test_a_wiped_broker_loses_nothing(north: Installation, handbook: str) -> Non
     wait_until(lambda: north.ready()["status"] == "ok", 60)
     assert len(accepted) == 6
     assert set(settled(api, {str(id) for id in accepted}).values()) == {"ready"}
-    said = wait_until(lambda: (said := api.get(f"/runs/{run}").json())["status"] in {"done", "failed"} and said, 60, every=0.3)
+    said = ended(api, run)
     assert said["status"] == "done"
     assert follow(api, run)["text"] == said["answer"]
 
@@ -173,6 +177,36 @@ def test_lost_vectors_are_made_again_from_the_text(north: Installation, handbook
         return any(result["document"] == handbook for result in results)
 
     wait_until(found, 90, every=0.5)
+
+
+def noted(api: httpx.Client) -> None:
+    document = put(api, "pump.txt", "The pump stands.")
+    assert document and set(settled(api, {document}).values()) == {"ready"}
+
+
+def problem(north: Installation) -> str:
+    """What /readyz says of the model worker; empty while it is well."""
+    said = httpx.get(f"{north.url}/readyz", trust_env=False, timeout=10)
+    assert said.status_code == (200 if said.json()["status"] == "ok" else 503)
+    return said.json().get("problems", {}).get("gpu", "")
+
+
+def ended(api: httpx.Client, run: str) -> dict[str, Any]:
+    return wait_until(lambda: (said := api.get(f"/runs/{run}").json())["status"] in {"done", "failed"} and said, 90, every=0.2)
+
+
+def test_a_worker_that_falls_silent_is_seen_and_started_again(north: Installation) -> None:
+    api = north.api("alice")
+    noted(api)
+    victim = north.part("gpu").pid
+    began = time.monotonic()
+    os.kill(victim, signal.SIGSTOP)
+    run = ask(api, "What does the pump do?")
+    assert "not been heard of" in wait_until(lambda: problem(north), WITHIN + 5)
+    assert time.monotonic() - began < WITHIN
+    assert ended(api, run)["status"] == "done"
+    assert north.part("gpu").pid != victim
+    wait_until(lambda: north.ready()["status"] == "ok", 60)
 
 
 def test_a_poison_file_holds_nobody_up_and_says_why(north: Installation) -> None:
@@ -214,4 +248,4 @@ def test_strange_uploads_get_a_clear_answer(north: Installation, name: str, data
         assert "/" not in kept and "\u202e" not in kept and ".." not in kept
         assert not list(Path(north.folder).parent.glob("etc"))
     else:
-        assert answer.json()["error"].endswith(".")
+        assert answer.json()["detail"].endswith(".")

@@ -6,7 +6,7 @@ import pytest
 from django.http import Http404
 from django.test import Client
 
-from north.workspaces import access, actions
+from north.workspaces import access, actions, keys
 from north.workspaces.models import ApiKey, Group, Membership, Role, User, Workspace
 
 
@@ -24,7 +24,7 @@ def test_a_role_opens_what_it_may(reader: Membership, editor: Membership, owner:
 
 
 def test_a_key_acts_as_its_member(editor: Membership) -> None:
-    _row, key = actions.issue_key(editor, actor=editor)
+    _row, key = keys.issue_key(editor, actor=editor)
     assert access.by_key(key) == editor
 
 
@@ -34,19 +34,19 @@ def test_nonsense_is_no_key(db: None, key: str) -> None:
 
 
 def test_a_key_with_one_letter_changed_opens_nothing(editor: Membership) -> None:
-    _row, key = actions.issue_key(editor, actor=editor)
+    _row, key = keys.issue_key(editor, actor=editor)
     assert access.by_key(key[:-1] + ("a" if key[-1] != "a" else "b")) is None
 
 
 def test_a_key_dies_when_revoked_suspended_or_removed(editor: Membership, owner: Membership) -> None:
-    row, key = actions.issue_key(editor, actor=editor)
+    row, key = keys.issue_key(editor, actor=editor)
     User.objects.filter(pk=editor.user_id).update(is_active=False)
     assert access.by_key(key) is None
     User.objects.filter(pk=editor.user_id).update(is_active=True)
     assert access.by_key(key)
-    actions.revoke_key(row, actor=editor)
+    keys.revoke_key(row, actor=editor)
     assert access.by_key(key) is None
-    _row, second = actions.issue_key(editor, actor=editor)
+    _row, second = keys.issue_key(editor, actor=editor)
     actions.remove(editor, actor=owner)
     assert access.by_key(second) is None
     Membership.objects.create(workspace=owner.workspace, user=editor.user)
@@ -54,7 +54,7 @@ def test_a_key_dies_when_revoked_suspended_or_removed(editor: Membership, owner:
 
 
 def test_only_a_digest_of_the_key_is_kept(editor: Membership) -> None:
-    _row, key = actions.issue_key(editor, actor=editor)
+    _row, key = keys.issue_key(editor, actor=editor)
     secret = key.split("_", 2)[2]
     assert not [value for row in ApiKey.objects.values_list() for value in row if secret in str(value)]
 

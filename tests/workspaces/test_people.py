@@ -9,7 +9,7 @@ from django.http import Http404
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
-from north.workspaces import actions
+from north.workspaces import actions, keys
 from north.workspaces.errors import LastOwner, Taken
 from north.workspaces.models import ApiKey, AuditEvent, Group, Invitation, Membership, Role, User, Workspace
 from tests.conftest import browser_of, membership_of, person
@@ -75,8 +75,8 @@ def test_removing_takes_groups_and_keys_of_this_workspace_only(
     elsewhere = Membership.objects.create(workspace=other_workspace, user=reader.user)
     group = Group.objects.create(workspace=other_workspace, name="x")
     group.users.add(reader.user)
-    actions.issue_key(reader, actor=reader)
-    kept, _key = actions.issue_key(elsewhere, actor=elsewhere)
+    keys.issue_key(reader, actor=reader)
+    kept, _key = keys.issue_key(elsewhere, actor=elsewhere)
     actions.remove(reader, actor=owner)
     assert not hr.users.exists() and group.users.get() == reader.user
     assert list(ApiKey.objects.filter(revoked_at=None)) == [kept]
@@ -128,7 +128,7 @@ def foreign(other_workspace: Workspace, charlie: User) -> list[tuple[str, dict[s
     theirs = membership_of(charlie, other_workspace)
     group = actions.create_group("Theirs", actor=theirs)
     invitation, _link = actions.invite("x@elsewhere.example", Role.READER, actor=theirs)
-    key, _secret = actions.issue_key(theirs, actor=theirs)
+    key, _secret = keys.issue_key(theirs, actor=theirs)
     return [
         (f"people/{charlie.pk}/role", {"role": "reader"}),
         (f"people/{charlie.pk}/remove", {}),
@@ -136,7 +136,7 @@ def foreign(other_workspace: Workspace, charlie: User) -> list[tuple[str, dict[s
         (f"groups/{group.pk}/rename", {"name": "Ours"}),
         (f"groups/{group.pk}/members", {"members": []}),
         (f"groups/{group.pk}/delete", {}),
-        (f"settings/keys/{key.pk}/revoke", {}),
+        (f"keys/{key.pk}/revoke", {}),
     ]
 
 

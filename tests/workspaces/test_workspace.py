@@ -59,29 +59,6 @@ def test_pages_take_few_queries(as_alice: Client, as_rita: Client, django_assert
 
 
 # --- keys --------------------------------------------------------------------------------------------------------------------------------
-def test_a_key_is_shown_once_and_works(as_rita: Client, reader: Membership) -> None:
-    page = as_rita.post("/w/acme/settings/keys", {"name": "script", "user": "x"})
-    assert "no-store" in page.headers["Cache-Control"]
-    key = page.context["secret"]
-    assert key in page.content.decode() and access.by_key(key) == reader
-    again = as_rita.get("/w/acme/settings").content.decode()
-    assert key not in again and key[:18] in again
-
-
-def test_members_see_and_revoke_their_own_keys_and_owners_all(
-    as_alice: Client, as_bob: Client, as_rita: Client, reader: Membership
-) -> None:
-    row, key = actions.issue_key(reader, name="ritas script", actor=reader)
-    assert "ritas script" not in as_bob.get("/w/acme/settings").content.decode()
-    assert as_bob.post(f"/w/acme/settings/keys/{row.pk}/revoke").status_code == 404
-    assert access.by_key(key)
-    assert "ritas script" in as_alice.get("/w/acme/settings").content.decode()
-    assert as_alice.post(f"/w/acme/settings/keys/{row.pk}/revoke").status_code == 302
-    assert access.by_key(key) is None
-    own = as_rita.post("/w/acme/settings/keys", {"name": "second"}).context["made"]
-    assert as_rita.post(f"/w/acme/settings/keys/{own.pk}/revoke").status_code == 302
-
-
 def test_the_command_prints_the_key_and_nothing_else(editor: Membership, capsys: pytest.CaptureFixture[str]) -> None:
     call_command("issue_key", "--workspace", "acme", "--user", "Bob@acme.example")
     assert access.by_key(capsys.readouterr().out.strip()) == editor

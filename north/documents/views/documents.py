@@ -189,6 +189,18 @@ def delete(request: HttpRequest, membership: Membership, document: UUID) -> Http
 
 
 @inside(Role.EDITOR)
+@require_POST
+def verify(request: HttpRequest, membership: Membership, document: UUID) -> HttpResponse:
+    """`verified` empty: the word is taken back."""
+    row = managed(membership, document)
+    verified = bool(request.POST.get("verified"))
+    actions.verify(row, verified, actor=membership)
+    messages.success(request, (_("You vouch for %s.") if verified else _("Nobody vouches for %s any more.")) % row.name)
+    readable = actions.readable(membership).filter(pk=row.pk).exists()
+    return redirect("documents:document", membership.workspace.slug, row.pk) if readable else done(request, membership, "")
+
+
+@inside(Role.EDITOR)
 @require_http_methods(["GET", "POST"])
 def access(request: HttpRequest, membership: Membership, document: UUID) -> HttpResponse:
     """Who may read one document: a form in a dialog, or on a page of its own."""

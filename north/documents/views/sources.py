@@ -90,7 +90,7 @@ def new(request: HttpRequest, membership: Membership) -> HttpResponse:
             messages.success(request, _("%s is set up; its first sync begins now.") % made.name)
             return redirect("documents:source", membership.workspace.slug, made.pk)
         except Refused as refusal:
-            form.add_error(None, str(refusal))
+            form.add_error(refusal.field, str(refusal))
     return filled(request, form, None)
 
 
@@ -100,7 +100,7 @@ def edit(request: HttpRequest, membership: Membership, source: UUID) -> HttpResp
     row = found(membership, source)
     groups = Group.objects.filter(workspace=membership.workspace)
     readers = SourceForm.initial_of(Readers.of(row.principals, membership.workspace, groups))
-    initial = {"name": row.name, "path": row.config.get("path", ""), "schedule": row.schedule, **readers}
+    initial = {"name": row.name, "path": row.config.get("path", ""), "schedule": row.schedule, "half_life": row.half_life, **readers}
     form = SourceForm(request.POST or None, workspace=membership.workspace, initial=initial)
     if request.method == "POST" and form.is_valid():
         try:
@@ -108,12 +108,12 @@ def edit(request: HttpRequest, membership: Membership, source: UUID) -> HttpResp
             messages.success(request, _("Saved."))
             return redirect("documents:source", membership.workspace.slug, row.pk)
         except Refused as refusal:
-            form.add_error(None, str(refusal))
+            form.add_error(refusal.field, str(refusal))
     return filled(request, form, row)
 
 
 def values_of(form: SourceForm) -> dict[str, Any]:
-    return {**{name: form.cleaned_data[name] for name in ("name", "path", "schedule")}, "readers": form.chosen()}
+    return {**{name: form.cleaned_data[name] for name in ("name", "path", "schedule", "half_life")}, "readers": form.chosen()}
 
 
 def filled(request: HttpRequest, form: SourceForm, row: Source | None) -> HttpResponse:

@@ -49,7 +49,7 @@ def number(value: str | None) -> int:
 @require_GET
 def document(request: HttpRequest, membership: Membership, document: UUID) -> HttpResponse:
     """`start` and `end` mark a span; `of` names the revision that the span was taken from; `page` and `part` leaf."""
-    row = get_object_or_404(actions.readable(membership).select_related("source", "uploaded_by"), pk=document)
+    row = get_object_or_404(actions.readable(membership).select_related("source", "uploaded_by", "verified_by"), pk=document)
     pane = bool(request.htmx) and request.htmx.target == "aside"  # type: ignore[attr-defined]
     context = {"document": row, "pane": pane, "nav": "documents", **(shown(request, row) if row.searchable else {})}
     if pane or request.htmx:  # type: ignore[attr-defined]
@@ -201,12 +201,19 @@ def page(request: HttpRequest, membership: Membership, document: UUID, page: int
 @inside(Role.READER)
 @require_GET
 def file(request: HttpRequest, membership: Membership, document: UUID) -> HttpResponse | FileResponse:
-    """The stored bytes, always as a download: whatever they are, no browser runs them as a page of ours."""
     row = get_object_or_404(actions.readable(membership).defer("text"), pk=document)
+    try:
+        return download(row)
+    except FileLost as fault:
+        return HttpResponse(str(fault), status=410, content_type="text/plain; charset=utf-8")
+
+
+def download(row: Document) -> FileResponse:
+    """The stored bytes, always as a download: whatever they are, no browser runs them as a page of ours. Raises FileLost."""
     try:
         stream = files.path_of(row.file_of(row.sha256)).open("rb")
     except FileNotFoundError:
-        return HttpResponse(str(FileLost()), status=410, content_type="text/plain; charset=utf-8")
+        raise FileLost from None
     response = FileResponse(stream, as_attachment=True, filename=row.name, content_type="application/octet-stream")
     response["X-Content-Type-Options"] = "nosniff"
     response["Content-Security-Policy"] = "default-src 'none'; sandbox"

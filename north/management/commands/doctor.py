@@ -65,7 +65,7 @@ def settings_findings() -> Iterator[Finding]:
 
 
 def model_files() -> Iterator[Finding]:
-    for model in catalogue.used(settings.MODELS):
+    for model in catalogue.used(settings.MODELS, *settings.MODEL_FOLDERS):
         problem = ""
         try:
             installed.where(model.name, settings.MODELS_DIR)

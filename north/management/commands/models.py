@@ -1,4 +1,4 @@
-"""`manage.py models list | pull | verify | remove | test`: the model files of this machine, and what a chat model can do."""
+"""`manage.py models list | add | pull | verify | remove | test`: the model files of this machine, and what a chat model can do."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.module_loading import import_string
 
-from north.inference import catalogue, installed, pulling
+from north.inference import bringing, catalogue, installed, pulling
 from north.inference.catalogue import Model
 from north.inference.errors import ModelError
 from north.inference.sources import SourceSettings
+
+SAID = ("context", "dimensions", "pooling", "query", "passage", "title", "licence", "languages")
 
 
 class Command(BaseCommand):
@@ -26,6 +28,16 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True)
         verbs.add_parser("list", help="what the catalogue knows and what is here")
+        add = verbs.add_parser("add", help="take a model from a folder that was downloaded elsewhere, under the folder's name")
+        add.add_argument("folder", type=Path)
+        add.add_argument("--role", required=True, choices=["chat", "embed", "score"])
+        add.add_argument("--context", type=int, help="tokens that it reads, where its files do not say it")
+        add.add_argument("--dimensions", type=int, help="of the vectors of a model that embeds")
+        add.add_argument("--pooling", choices=["mean", "cls"], help="how its vectors come from its tokens")
+        for word, help in (("query", "what stands before a question that is embedded"), ("passage", "what stands before a passage")):
+            add.add_argument(f"--{word}", help=help)
+        for word in ("title", "licence", "languages"):
+            add.add_argument(f"--{word}", help="for people to read")
         pull = verbs.add_parser("pull", help="fetch models; without a name those that the settings use")
         pull.add_argument("names", nargs="*")
         pull.add_argument("--again", action="store_true", help="throw away a file that is wrong and fetch it anew")
@@ -40,16 +52,33 @@ class Command(BaseCommand):
             if verb == "test":
                 self.handle_test(**options)
                 return
-            wanted = [catalogue.model(name) for name in names] if names else catalogue.used(settings.MODELS)
+            if verb == "add":
+                self.handle_add(**options)
+                return
+            folders = settings.MODEL_FOLDERS
+            wanted = [catalogue.model(name, *folders) for name in names] if names else catalogue.used(settings.MODELS, *folders)
             getattr(self, f"handle_{verb}")(wanted, **options)
         except ModelError as error:
             raise CommandError(str(error)) from error
 
     def handle_list(self, wanted: list[Model], **_: Any) -> None:
-        for model in catalogue.MODELS:
+        for model in catalogue.known(*settings.MODEL_FOLDERS):
             here = "here" if installed.installed(model, settings.MODELS_DIR) else "-"
             use = "used" if model in wanted else ""
             self.stdout.write(f"{model.name:40} {model.role:6} {model.bytes / 1e6:7.0f} MB  {model.licence:12} {here:5} {use}")
+
+    def handle_add(self, *, folder: Path, role: str, **options: Any) -> None:
+        said = {word: options[word] for word in SAID if options[word] is not None}
+        model = bringing.bring(folder, role, said)
+        source = SourceSettings(folder=folder.expanduser().resolve().parent)
+        pulling.pull(model, settings.MODELS_DIR, ["folder"], Bar(self, model), settings=source)
+        left = sorted(path.name for path in folder.expanduser().iterdir() if path.name not in {file.name for file in model.files})
+        told = f"{model.role}, reads {model.context:,} tokens"
+        if model.role == "embed":
+            told += f", {model.dimensions} dimensions, pooling {model.pooling}, prefixes {model.query!r} and {model.passage!r}"
+        self.stdout.write(f"{model.name} is here: {told}. Its checksums hold from now on. Use it: NORTH_{role.upper()}_MODEL={model.name}")
+        if left:
+            self.stdout.write(f"Not taken: {', '.join(left)}")
 
     def handle_pull(self, wanted: list[Model], *, again: bool, **_: Any) -> None:
         folder = Path(settings.MODEL_FOLDER) if settings.MODEL_FOLDER else None

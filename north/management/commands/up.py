@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import signal
 import subprocess
 import sys
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing import get_context
 from typing import Any
 
 from django.conf import settings
@@ -31,13 +33,13 @@ class Command(BaseCommand):
         parser.add_argument("--demo", action="store_true", help="also fill the workspace `demo` with a sample company")
 
     def handle(self, *, demo: bool, **options: Any) -> None:
+        logging.getLogger().setLevel(logging.WARNING)  # this terminal is for people; the parts write their logs into files
         with alone():
             self.check_settings()
             if problem := port_problem(settings.HOST, settings.PORT):
                 raise CommandError(f"{problem} Take another one: PORT={settings.PORT + 100} make run")
             self.have_models()
-            call_command("migrate", verbosity=0)
-            call_command("collectstatic", interactive=False, verbosity=0)
+            self.prepare()
             supervisor = Supervisor(parts(), self.say)
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 signal.signal(number, supervisor.stop)
@@ -62,9 +64,17 @@ class Command(BaseCommand):
         if problems:
             raise CommandError("\n".join(f"{problem.id}: {problem.msg}\n  What to do: {problem.hint}" for problem in problems))
 
+    def prepare(self) -> None:
+        """Brings the database and the static files up to date, in a child: what that loads this process never needs again."""
+        child = get_context("fork").Process(target=brought_up_to_date)
+        child.start()
+        child.join()
+        if child.exitcode:
+            raise CommandError("The database or the static files could not be brought up to date; why stands above.")
+
     def have_models(self) -> None:
         """Fetches what is missing, in a process of its own, since that loads what this one never needs again."""
-        wanted = catalogue.used(settings.MODELS)
+        wanted = catalogue.used(settings.MODELS, *settings.MODEL_FOLDERS)
         missing = [model.name for model in wanted if not installed.installed(model, settings.MODELS_DIR)]
         if (
             missing
@@ -105,3 +115,8 @@ def alone() -> Iterator[None]:
         lock.write(settings.PUBLIC_URL)
         lock.flush()
         yield
+
+
+def brought_up_to_date() -> None:
+    call_command("migrate", verbosity=0)
+    call_command("collectstatic", interactive=False, verbosity=0)

@@ -33,12 +33,13 @@ def page(request: HttpRequest, membership: Membership, *, status: int = 200, **m
     """Everybody sees who is here and which groups they are in themselves; owners see all groups and the open invitations."""
     workspace = membership.workspace
     groups = workspace.groups.annotate(people=Count("users"))
-    members = workspace.memberships.select_related("user").order_by("user__name", "user__email")
+    members = workspace.memberships.filter(user__service_of=None).select_related("user").order_by("user__name", "user__email")
     groups_here = Prefetch("user__knowledge_groups", queryset=Group.objects.filter(workspace=workspace), to_attr="groups_here")
     context = {
         "nav": "people",
         "roles": Role.choices,
         "members": members.prefetch_related(groups_here) if membership.is_owner else members,
+        "accounts": workspace.service_accounts.count(),
         "groups": groups if membership.is_owner else groups.filter(pk__in=membership.user.knowledge_groups.values("pk")),
         "invitations": standing(membership) if membership.is_owner else [],
         "invite_form": InviteForm(),

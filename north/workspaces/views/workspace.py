@@ -1,14 +1,13 @@
-"""Workspaces themselves: all of one's own, a new one, settings, keys, leaving, deleting."""
+"""Workspaces themselves: all of one's own, a new one, settings, leaving, deleting."""
 
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
@@ -16,7 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 from north.workspaces import actions
 from north.workspaces.access import inside
 from north.workspaces.errors import Refused
-from north.workspaces.forms import KeyForm, NameForm, SettingsForm
+from north.workspaces.forms import NameForm, SettingsForm
 from north.workspaces.models import ApiKey, Membership, Role, Workspace
 from north.workspaces.pages import posted, refusals_shown
 
@@ -49,12 +48,10 @@ def settings(request: HttpRequest, membership: Membership) -> HttpResponse:
 
 
 def page(request: HttpRequest, membership: Membership, *, status: int = 200, **more: Any) -> HttpResponse:
-    keys = membership.workspace.api_keys.filter(revoked_at=None).select_related("user").order_by("created_at")
     context = {
         "nav": "settings",
         "form": SettingsForm(instance=Workspace.objects.get(pk=membership.workspace_id)),
-        "keys": keys if membership.is_owner else keys.filter(user=membership.user),
-        "key_form": KeyForm(),
+        "keys": ApiKey.objects.of(membership).kept().count(),
         **more,
     }
     return render(request, "workspaces/settings.html", context, status=status)
@@ -68,27 +65,6 @@ def change(request: HttpRequest, membership: Membership) -> HttpResponse:
         return page(request, membership, status=422, form=form)
     actions.change_workspace(**form.cleaned_data, actor=membership)
     messages.success(request, _("The settings were saved."))
-    return redirect("workspaces:settings", membership.workspace.slug)
-
-
-@require_POST
-@never_cache
-@inside()
-def make_key(request: HttpRequest, membership: Membership) -> HttpResponse:
-    """The one page that ever shows the key."""
-    form = KeyForm(request.POST)
-    if not form.is_valid():
-        return page(request, membership, status=422, key_form=form)
-    made, secret = actions.issue_key(membership, name=form.cleaned_data["name"], actor=membership)
-    return page(request, membership, made=made, secret=secret)
-
-
-@require_POST
-@inside()
-def revoke_key(request: HttpRequest, membership: Membership, key: UUID) -> HttpResponse:
-    found = get_object_or_404(ApiKey.objects.select_related("user"), pk=key, workspace=membership.workspace, revoked_at=None)
-    actions.revoke_key(found, actor=membership)
-    messages.success(request, _("The key was revoked. Whoever uses it is refused from now on."))
     return redirect("workspaces:settings", membership.workspace.slug)
 
 

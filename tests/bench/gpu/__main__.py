@@ -12,9 +12,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tests.bench.gpu import chats, encoders
+from tests.bench.gpu import chats, door, encoders
 from tests.bench.gpu.device import Roofs, Row, commit, facts, roofs
 
+FIGURES = ("embed", "embed-large", "rerank", "rerank-large", "api", "llama", "command")
 MODELS = Path(os.environ.get("NORTH_MODELS_DIR", "~/.cache/north/models")).expanduser()
 
 
@@ -22,18 +23,25 @@ def main(arguments: Sequence[str]) -> int:
     """0: everything was measured, whether its goal was met or not."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.gpu", description="Prints the figures that North should reach on a GPU.")
     parser.add_argument("--out", type=Path, help="write the table here, and with the ending .json all numbers")
-    parser.add_argument("--only", choices=["encoders", "chats"], help="only these")
+    parser.add_argument("--only", default=",".join(FIGURES), help=f"only these of {', '.join(FIGURES)}, parted by commas")
     parser.add_argument("--commit", default="", help="where the files are no checkout: whose they are")
     parser.add_argument("--multilingual", type=Path, default=MODELS / "multilingual-e5-small-int8/tokenizer.json", help="XLM-R's tokenizer")
     parser.add_argument("--english", type=Path, default=MODELS / "all-minilm-l6-v2-int8/tokenizer.json", help="BERT's tokenizer")
     given = parser.parse_args(arguments)
+    only = given.only.split(",")
+    if unknown := set(only) - set(FIGURES):
+        parser.error(f"there is no figure {', '.join(sorted(unknown))}; there are {', '.join(FIGURES)}")
     began, here = time.monotonic(), facts(given.commit or commit()) | {"date": datetime.now(UTC).isoformat(timespec="seconds")}
     reached = roofs()
     rows: list[Row] = []
-    if given.only != "chats":
-        rows += encoders.measure(reached, given.multilingual, given.english, tell)
-    if given.only != "encoders":
-        rows += chats.measure(reached, tell)
+    for name, figure in encoders.figures(given.multilingual, given.english).items():
+        if name in only:
+            rows.append(figure(reached))
+            tell(rows[-1:])
+    if "api" in only:
+        rows.append(door.figure(given.english))
+        tell(rows[-1:])
+    rows += chats.measure(reached, tell, only)
     here["minutes"] = round((time.monotonic() - began) / 60, 1)
     text = table(here, reached, rows)
     print(text)

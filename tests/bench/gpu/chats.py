@@ -103,13 +103,27 @@ def together(many: int, work: Callable[[int], list[Answer]]) -> list[Answer]:
     return [answer for answers in found for answer in answers]
 
 
-def measure(roofs: Roofs, progress: Callable[[Sequence[Row]], None]) -> list[Row]:
+def measure(roofs: Roofs, progress: Callable[[Sequence[Row]], None], only: Sequence[str] = ("llama", "command")) -> list[Row]:
+    rows: list[Row] = []
+    if "llama" in only:
+        rows += llama(roofs, progress)
+    if "command" in only:
+        rows += command_r7b(roofs, progress)
+    return rows
+
+
+def llama(roofs: Roofs, progress: Callable[[Sequence[Row]], None]) -> list[Row]:
     rows: list[Row] = []
     with Chat("Llama-3.1-8B", models.LLAMA_8B) as chat:
         chat.ask(chat.prompt(512), 32)
         for row in (alone, streams, first_tokens, second_question, loop):
             rows.append(row(chat, roofs))
             progress(rows[-1:])
+    return rows
+
+
+def command_r7b(roofs: Roofs, progress: Callable[[Sequence[Row]], None]) -> list[Row]:
+    rows: list[Row] = []
     with Chat("Command-R7B", models.COMMAND_R7B) as chat:
         chat.at_once([chat.prompt(600) for _ in range(8)], 16)
         for found in ([alone(chat, roofs)], command(chat, roofs)):

@@ -62,16 +62,15 @@ def chunks_of(folder: str) -> list[Chunk]:
     return [one for path in sorted(Path(folder).iterdir()) for one in chunk(reading.read(path.name, path))]
 
 
-def main(folder: str, half: int) -> dict[str, Any]:
-    """`half`: 0 takes every second chunk from the first on, 1 the others."""
-    every = chunks_of(folder)
-    chunks = every[half::2]
+def main(folder: str, part: int, parts: int, batch: int) -> dict[str, Any]:
+    """Over each `parts`-th chunk from this one on, in batches of this size; 0: of the cheapest."""
+    chunks = chunks_of(folder)[part::parts]
     texts = [one.text for one in chunks]
     config = settings.MODELS["embed"]
     bare = Bare(Path(str(config["models_dir"])) / str(config["model"]), int(str(config["threads"])))
     bare.embed(texts[:4], 1)
-    tried = {batch: cost(lambda batch=batch: bare.embed(texts[:SAMPLE], batch))[0] for batch in BATCHES}
-    batch = min(tried, key=lambda size: tried[size])
+    tried = {} if batch else {size: cost(lambda size=size: bare.embed(texts[:SAMPLE], size))[0] for size in BATCHES}
+    batch = batch or min(tried, key=lambda size: tried[size])
     loop, vectors = cost(lambda: bare.embed(texts, batch))
     embedder = wiring.embedder()
     embedder.embed_passages(texts[:4])
@@ -79,7 +78,7 @@ def main(folder: str, half: int) -> dict[str, Any]:
     headed, _ = cost(lambda: embedder.embed_passages([shown(one) for one in chunks]))
     sparse, _ = cost(lambda: tokens.documents(texts))
     return {
-        "all": len(every), "chunks": len(chunks), "characters": sum(map(len, texts)), "batch": batch, "tried": tried,
+        "chunks": len(chunks), "characters": sum(map(len, texts)), "batch": batch, "tried": tried,
         "loop": loop, "north_embed": north,
         "north_embed_with_headings": headed, "sparse": sparse, "cosine": float(np.einsum("nd,nd->n", vectors, own).min()),
     }  # fmt: skip

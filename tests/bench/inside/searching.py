@@ -1,11 +1,12 @@
 """Searches as the model worker does them: rights read, query embedded, both lists filtered and fused by the vector daemon, rows asked
-again, grouped. Each query is also embedded alone, and searched once more with a clock at each part."""
+again, grouped; `judged`: and put in order by the cross-encoder. Each query is also embedded alone, and searched once more with a clock at
+each part."""
 
 from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from north import wiring
@@ -16,7 +17,7 @@ from north.workspaces.access import enter
 from north.workspaces.models import User
 from retrieval import tokens
 from retrieval.retriever import Retriever
-from retrieval.types import Scope
+from retrieval.types import EVERYTHING, Passage, Scope
 from tests.bench.texts import question
 
 T = TypeVar("T")
@@ -36,7 +37,7 @@ class Clock:
         return found
 
 
-def main(slug: str, email: str, count: int) -> dict[str, Any]:
+def main(slug: str, email: str, count: int, judged: bool = False) -> dict[str, Any]:
     user = User.objects.get(email=email)
     membership = enter(user, slug=slug)
     draw = random.Random(3)
@@ -49,9 +50,14 @@ def main(slug: str, email: str, count: int) -> dict[str, Any]:
         elif number < WARM:
             clock, parts = Clock(), Clock()
         clock("embed", lambda query=query: wiring.embedder().embed_queries([query]))
-        found += len(clock("search", lambda query=query: passages.search(str(membership.workspace_id), str(user.pk), query, 10)))
+        found += len(clock("search", lambda query=query: searched(query, str(membership.workspace_id), str(user.pk), judged)))
         in_parts(query, parts, slug, user)
     return {"seconds": clock.seconds, "parts": parts.seconds, "found": found / count}
+
+
+def searched(query: str, workspace: str, user: str, judged: bool) -> Sequence[Passage]:
+    scope = passages.scope(workspace, user, EVERYTHING)
+    return wiring.retriever(passages.recheck).search(query, scope, 10, by="all" if judged else "meaning")
 
 
 def in_parts(query: str, clock: Clock, slug: str, user: User) -> None:
@@ -62,6 +68,6 @@ def in_parts(query: str, clock: Clock, slug: str, user: User) -> None:
         embed_query=lambda texts: clock("embed", lambda: wiring.embedder().embed_queries(texts)),
         embed_passages=wiring.embedder().embed_passages,
     )
-    clock("retriever", lambda: retriever.search(query, scope, 10))
+    clock("retriever", lambda: retriever.search(query, scope, 10, by="meaning"))
     vector, words = wiring.embedder().embed_queries([query])[0], tokens.query(query)
     clock("index", lambda: wiring.index().query(scope, vector, words, limit=50))

@@ -96,8 +96,14 @@ def test_entities_of_a_workbook_are_not_expanded() -> None:
         assert "root:" not in parse_xlsx(data).text
 
 
+@pytest.mark.parametrize("data", [b'"","\0"', b"a,b\n" + b"\0" * 40])
+def test_a_sheet_of_binary_data_is_unreadable(data: bytes) -> None:
+    with pytest.raises(Unreadable, match="binary data"):
+        parse_csv(data)
+
+
 @settings(deadline=None)
-@given(st.lists(st.lists(st.text(max_size=8), max_size=4), max_size=15))
+@given(st.lists(st.lists(st.text(st.characters(exclude_characters="\0"), max_size=8), max_size=4), max_size=15))
 def test_every_cell_of_any_sheet_is_in_its_row(rows: list[list[str]]) -> None:
     data = "\n".join(",".join('"' + cell.replace('"', '""') + '"' for cell in row) for row in rows).encode(errors="replace")
     try:

@@ -1,0 +1,195 @@
+"""The node that uses tools: one task a visit, each with its own step, its own failure and its own place in the checkpoints.
+
+What reads is done before the answer is written, what writes after it was verified. Whatever needs a person's word waits on an interrupt;
+the word itself is never taken from the graph, only from whoever keeps the approvals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from langgraph.runtime import Runtime
+from langgraph.types import interrupt
+
+from agents import prompts
+from agents.calling import act as do
+from agents.calling import call
+from agents.consent import Proposal
+from agents.context import Context, Sheets
+from agents.errors import ToolFailed
+from agents.matching import digits_of, holds
+from agents.reading import choose
+from agents.state import Plain, State, fields, open_task, passage_from_plain, passage_to_plain
+from agents.steps import Step, ask, check
+from agents.tool import Outcome, Tool
+from agents.tools.query_table import described
+
+DERIVED: Mapping[str, tuple[str, ...]] = {"write_document": ("text", "citations"), "query_table": ("sql",), "calculate": ("expression",)}
+"""The arguments that a model made which had read documents or tables."""
+MODEL_MADE = {"calculate": "expression", "query_table": "sql"}
+EVERYDAY = digits_of("1; 2; 4; 7; 10; 12; 24; 52; 60; 100; 365; 1000")
+"""Numbers that an expression may hold though nobody named them: a week has seven days."""
+STATEMENT_TOKENS = 240
+
+
+def act(state: State, runtime: Runtime[Context]) -> State:
+    """The next open task: finds its arguments, or uses its tool. A task that fails says why, and the run goes on without it."""
+    context = runtime.context
+    check(context)
+    place = open_task(state)
+    task = state["tasks"][place]
+    with Step(runtime, f"act:{place + 1}", "act", name=task["name"], tool=task["tool"], input=task["input"]) as step:
+        try:
+            tool = _tool(state, task, context)
+            if (missing := MODEL_MADE.get(task["tool"])) and missing not in task["arguments"]:
+                # Kept before it is used: after a crash the same arguments are proposed, never others that the model makes anew.
+                made = _made(state, task, context, step)
+                return {"tasks": _changed(state, place, arguments={**task["arguments"], **made}), "tokens_in": step.tokens_in,
+                        "tokens_out": step.tokens_out}  # fmt: skip
+            arguments = _arguments(state, task)
+            outcome = _used(tool, arguments, f"act:{place + 1}", derived(state, tool), context)
+            status, words = "done", outcome.text
+        except ToolFailed as error:
+            if again := _mended(state, place, str(error)):
+                return again
+            status, words, outcome = "failed", str(error), Outcome("")
+            step.failed = words
+        if status == "done":
+            step.detail["result"] = words[:500]
+    changes: State = {"tasks": _changed(state, place, status=status, words=words), "used": 1}
+    if status == "done":
+        changes |= _gained(state, task, f"act:{place + 1}", outcome)
+    return {**changes, **step.changes()}
+
+
+def spent(state: State, context: Context) -> str:
+    """Why no further step may be begun; nothing while there is room."""
+    limits = context.limits
+    if state.get("used", 0) >= limits.steps:
+        return f"The {limits.steps} uses of tools that this agent has for one question are used up."
+    if state.get("tokens_in", 0) + state.get("tokens_out", 0) >= limits.tokens:
+        return f"The {limits.tokens:,} tokens that this agent has for one question are used up."
+    return ""
+
+
+def _tool(state: State, task: Plain, context: Context) -> Tool:
+    if reason := spent(state, context):
+        raise ToolFailed(reason)
+    tool = context.tools.get(task["tool"])
+    if tool is None:
+        raise ToolFailed(f"This agent may not use “{task['tool']}”.")
+    same = [one for one in state["tasks"] if (one["tool"], one["input"]) == (task["tool"], task["input"]) and one["status"]]
+    if same:
+        raise ToolFailed("The same was done already; doing it again would bring nothing new.")
+    return tool
+
+
+def derived(state: State, tool: Tool) -> tuple[str, ...]:
+    """The arguments that come from what was read; of a tool that is not known better, all of them. None where nothing was read."""
+    read = any(state.get("found", [])) or state.get("results") or state.get("history")
+    return DERIVED.get(tool.name, tuple(tool.arguments)) if read else ()
+
+
+def _used(tool: Tool, arguments: Mapping[str, Any], key: str, made_of: tuple[str, ...], context: Context) -> Outcome:
+    if tool.effect == "reads" and (context.consent is None or context.consent.free(tool.name)):
+        return call(tool, arguments, context)
+    if context.consent is None:
+        raise ToolFailed("Nobody can be asked for consent here, so nothing was done.")
+    proposal = Proposal(key, tool.name, tool.effect, arguments, made_of, tool.preview(arguments))
+    decision = context.consent.propose(proposal)
+    if decision.standing == "waiting":
+        interrupt(key)
+        decision = context.consent.propose(proposal)
+    if decision.standing == "approved":
+        decision = context.consent.perform(key, lambda given: do(tool, given, context))
+    if decision.standing != "done":
+        raise ToolFailed(decision.words or "Nobody decided on it, so nothing was done.")
+    return Outcome(decision.words)
+
+
+def _arguments(state: State, task: Plain) -> Mapping[str, Any]:
+    match task["tool"]:
+        case "read_document":
+            return {"name": task["input"]}
+        case "ask_user":
+            return {"question": task["input"], "answer": ""}
+        case "write_document":
+            if state.get("refused") or not state.get("text"):
+                raise ToolFailed("There is nothing to write: the documents do not hold it.")
+            return {"title": task["input"], "text": state["text"], "citations": state["citations"]}
+    return {name: value for name, value in task["arguments"].items() if name != "fault"} or {"input": task["input"]}
+
+
+def _made(state: State, task: Plain, context: Context, step: Step) -> Mapping[str, str]:
+    """What the model must write for this tool. Raises ToolFailed where it cannot be used."""
+    return _expression(state, context, step) if task["tool"] == "calculate" else _statement(task, context, step)
+
+
+def _expression(state: State, context: Context, step: Step) -> Mapping[str, str]:
+    found = [[passage_from_plain(plain) for plain in results] for results in state.get("found", [])]
+    passages = choose([state["standalone"]], found, context.embed, context.limits) if any(found) else []
+    said = ask(prompts.expression(context.instructions, passages, state["question"]), prompts.EXPRESSION, context, step)
+    expression = said.get("expression")
+    if not isinstance(expression, str) or not expression.strip():
+        raise ToolFailed("The model could not say what is to be worked out.")
+    known = digits_of(" ".join([state["question"], state["standalone"], *(passage.text for passage in passages)])) | EVERYDAY
+    if strange := [number for number in digits_of(expression) if not holds(known, number)]:
+        raise ToolFailed(
+            f"The model used a number that stands nowhere ({', '.join(min(one) for one in strange)}), so it was not worked out."
+        )
+    return {"expression": expression.strip()[:300]}
+
+
+def _statement(task: Plain, context: Context, step: Step) -> Mapping[str, str]:
+    sheets = _sheets(task, context)
+    messages = prompts.statement(context.instructions, described(sheets), task["input"], task["arguments"].get("fault", ""))
+    said = ask(messages, prompts.STATEMENT, context, step, STATEMENT_TOKENS)
+    sql = said.get("sql")
+    if not isinstance(sql, str) or not sql.strip():
+        raise ToolFailed("The model could not say what to ask the table.")
+    return {"document": sheets.document, "sql": sql.strip()[:2000]}
+
+
+def _sheets(task: Plain, context: Context) -> Sheets:
+    found = list(context.shelf.sheets(task["arguments"].get("document") or task["input"])) if context.shelf else []
+    if not found:
+        raise ToolFailed("There is no table that you may read and that fits.")
+    return found[0]
+
+
+def _mended(state: State, place: int, fault: str) -> State | None:
+    """One new try of what a model made wrongly: with the fault before its eyes. None where there is none left."""
+    task = state["tasks"][place]
+    if task["tool"] != "query_table" or "sql" not in task["arguments"] or "fault" in task["arguments"]:
+        return None
+    kept = {"document": task["arguments"]["document"], "fault": fault[:300]}
+    return {"tasks": _changed(state, place, arguments=kept), "used": 1}
+
+
+def _gained(state: State, task: Plain, key: str, outcome: Outcome) -> State:
+    """What the answer may rest on from here, beside what the searches found."""
+    if outcome.passages:
+        return {"found": [[passage_to_plain(passage) for passage in outcome.passages], *state.get("found", [])]}
+    if task["tool"] == "ask_user":
+        return {"standalone": outcome.text, "pending": [outcome.text], "tasks": _retitled(state, task, outcome.text)}
+    if task["tool"] == "write_document":
+        return {}
+    result = {"key": key, "tool": task["tool"], "input": task["input"], "text": outcome.text,
+              "sources": [fields(source) for source in outcome.sources]}  # fmt: skip
+    return {"results": [*state.get("results", []), result]}
+
+
+def _changed(state: State, place: int, **values: Any) -> list[Plain]:
+    return [{**task, **values} if number == place else task for number, task in enumerate(state["tasks"])]
+
+
+def _retitled(state: State, asked: Plain, topic: str) -> list[Plain]:
+    return [
+        {**task, "status": "done", "words": topic}
+        if task is asked
+        else {**task, "input": topic[:100]}
+        if task["tool"] == "write_document"
+        else task
+        for task in state["tasks"]
+    ]

@@ -1,0 +1,146 @@
+"""Which tools a question needs, told by rules: a small model plans badly, and a question that needs none must not wait for a plan.
+
+Only a request of several parts is planned by the model, within what the tools allow. Knows no graph; what it makes are plain tasks.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+from agents.context import Sheets
+from agents.errors import ToolFailed
+from agents.matching import words_of
+from agents.state import Plain
+from agents.tools.calculate import value_of
+
+MOST_TASKS = 5
+INPUT_CHARACTERS = 200
+
+_BEFORE = r"(?:^|[.!?:;,]\s*|\b(?:please|and|then|you|me|bitte|und|dann|mir|puis|et|y|luego|por favor)\s+)"
+_MAKE = (
+    r"write|draft|create|prepare|compose|produce|save|schreib\w*|erstelle?n?|verfasse?n?|entwirf|speichere?"
+    r"|[ée]cri[st]\w*|r[ée]dige\w*|pr[ée]pare\w*|cr[ée]e[rz]?|enregistre\w*|escrib\w+|redacta\w*|prepar[ae]\w*|guarda\w*"
+)
+_PAPER = (
+    r"report|document|memo(?:randum)?|note|letter|briefing|paper|bericht|dokument|vermerk|notiz|brief|protokoll"
+    r"|rapport|lettre|mémo|informe|documento|nota|carta"
+)
+_ABOUT = r"about|on|of|that|which|with|for|comparing|über|zu[mr]?|mit|von|für|sur|qui|avec|pour|de|sobre|con|para|que"
+_WRITES = re.compile(
+    rf"{_BEFORE}(?P<order>(?:{_MAKE})\b[^.!?\n]{{0,60}}?\b(?:{_PAPER})\w{{0,2}}\b(?:[:,]?\s+(?:{_ABOUT})\b)?:?)", re.IGNORECASE
+)
+_EXPRESSION = re.compile(
+    r"(?<![\w.,/-])(?:(?:min|max|round|sum|sqrt)\([\d\s.,()*+/-]+\)|[-(]*\d[\d.,]*\s*%?\)*(?:\s*(?:[*×·÷^+]|(?<=\s)[-−/](?=\s))\s*[-(]*\d[\d.,]*\s*%?\)*)+"
+    r"|\d[\d.,]*\s*%\s*(?:of|von|de|di)\s+\d[\d.,]*\d|\d[\d.,]*\s*%\s*(?:of|von|de|di)\s+\d)(?![\w/-])",
+    re.IGNORECASE,
+)
+_WORKS_OUT = re.compile(
+    r"\b(?:calculate|compute|work out|in total|altogether|berechne\w*|rechne\w*|insgesamt|calcule\w*|au total|calcula\w*|en total)\b",
+    re.IGNORECASE,
+)
+_COUNTS = re.compile(
+    r"\b(?:how many|number of|count|average|the mean|mean (?:of|value)|median|sum|total|highest|lowest|largest|smallest|most|least"
+    r"|maximum|minimum|top \d+|per"
+    r"|wie ?viele?|anzahl|durchschnitt\w*|summe|gesamt\w*|höchste\w*|niedrigste\w*|größte\w*|kleinste\w*|je|pro"
+    r"|combien|nombre de|moyenne|somme|maximum|minimum|le plus|le moins|par"
+    r"|cuánt[oa]s|número de|promedio|media|suma|máximo|mínimo|más|menos|por)\b",
+    re.IGNORECASE,
+)
+_FILE = re.compile(
+    r"[“\"„«'](?P<quoted>[^”\"“»']{3,120})[”\"“»']|(?P<plain>[\w-][\w.()-]*\.(?:pdf|docx?|xlsx?|pptx?|md|txt|html?|csv|od[tsp]|eml|rtf|epub))\b"
+)
+_OPENS = re.compile(r"\b(?:summari[sz]e|read|open|fasse?|zusammen\w*|lies|öffne|résume\w*|lis|ouvre|resum\w+|lee|abre)\b", re.IGNORECASE)
+MANY_PARTS = re.compile(
+    r"\b(?:first|zuerst|d['’]abord|primero)\b.+\b(?:then|dann|danach|ensuite|puis|luego|después)\b|(?:^|\n)\s*2[.)]\s|;\s*then\b",
+    re.I | re.S,
+)
+
+
+def task(name: str, tool: str, input: str = "", arguments: Mapping[str, Any] | None = None) -> Plain:
+    """One named step, not yet done. Without `arguments` they are found when its turn comes."""
+    return {"name": name, "tool": tool, "input": input[:INPUT_CHARACTERS], "arguments": dict(arguments or {}), "late": False,
+            "status": "", "words": ""}  # fmt: skip
+
+
+def topic_of(question: str) -> str:
+    """What a document shall be about: the request without "write a report on"; the question itself where nothing is to be written."""
+    match = _WRITES.search(question)
+    if match is None:
+        return question
+    rest = " ".join((question[: match.start("order")].rstrip() + " " + question[match.end("order") :]).split())
+    return re.sub(r"^(?:please|can you|could you|bitte|kannst du|können sie)?[\s,:]*|[\s.,:!?]*$", "", rest, flags=re.IGNORECASE)
+
+
+def writes(question: str) -> bool:
+    return bool(_WRITES.search(question))
+
+
+def tasks_of(question: str, sheets: Callable[[str], Sequence[Sheets]], tools: Collection[str]) -> list[Plain]:
+    """The tasks beside the search, in order; none for most questions. `sheets` is asked only where rows may be counted."""
+    topic = topic_of(question)
+    found = []
+    if writes(question) and not words_of(topic).words:
+        found.append(task("Ask what it should be about", "ask_user", "What should the document be about?"))
+    if (file := _FILE.search(question)) and (file["plain"] or _OPENS.search(question)):
+        found.append(task("Open the document", "read_document", file["plain"] or file["quoted"]))
+    if expression := expression_in(question):
+        found.append(task("Work out the numbers", "calculate", expression, {"expression": expression}))
+    elif _WORKS_OUT.search(question) and any(map(str.isdigit, question)):
+        found.append(task("Work out the numbers", "calculate", topic))
+    if "query_table" in tools and _COUNTS.search(topic) and (fitting := [one for one in sheets(topic) if fits(topic, one)]):
+        found.append(task(f"Ask the table {fitting[0].name}", "query_table", topic, {"document": fitting[0].document}))
+    if writes(question):
+        found.append(task("Write the document", "write_document", title_of(topic)))
+    return [one for one in found if one["tool"] in tools]
+
+
+def expression_in(question: str) -> str:
+    """The arithmetic that stands in the question, if it can be worked out; a date, a range of years and a phone number are none."""
+    match = _EXPRESSION.search(question)
+    if match is None:
+        return ""
+    expression = match[0].strip().rstrip(".,")
+    try:
+        value_of(expression)
+    except ToolFailed:
+        return ""
+    return expression
+
+
+def fits(question: str, sheets: Sheets) -> bool:
+    """Whether a question about numbers is one to these tables: it names the file, or two of their columns, table names or values."""
+    asked = words_of(question).words
+    if sheets.name.lower().rpartition(".")[0] in question.lower():
+        return True
+    said = [words_of(f"{table['name']} {one['name']} {' '.join(map(str, one['samples']))}".replace("_", " ")).words
+            for table in sheets.tables for one in table["columns"]]  # fmt: skip
+    return sum(bool(words & asked) for words in said) >= 2
+
+
+def title_of(topic: str) -> str:
+    title = " ".join(topic.split())[:100].rstrip(".,:;!? ")
+    return title[:1].upper() + title[1:] if title else "Document"
+
+
+def planned(said: Mapping[str, Any], tools: Collection[str]) -> tuple[list[Plain], list[str], int]:
+    """The tasks and further searches of a model's plan, and how many of its steps were left out: unknown tools, empty or said before."""
+    steps = said.get("steps")
+    tasks: list[Plain] = []
+    queries: list[str] = []
+    seen: set[tuple[str, str]] = set()
+    steps = steps if isinstance(steps, list) else []
+    for step in steps[:MOST_TASKS]:
+        parts = [step.get(name) for name in ("name", "tool", "input")] if isinstance(step, dict) else [None]
+        if not all(isinstance(part, str) and part.strip() for part in parts):
+            continue
+        name, tool, input = (" ".join(str(part).split())[:INPUT_CHARACTERS] for part in parts)
+        if (tool, input.lower()) in seen or tool not in {*tools, "search"}:
+            continue
+        seen.add((tool, input.lower()))
+        if tool == "search":
+            queries.append(input)
+        else:
+            tasks.append(task(name[:60], tool, input))
+    return tasks, queries, len(steps) - len(seen)

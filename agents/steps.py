@@ -1,0 +1,101 @@
+"""One step of a run as people see it, and the model's words within it: counted, timed, and stopped when the run may not go on."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from types import TracebackType
+from typing import Any, cast
+
+from langchain_core.messages import AIMessageChunk, BaseMessage
+from langgraph.errors import GraphBubbleUp
+from langgraph.runtime import Runtime
+
+from agents import prompts
+from agents.context import Context
+from agents.errors import Cancelled, OutOfTime
+from agents.events import StepFinished, StepKind, StepStarted
+from agents.state import State, step_to_plain
+
+JSON_TOKENS = 160
+
+
+class Step:
+    """One move that people see: begins with `with`, ends with what it found or with the error that broke it off."""
+
+    def __init__(self, runtime: Runtime[Context], key: str, kind: StepKind, **detail: object) -> None:
+        self.key, self.kind, self.detail = key, kind, detail
+        self.tokens_in = self.tokens_out = self.tokens_cached = 0
+        self.seconds = 0.0
+        self.failed = ""
+        """Why it came to nothing, where the run goes on without it."""
+        self._tell: Callable[[Any], None] = runtime.stream_writer
+
+    def __enter__(self) -> Step:
+        self._tell(StepStarted(self.key, self.kind, dict(self.detail)))
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if not isinstance(error, GraphBubbleUp):  # it waits for a person, and is not over
+            self._tell(self._finished(str(error) if error else self.failed))
+
+    def changes(self) -> State:
+        """What every node adds to the state for its step."""
+        return {"steps": [step_to_plain(self._finished(self.failed))], "tokens_in": self.tokens_in, "tokens_out": self.tokens_out}
+
+    def _finished(self, error: str) -> StepFinished:
+        return StepFinished(
+            self.key, self.kind, dict(self.detail), error, self.tokens_in, self.tokens_out, self.tokens_cached, round(self.seconds, 3)
+        )
+
+
+def check(context: Context) -> None:
+    """Raises Cancelled or OutOfTime if the run may not go on. Asked before every node and at every token."""
+    if context.cancelled():
+        raise Cancelled
+    if time.monotonic() > context.deadline:
+        raise OutOfTime(context.limits.seconds)
+
+
+def stream(messages: Sequence[BaseMessage], context: Context, step: Step, **bound: Any) -> Iterator[str]:
+    """The model's words as they come; counts its tokens and seconds; stops it when the run may not go on."""
+    pieces, counted, held, began = 0, False, 0.0, time.monotonic()
+    try:
+        with closing(cast(Any, context.model.stream(list(messages), temperature=0, **bound))) as chunks:
+            chunk: AIMessageChunk
+            for chunk in chunks:
+                check(context)
+                if chunk.usage_metadata:
+                    counted = True
+                    step.tokens_in += chunk.usage_metadata["input_tokens"]
+                    step.tokens_out += chunk.usage_metadata["output_tokens"]
+                    step.tokens_cached += (chunk.usage_metadata.get("input_token_details") or {}).get("cache_read") or 0
+                held += chunk.response_metadata.get("seconds", 0.0)
+                if chunk.response_metadata.get("finish_reason") == "length":
+                    step.detail["note"] = "The model's words were cut off at the longest length allowed."
+                if chunk.text:
+                    pieces += 1
+                    yield str(chunk.text)
+                for call in chunk.tool_call_chunks:
+                    yield call["args"] or ""
+    finally:
+        step.seconds += held or time.monotonic() - began
+        if not counted:  # it was stopped, or its server counts nothing: a piece is about a token
+            step.tokens_out += pieces
+
+
+def ask(
+    messages: Sequence[BaseMessage], wanted: Mapping[str, Any], context: Context, step: Step, tokens: int = JSON_TOKENS
+) -> Mapping[str, Any]:
+    """The JSON object that the model replied with; empty if it is none. Its values are still anything at all."""
+    replies = context.card.replies
+    text = "".join(stream(messages, context, step, max_tokens=tokens, **prompts.bound_for(wanted, replies)))
+    if replies != "schema":  # There may be words around it.
+        text = text[text.find("{") : text.rfind("}") + 1]
+    try:
+        said = json.loads(text)
+    except ValueError:
+        return {}
+    return said if isinstance(said, dict) else {}

@@ -1,0 +1,36 @@
+"""What a tool is: a function with a name, a stated effect and typed arguments; and what it gives back. Knows no tool."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from agents.events import Source
+from retrieval.types import Passage
+
+Effect = Literal["reads", "asks", "writes", "leaves"]
+"""`reads` changes nothing; `asks` waits for a person's words; `writes` changes the workspace; `leaves` sends something out of the house."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a tool gave: words for the model and for people, the passages it read, and the document words that the result rests on."""
+
+    text: str
+    passages: tuple[Passage, ...] = ()
+    sources: tuple[Source, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """`arguments`: JSON schemas by name, all needed. `run` takes them and the Context; it raises ToolFailed in words for people."""
+
+    name: str
+    effect: Effect
+    about: str
+    """What it does, for the model that plans."""
+    arguments: Mapping[str, Mapping[str, Any]]
+    run: Callable[[Mapping[str, Any], Any], Outcome]
+    preview: Callable[[Mapping[str, Any]], str] = field(default=lambda arguments: "")
+    """What will happen, for the person who is asked; only what is not seen in the arguments themselves."""

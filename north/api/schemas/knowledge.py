@@ -1,0 +1,236 @@
+"""What we know: sources, documents, and what is found in them."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Any, Literal
+
+from ninja import Schema
+from pydantic import Field
+
+from north.api.paging import Paging
+from north.api.schemas import In, Page, Text
+from north.documents import filtering
+from retrieval.families import MEDIA_TYPES
+
+
+class AccessIn(In):
+    """Both left out or empty: nobody."""
+
+    everyone: bool = False
+    groups: list[Text] = Field(default_factory=list, max_length=1000, description="Names or ids.")
+
+
+class SourceIn(In):
+    name: Text = Field(min_length=1, max_length=120)
+    path: Text = Field(min_length=1, max_length=1000, description="A folder of the server that its administrator allows.")
+    schedule: Literal[0, 900, 3600, 86400] = Field(3600, description="Seconds between two syncs; 0: paused, it syncs only when told to.")
+    half_life: int = Field(0, ge=0, le=36_500, description="Days after which age has cost half of what it can; 0: age does not count.")
+    access: AccessIn
+
+
+class SourceChange(In):
+    name: Text | None = Field(None, min_length=1, max_length=120)
+    path: Text | None = Field(None, min_length=1, max_length=1000)
+    schedule: Literal[0, 900, 3600, 86400] | None = None
+    half_life: int | None = Field(None, ge=0, le=36_500)
+    access: AccessIn | None = None
+
+
+class SyncOut(Schema):
+    id: uuid.UUID
+    status: Literal["queued", "running", "done", "failed"]
+    error: str
+    new: int
+    changed: int
+    unchanged: int
+    deleted: int
+    skipped: list[dict[str, Any]] = Field(description="What could not be fetched: `name` and `reason`.")
+    left_out: int = Field(description="Skipped, too, and not named.")
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+
+
+class SyncPage(Page):
+    items: list[SyncOut]
+
+
+class SourceOut(Schema):
+    id: uuid.UUID
+    name: str
+    connector: str
+    path: str
+    schedule: int
+    half_life: int
+    access: list[str] = Field(description='Who may read what comes from it: "everyone", names of groups; empty means nobody.')
+    created_at: datetime
+    synced_at: datetime | None
+
+
+class SourcePage(Page):
+    items: list[SourceOut]
+
+
+class DocumentOut(Schema):
+    id: uuid.UUID
+    name: str
+    status: Literal["queued", "fetching", "parsing", "indexing", "ready", "failed"]
+    error: str = ""
+    media_type: str = ""
+    author: str = ""
+    language: str = ""
+    folder: str = ""
+    written_at: datetime | None = None
+    changed_at: datetime | None = None
+    bytes: int
+    sha256: str
+    source: uuid.UUID | None = None
+    access: list[str] = Field(description='Who may read it: "everyone" in the workspace, names of groups; empty means nobody.')
+    notes: list[str] = Field(default_factory=list)
+    pages: int = 0
+    verified_at: datetime | None = Field(None, description="Since when somebody who manages it vouches for it.")
+    created_at: datetime
+    ready_at: datetime | None = None
+
+
+class DocumentsAsked(Paging):
+    status: Literal["", "queued", "fetching", "parsing", "indexing", "ready", "failed"] = ""
+    name: Text = Field("", max_length=100, description="Words that stand in its name.")
+    source: uuid.UUID | None = None
+
+
+class DocumentPage(Page):
+    items: list[DocumentOut]
+    counts: dict[str, int] = Field(description="How many documents have each status.")
+
+
+FURTHEST = (1 << 31) - 1
+
+
+class Span(Schema):
+    start: int = Field(0, ge=0, le=FURTHEST)
+    end: int = Field(FURTHEST, ge=0, le=FURTHEST)
+
+
+class TextOut(Schema):
+    start: int
+    end: int
+    length: int = Field(description="Code points of the whole text.")
+    text: str
+
+
+class ChunkOut(Schema):
+    ordinal: int
+    start: int
+    end: int
+    text: str
+    heading: str
+
+
+class ChunkPage(Page):
+    items: list[ChunkOut]
+
+
+class VerifiedIn(In):
+    verified: bool
+
+
+TEXTS: dict[str, Any] = {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": filtering.MOST}
+FILTERS: dict[str, Any] = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {
+        **dict.fromkeys(filtering.LISTS, TEXTS),
+        "type": {**TEXTS, "items": {"enum": list(MEDIA_TYPES)}},
+        "folder": {"type": "string"},
+        **{name: {"type": "string", "description": "A date, or a time with its zone; the last is included."} for name in filtering.TIMES},
+    },
+}
+
+
+class SearchIn(In):
+    query: str = Field(max_length=100_000)
+    top_k: int = Field(10, ge=1, le=100)
+    filters: Any = Field(
+        default_factory=dict,
+        description="What narrows the search: all of them must hold, of one list any value is enough. `source`: names or ids, or "
+        '"uploads"; `author`: a name or a word of it; `language`: codes such as de; `folder`: it and all below it.',
+        json_schema_extra=FILTERS,
+    )
+
+
+class CutOut(Schema):
+    document: uuid.UUID
+    name: str
+    start: int
+    end: int
+    score: float
+    reason: Literal["duplicate", "document"] = Field(description="Nearly the same words, or one too many of its document.")
+
+
+class PassageOut(Schema):
+    start: int
+    end: int
+    text: str
+    score: float
+    heading: str = ""
+    why: dict[str, float] = Field(
+        description="The parts of the score that this search had: `sparse` (BM25), `dense` (cosine), `fused` (both, log-odds), "
+        "`rerank` (the judging model's logit), `final` (blended with it, log-odds), "
+        "`recency` (a factor), `verified` (1: somebody vouches for the document)."
+    )
+    cut: list[CutOut] = Field(description="What gave way to this passage.")
+
+
+class ResultOut(Schema):
+    document: uuid.UUID
+    name: str
+    score: float
+    passages: list[PassageOut]
+    access: list[str] | None = Field(None, description="For owners and administrators: which of their own rights let them read it.")
+
+
+class SearchOut(Schema):
+    results: list[ResultOut]
+    notice: str = Field("", description="What was missing for this search, in a sentence: without a model, words alone are compared.")
+
+
+class FacetsIn(In):
+    filters: Any = Field(default_factory=dict, json_schema_extra=FILTERS)
+
+
+class FacetOut(Schema):
+    value: str = Field(description="As filters name it.")
+    words: str
+    count: int
+
+
+class FacetsOut(Schema):
+    source: list[FacetOut]
+    type: list[FacetOut]
+    language: list[FacetOut]
+    year: list[FacetOut]
+
+
+class SavedSearchIn(In):
+    name: Text = Field("", max_length=120, description="Without one, the question.")
+    query: Text = Field(min_length=1, max_length=2000, description="The question.")
+    filters: Any = Field(default_factory=dict, json_schema_extra=FILTERS)
+
+
+class SavedSearchChange(In):
+    name: Text = Field(min_length=1, max_length=120)
+
+
+class SavedSearchOut(Schema):
+    id: uuid.UUID
+    name: str
+    query: str
+    filters: dict[str, Any]
+    created_at: datetime
+
+
+class SavedSearchPage(Page):
+    items: list[SavedSearchOut]

@@ -1,0 +1,164 @@
+"""What was asked, done and used."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import date, datetime
+from typing import Any, Literal
+
+from ninja import Schema
+from pydantic import Field
+
+from north.api.paging import Paging
+from north.api.schemas import In, Page, Text
+
+
+class AgentOut(Schema):
+    id: uuid.UUID
+    name: str
+    questions: list[str] = Field(description="Good example questions.")
+
+
+class AgentPage(Page):
+    items: list[AgentOut]
+
+
+class ModelOut(Schema):
+    role: str = Field(description="chat, embed or score.")
+    name: str
+    notes: list[str] = Field(description="What a chat model was found to be good and bad at.")
+
+
+class ModelsOut(Schema):
+    items: list[ModelOut]
+
+
+class ThreadIn(In):
+    title: Text = Field("", max_length=200)
+
+
+class ThreadChange(In):
+    title: Text = Field(min_length=1, max_length=200)
+
+
+class ThreadOut(Schema):
+    id: uuid.UUID
+    title: str
+    created_at: datetime
+    asked_at: datetime | None = None
+
+
+class ThreadsAsked(Paging):
+    q: Text = Field("", max_length=200, description="Words that stand in titles, questions or answers.")
+
+
+class ThreadPage(Page):
+    items: list[ThreadOut]
+
+
+class RunIn(In):
+    question: str = Field(min_length=1, max_length=8000)
+
+
+class StepOut(Schema):
+    key: str
+    kind: str
+    detail: dict[str, Any]
+    error: str = ""
+    started_at: datetime
+    ended_at: datetime | None = None
+
+
+class CitationOut(Schema):
+    start: int
+    end: int
+    text: str
+    sources: list[dict[str, Any]]
+
+
+class ClaimOut(Schema):
+    """One sentence of the answer; offsets are code points of `answer`."""
+
+    start: int
+    end: int
+    text: str
+    support: Literal["supported", "partly", "unsupported", "contradicted", "not verified"]
+    reasons: list[str] = Field(description="What speaks against it, or is missing, in words.")
+    citations: list[dict[str, Any]] = Field(description="The sources that it rests on, as in the run's citations.")
+
+
+class RunOut(Schema):
+    id: uuid.UUID
+    thread: uuid.UUID
+    question: str
+    status: Literal["pending", "running", "done", "failed", "cancelled"]
+    answer: str
+    citations: list[CitationOut]
+    unsupported: list[dict[str, Any]]
+    claims: list[ClaimOut]
+    refused: bool
+    searched: list[str]
+    steps: list[StepOut]
+    approvals: list[uuid.UUID] = Field(description="What the run waits for: /api/v1/approvals has each.")
+    error: str = ""
+    usage: dict[str, int]
+    created_at: datetime
+    started_at: datetime | None = None
+    first_token_at: datetime | None = None
+    ended_at: datetime | None = None
+
+
+class RunPage(Page):
+    items: list[RunOut]
+
+
+# --- what was done and used -----------------------------------------------------------------------------------------------------------
+class AuditEventOut(Schema):
+    number: int
+    at: datetime
+    actor: str = Field(description="An e-mail address; empty: North itself.")
+    action: str
+    thing: str
+    thing_id: str
+    detail: dict[str, Any]
+    trace: str = Field(description="The X-Request-ID under which it was done.")
+
+
+class AuditAsked(Paging):
+    action: Text = Field("", max_length=60, description="Such as document.delete.")
+    actor: Text = Field("", max_length=254, description="An e-mail address.")
+
+
+class AuditPage(Page):
+    items: list[AuditEventOut]
+
+
+class Figures(Schema):
+    count: int = Field(description="Questions, searches and documents.")
+    tokens_in: int
+    tokens_cached: int
+    tokens_out: int
+    milliseconds: int = Field(description="That calls held the models.")
+
+
+class NamedFigures(Figures):
+    id: str | None = Field(description="null: North itself, or no key.")
+    name: str
+
+
+class DayFigures(Figures):
+    day: date
+    model: str
+
+
+class UsageAsked(Schema):
+    days: int = Field(30, ge=1, le=366)
+
+
+class UsageOut(Schema):
+    total: Figures
+    days: list[DayFigures]
+    kinds: list[NamedFigures]
+    models: list[NamedFigures]
+    users: list[NamedFigures]
+    keys: list[NamedFigures]

@@ -1,0 +1,131 @@
+"""A person's word on what an agent proposed: yes, yes with changes, or no. The same from the page and by REST. Loads no agent.
+
+An approval is sealed: bound by an HMAC to its run, its tool and its exact arguments, so that nothing else is done in its name.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+from django.utils.crypto import constant_time_compare, salted_hmac
+from django.utils.translation import gettext as _
+
+from north.failpoints import failpoint
+from north.hints import hint
+from north.threads.actions import MESSAGE_SECONDS, own
+from north.threads.errors import Undecidable
+from north.threads.models import Approval, Run, ToolRule
+from north.workspaces import audit
+from north.workspaces.access import demand
+from north.workspaces.models import Membership, Role
+
+EDITABLE: Mapping[str, Mapping[str, int]] = {"write_document": {"title": 120, "text": 100_000}, "ask_user": {"answer": 2000}}
+"""The arguments that a person may change before they say yes, and their most characters; of another tool none."""
+
+EFFECTS: Mapping[str, str] = {
+    "calculate": "reads", "query_table": "reads", "read_document": "reads", "write_document": "writes", "ask_user": "asks",
+}  # fmt: skip
+"""The tools for which a workspace may say a rule, as `agents.tools` has them."""
+
+
+def set_rules(rules: Mapping[str, str], *, actor: Membership) -> None:
+    """What a workspace says of its tools: a rule, or nothing for the default. What is no rule is left out."""
+    demand(actor, Role.OWNER)
+    with transaction.atomic():
+        ToolRule.objects.filter(workspace=actor.workspace, tool__in=list(rules)).delete()
+        kept = {tool: rule for tool, rule in rules.items() if tool in EFFECTS and rule in ToolRule.Rule.values}
+        ToolRule.objects.bulk_create(ToolRule(workspace=actor.workspace, tool=tool, rule=rule) for tool, rule in kept.items())
+        audit.record("tools.rules", actor=actor, thing=actor.workspace, rules=kept)
+
+
+def approve(approval: Approval, *, seen: str, actor: Membership, changes: Mapping[str, Any] | None = None) -> Approval:
+    """Lets the action happen, with `changes` of the person's own. `seen`: what was shown to them (`Approval.proposed`). Raises
+    Undecidable where it was decided before, is too late, changed meanwhile or makes no sense: then nothing happens."""
+    own(approval.run.thread, actor)
+    with transaction.atomic():
+        row = undecided(approval, seen)
+        row.arguments = edited(row, changes or {})
+        row.seal = seal(row)
+        decide(row, Approval.Standing.APPROVED, actor, edited=bool(changes))
+    return row
+
+
+def reject(approval: Approval, *, seen: str, actor: Membership, words: str = "") -> Approval:
+    """Forbids the action; the run goes on without it. Raises as `approve`."""
+    own(approval.run.thread, actor)
+    with transaction.atomic():
+        row = undecided(approval, seen)
+        reason = " ".join(words.split())[:300]
+        row.words = _("You did not want it: %(reason)s") % {"reason": reason} if reason else _("You did not want it.")
+        decide(row, Approval.Standing.REJECTED, actor)
+    return row
+
+
+def decide(row: Approval, standing: str, actor: Membership, **detail: Any) -> None:
+    row.standing, row.decided_by, row.decided_at = standing, actor.user, timezone.now()
+    row.save()
+    Run.objects.filter(pk=row.run_id, status=Run.Status.PENDING).update(try_at=None)
+    audit.record(f"approval.{standing}", actor=actor, thing=row, tool=row.tool, digest=row.proposed, **detail)
+    transaction.on_commit(partial(hint, "threads.execute", str(row.run_id), expires=MESSAGE_SECONDS), robust=True)
+    failpoint("decide")
+
+
+def undecided(approval: Approval, seen: str) -> Approval:
+    """The row, locked, if it can be decided now. The run is locked first: its worker may just be putting it to rest."""
+    run = Run.objects.select_for_update().get(pk=approval.run_id)
+    row: Approval = Approval.objects.select_for_update().get(pk=approval.pk)
+    if row.standing != Approval.Standing.WAITING:
+        raise Undecidable(_("This was decided before: %(standing)s. Nothing was changed.") % {"standing": row.get_standing_display()})
+    if row.expires_at <= timezone.now():
+        raise Undecidable(_("This request has expired, so nothing was done. Ask again."))
+    if run.over or run.cancel_requested:
+        raise Undecidable(_("This question was stopped, so there is nothing to decide any more."))
+    if not constant_time_compare(row.proposed, seen):
+        raise Undecidable(_("What you saw is not what is proposed now. Reload the page and look again."))
+    return row
+
+
+def edited(row: Approval, changes: Mapping[str, Any]) -> dict[str, Any]:
+    allowed = EDITABLE.get(row.tool, {})
+    if strange := set(changes) - set(allowed):
+        raise Undecidable(_("This cannot be changed here: %(names)s.") % {"names": ", ".join(sorted(map(str, strange)))})
+    arguments = {**row.arguments, **{name: plain(name, value, allowed[name]) for name, value in changes.items()}}
+    if row.tool == "ask_user" and not arguments["answer"]:
+        raise Undecidable(_("Write an answer, or skip the question."))
+    return arguments
+
+
+def plain(name: str, value: Any, most: int) -> str:
+    """Text as it is kept. Raises Undecidable for anything else."""
+    if not isinstance(value, str):
+        raise Undecidable(_("%(name)s must be text.") % {"name": name})
+    text = lines(value)
+    if not text or len(text) > most:
+        raise Undecidable(_("%(name)s must have 1 to %(most)d characters.") % {"name": name, "most": most})
+    return text
+
+
+def lines(text: str) -> str:
+    return text.replace("\0", "").replace("\r\n", "\n").replace("\r", "\n").encode("utf-8", "replace").decode().strip()
+
+
+def settle(row: Approval, standing: str, words: str) -> None:
+    row.standing, row.words, row.seal = standing, words, ""
+    row.save(update_fields=["standing", "words", "seal"])
+    audit.record("approval.settle", actor=None, workspace=row.run.thread.workspace, thing=row, tool=row.tool, standing=str(standing))
+
+
+def seal(row: Approval, key: str | bytes | None = None) -> str:
+    said = json.dumps([str(row.run_id), row.key, row.tool, row.arguments], sort_keys=True, separators=(",", ":"))
+    return salted_hmac("north.approval", said, secret=key or settings.SECRET_KEY, algorithm="sha256").hexdigest()
+
+
+def sealed(row: Approval) -> bool:
+    keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    return any(constant_time_compare(row.seal, seal(row, key)) for key in keys)

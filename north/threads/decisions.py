@@ -1,0 +1,60 @@
+"""Pages of what agents may do and have done: a person's word on an action, the workspace's rules, and what was written."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from north.threads import approving, pages
+from north.threads.models import Approval, Artifact
+from north.threads.views import taken
+from north.workspaces.access import demand, inside
+from north.workspaces.models import Membership, Role
+
+
+@require_POST
+@inside()
+@taken
+def decide(request: HttpRequest, membership: Membership, approval_id: UUID) -> HttpResponse:
+    """Yes, yes with changes, or no; the card in the thread then says which."""
+    approval = get_object_or_404(Approval.objects.of(membership).select_related("run__thread"), pk=approval_id)
+    seen = request.POST.get("seen", "")
+    if request.POST.get("verdict") == "approve":
+        names = approving.EDITABLE.get(approval.tool, {})
+        given = {name: approving.lines(request.POST[name]) for name in names if name in request.POST}
+        changes = {name: value for name, value in given.items() if value != approval.arguments[name]}
+        row = approving.approve(approval, seen=seen, actor=membership, changes=changes)
+    else:
+        row = approving.reject(approval, seen=seen, actor=membership, words=request.POST.get("words", ""))
+    if request.htmx:  # type: ignore[attr-defined]
+        return render(request, "threads/thread.html#approval", {"approval": pages.approval_card(row, membership.workspace.slug)})
+    return redirect("threads:thread", membership.workspace.slug, approval.run.thread_id)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@inside()
+def rules(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """What agents may do in this workspace; owners say."""
+    if request.method == "POST":
+        demand(membership, Role.OWNER)
+        approving.set_rules({tool: request.POST.get(tool, "") for tool in approving.EFFECTS}, actor=membership)
+        messages.success(request, _("Saved. It holds for whatever agents propose from now on."))
+        return redirect("threads:rules", membership.workspace.slug)
+    values = {"nav": "settings", "rules": pages.rules_of(membership.workspace)}
+    return render(request, "threads/rules.html", values)
+
+
+@require_safe
+@inside()
+def artifact(request: HttpRequest, membership: Membership, artifact_id: UUID) -> HttpResponse:
+    found = get_object_or_404(Artifact.objects.of(membership).select_related("thread"), pk=artifact_id)
+    number = request.GET.get("version", "")
+    versions = list(found.versions.all())
+    version = next((one for one in versions if str(one.number) == number), versions[0] if versions else None)
+    values = {"nav": "threads", "artifact": found, "versions": versions, "page": pages.written(version, membership) if version else None}
+    return render(request, "threads/artifact.html", values)

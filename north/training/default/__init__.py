@@ -1,0 +1,1 @@
+"""The reranker that North ships, from public data to weights: `python -m north.training.default --help`."""
