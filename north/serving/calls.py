@@ -58,7 +58,8 @@ class Call:
         """The next event; None after so many seconds without one. Raises CallFailed where the call has failed or takes too long."""
         left = self.until - time.monotonic()
         try:
-            event = await asyncio.wait_for(self.events.get(), max(0.0, min(seconds, left)))
+            async with asyncio.timeout(max(0.0, min(seconds, left))):
+                event = await self.events.get()
         except TimeoutError:
             if left > seconds:
                 return None
@@ -150,7 +151,8 @@ async def answer(task: str, asked: Mapping[str, Any], actor: Membership) -> Even
 async def roomy(room: asyncio.Semaphore) -> AsyncIterator[None]:
     """A place in it. Raises CallFailed where none becomes free for long."""
     try:
-        await asyncio.wait_for(room.acquire(), WAIT_SECONDS)
+        async with asyncio.timeout(WAIT_SECONDS):
+            await room.acquire()
     except TimeoutError:
         raise failed(Overloaded()) from None
     try:
