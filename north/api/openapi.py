@@ -29,6 +29,7 @@ IF_NONE_MATCH = {
 LAST_EVENT = {"in": "header", "name": "Last-Event-ID", "required": False, "schema": TEXT, "description": "The last id that you saw."}
 BODIES = {
     "run_events": {"text/event-stream": {}},
+    "get_version_file": {"text/markdown": {"schema": TEXT}},
     "get_file": {"application/octet-stream": {"schema": {**TEXT, "format": "binary"}}},
 }
 ETAG = {"ETag": {"description": "Names this state of the resource.", "schema": TEXT}}
