@@ -122,7 +122,7 @@ def rotate_key(request: HttpRequest, key_id: uuid.UUID, body: RotationIn | None 
     return key_made(one(key_id, actor), secret)
 
 
-@routes.delete("/{uuid:key_id}", auth=ADMIN, response=answers(204, None, 409), summary="Revoke a key")
+@routes.delete("/{uuid:key_id}", auth=ADMIN, response=answers(204, None, 409, 412), summary="Revoke a key")
 def revoke_key(request: HttpRequest, key_id: uuid.UUID) -> Status[None]:
     """What uses it stops working at once, and for good."""
     actor = caller(request)
