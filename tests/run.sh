@@ -29,10 +29,10 @@ postgres() {
 said=$(mktemp -d)
 trap 'rm -rf "$said"' EXIT
 tried() { for lane; do $lane || echo "$?" >"$said/$lane.failed"; done; }
-echo "Three lanes at once: what talks to people and programs, told as it goes; the floors below; whole installations, and the first again on PostgreSQL"
+echo "Three lanes at once: what talks to people and programs, and that again on PostgreSQL, told as it goes; the floors below; whole installations"
 tried floors >"$said/floors" 2>&1 &
-tried whole postgres >"$said/whole" 2>&1 &
-tried doors
+tried whole >"$said/whole" 2>&1 &
+tried doors postgres
 wait
 cat "$said/floors" "$said/whole"
 
