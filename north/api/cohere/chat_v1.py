@@ -62,7 +62,7 @@ async def chat_of(call: Caller) -> Chat:
     for tool in given.parts("tools"):
         reading.add_tool(chat, tool, parameters_of(tool))
     reading.add_sampling(chat, given)
-    chat.asked["json"] = reading.schema_of(given.part("response_format"), "schema")
+    chat.asked["json"] = reading.schema_of(given.part("response_format"), "schema", "json_schema")
     chat.asked["safety"] = given.one_of("safety_mode", ["CONTEXTUAL", "STRICT", "NONE", "OFF"], "NONE").lower()
     quality = given.one_of("citation_quality", ["accurate", "fast", "off", "enabled", "disabled"], "accurate")
     reading.finish(chat, cited=quality not in {"off", "disabled"})

@@ -33,7 +33,7 @@ async def chat_of(call: Caller) -> Chat:
     add_documents(chat, documents_of(given), "doc:")
     add_tools(chat, given)
     add_sampling(chat, given)
-    chat.asked["json"] = schema_of(given.part("response_format"), "json_schema")
+    chat.asked["json"] = schema_of(given.part("response_format"), "json_schema", "schema")
     chat.asked["safety"] = given.one_of("safety_mode", ["CONTEXTUAL", "STRICT", "OFF", "NONE"], "OFF").lower()
     mode = given.part("citation_options").one_of("mode", ["ENABLED", "DISABLED", "FAST", "ACCURATE", "OFF"], "ENABLED")
     finish(chat, cited=mode not in {"OFF", "DISABLED"})
@@ -220,10 +220,12 @@ def add_sampling(chat: Chat, given: Given) -> None:
     }
 
 
-def schema_of(wanted: Given, key: str) -> dict[str, Any] | None:
-    """The JSON schema of the answer; an empty one for any object, None for text."""
+def schema_of(wanted: Given, *keys: str) -> dict[str, Any] | None:
+    """The JSON schema of the answer, under the first of the keys that is there: langchain-cohere sends version 1's to version 2. An empty
+    one for any object, None for text."""
     if wanted.one_of("type", ["text", "json_object"], "text") == "text":
         return None
+    key = next((key for key in keys if wanted.has(key)), keys[0])
     schema = wanted.mapping(key) or {}
     if schema and schema.get("type", "object") != "object":
         raise wanted.wrong(key, "must describe an object at its top")
