@@ -22,8 +22,7 @@ from north.serving.errors import CallFailed
 
 FINISH = {"complete": "COMPLETE", "stop": "STOP_SEQUENCE", "length": "MAX_TOKENS", "tools": "COMPLETE"}
 ROLES = {"USER": "user", "CHATBOT": "assistant", "SYSTEM": "system", "TOOL": "tool"}
-TYPES = {"str": "string", "string": "string", "int": "integer", "integer": "integer", "float": "number", "number": "number"}
-TYPES |= {"bool": "boolean", "boolean": "boolean", "dict": "object", "object": "object"}
+TYPES = {**reading.PYTHON, **{kind: kind for kind in reading.PYTHON.values()}}
 NOT_SERVED = {
     "connectors": "Connectors are not served. Name the workspace's assistant as the model: it searches by itself.",
     "search_queries_only": "Search queries alone are not written. Name the workspace's assistant as the model: it searches by itself.",

@@ -17,6 +17,7 @@ from north.api.given import Given
 
 ROLES = ["system", "user", "assistant", "tool"]
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
+PYTHON = {"str": "string", "int": "integer", "float": "number", "bool": "boolean", "list": "array", "dict": "object"}
 TITLES, TEXTS = ("title", "name"), ("text", "snippet", "content", "contents")
 NO_IMAGES = "this installation's chat model reads no images: send text"
 TEMPERATURE, PENALTY, MOST_K, MOST_STOPS = 1.0, 1.0, 500, 5
@@ -186,11 +187,25 @@ def as_text(value: Any) -> str:
 def add_tools(chat: Chat, given: Given) -> None:
     for one in given.parts("tools"):
         function = one.part("function")
-        add_tool(chat, function, function.mapping("parameters") or {})
+        add_tool(chat, function, parameters_of(function))
     chat.asked["strict"] = given.flag("strict_tools")
     chat.asked["choice"] = given.one_of("tool_choice", ["REQUIRED", "NONE", "AUTO"], "AUTO").lower()
     if chat.asked["choice"] == "required" and not chat.asked["tools"]:
         raise given.wrong("tool_choice", "is REQUIRED, but there are no tools")
+
+
+def parameters_of(function: Given) -> dict[str, Any]:
+    """A JSON schema. Cohere's own examples give types by Python's names, which no grammar is made of."""
+    schema = function.mapping("parameters") or {}
+    properties = schema.get("properties")
+    if not isinstance(properties, dict):
+        return schema
+    return {**schema, "properties": {name: typed(one) for name, one in properties.items()}}
+
+
+def typed(one: Any) -> Any:
+    kind = one.get("type") if isinstance(one, dict) else None
+    return {**one, "type": PYTHON[kind]} if isinstance(kind, str) and kind in PYTHON else one
 
 
 def add_tool(chat: Chat, given: Given, parameters: dict[str, Any]) -> None:
