@@ -194,3 +194,5 @@ def test_the_example_of_rest_works_as_it_is_copied(server: str, owner: Membershi
     ]
     assert said[0]["name"] == "handbook.pdf" and said[0]["status"] == "queued" and said[1]["counts"]["queued"] == 1
     assert Document.objects.get().uploaded_by == owner.user
+    made = access.open_key(said[2]["key"])
+    assert made == owner and made.key and made.key.scopes == ["read"]
