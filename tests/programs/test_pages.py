@@ -166,6 +166,7 @@ def test_the_guide_is_filled_with_the_readers_address(as_rita: Client) -> None:
     page = as_rita.get("/w/acme/programs", headers={"Host": "localhost:8123"}).content.decode()
     assert page.count("http://localhost:8123/v2/chat") == 2 and "$address" not in page and "$question" not in page
     assert "north_YOUR_KEY" in page and 'href="/w/acme/keys"' in page
+    assert '<td data-label="128" class="number">0.626</td>' in page, "what fewer dimensions cost"
 
 
 def test_the_examples_are_well_formed() -> None:
