@@ -26,6 +26,7 @@ FLOORS = [
         "north.memory",
         "north.health",
         "north.sealing",
+        "north.exports",
     },
     {"north.wiring", "north.usage", "north.webhooks", "north.heartbeat", "agents"},
     {"north.documents", "north.cards"},

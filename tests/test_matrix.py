@@ -185,7 +185,12 @@ PAGES: dict[str, list[Row]] = {
     "threads:again": [act(HR, "run_id")],
     "threads:decide": [act(HR, "approval_id", verdict="reject", seen="0" * 64)],
     "threads:rules": [page(MEMBERS), act(OWNER, write_document="deny")],
+    "threads:artifacts": [page(MEMBERS)],
     "threads:artifact": [page(HR, "artifact_id")],
+    "threads:revise": [act(HR, "artifact_id", text="Pay is none of your business.", base="1")],
+    "threads:restore": [act(HR, "artifact_id", version="1")],
+    "threads:export_artifact": [page(HR, "artifact_id", "kind")],
+    "threads:export_run": [page(HR, "run_id", "kind")],
 }
 CALLS: dict[str, Row] = {
     "api:me": Row("get", MEMBERS),
@@ -351,6 +356,7 @@ def world(workspace: Workspace, hr: Group, other_workspace: Workspace, settings:
         "key": key.pk,
         "workspace": workspace.pk,
         "page": 1,
+        "kind": "md",
         "code": "not_found",
         "secret": "nonsense",
         "slug": workspace.slug,
@@ -418,7 +424,7 @@ def test_pages_open_only_to_those_who_may(name: str, row: Row, world: World) -> 
             assert before == after, f"{said}, and the database changed"
 
 
-INSIDE = [(name, row) for name, row in CASES if row.hidden and row.needs and set(row.needs) - {"secret", "page"}]
+INSIDE = [(name, row) for name, row in CASES if row.hidden and row.needs and set(row.needs) - {"secret", "page", "kind"}]
 
 
 @pytest.mark.parametrize(("name", "row"), INSIDE, ids=[f"{row.method} {name}" for name, row in INSIDE])
@@ -428,7 +434,7 @@ def test_what_is_refused_looks_like_what_does_not_exist(name: str, row: Row, wor
         client = browser_of(world.users[actor])
         if actor in row.allowed:
             continue
-        missing = {key: uuid.uuid4() for key in row.needs if key != "page"}
+        missing = {key: uuid.uuid4() for key in row.needs if key not in {"page", "kind"}}
         there = getattr(client, row.method)(address(name, row, world), row.body)
         nowhere = getattr(client, row.method)(address(name, row, world, **missing), row.body)
         assert there.status_code == nowhere.status_code == 404

@@ -1,4 +1,4 @@
-"""Pages of what agents may do and have done: a person's word on an action, the workspace's rules, and what was written."""
+"""Pages of what agents may do and have done: a person's word on an action, and the workspace's rules."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST
 
 from north.threads import approving, pages
-from north.threads.models import Approval, Artifact
+from north.threads.models import Approval
 from north.threads.views import taken
 from north.workspaces.access import demand, inside
 from north.workspaces.models import Membership, Role
@@ -47,14 +47,3 @@ def rules(request: HttpRequest, membership: Membership) -> HttpResponse:
         return redirect("threads:rules", membership.workspace.slug)
     values = {"nav": "settings", "rules": pages.rules_of(membership.workspace)}
     return render(request, "threads/rules.html", values)
-
-
-@require_safe
-@inside()
-def artifact(request: HttpRequest, membership: Membership, artifact_id: UUID) -> HttpResponse:
-    found = get_object_or_404(Artifact.objects.of(membership).select_related("thread"), pk=artifact_id)
-    number = request.GET.get("version", "")
-    versions = list(found.versions.all())
-    version = next((one for one in versions if str(one.number) == number), versions[0] if versions else None)
-    values = {"nav": "threads", "artifact": found, "versions": versions, "page": pages.written(version, membership) if version else None}
-    return render(request, "threads/artifact.html", values)

@@ -276,7 +276,10 @@ class ArtifactVersion(models.Model):
     text = models.TextField()
     citations = models.JSONField(default=list)
     """[{"start", "end", "text", "sources"}] as in `Citation`."""
+    chart = models.JSONField(default=dict)
+    """What is drawn above the text, as `north.exports.charts` draws it; empty: nothing."""
     run = models.ForeignKey(Run, on_delete=models.SET_NULL, null=True, related_name="written")
+    """By which it was written; None: by the person."""
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

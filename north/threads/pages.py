@@ -20,16 +20,15 @@ from django.utils.translation import ngettext
 
 from north.evaluation.golden import marked
 from north.threads.approving import EDITABLE, EFFECTS
-from north.threads.models import Approval, ArtifactVersion, Citation, Run, Step
+from north.threads.models import Approval, ArtifactVersion, Run, Step
+from north.threads.papers import formats
 from north.threads.reading import (
     TELLING,
-    Numbering,
     OpenDocument,
     Shown,
     ShownCitation,
     ShownSource,
     ShownStep,
-    open_documents,
     show_step,
     shown,
 )
@@ -138,6 +137,10 @@ class RunPage:
     support: Support | None = None
     written: tuple[Link, ...] = ()
 
+    @property
+    def downloads(self) -> tuple[Link, ...]:
+        return downloads(reverse("threads:export_run", args=[self.slug, self.run.pk, "md"]), self.run.answer)
+
 
 def runs_of(runs: QuerySet[Run], membership: Membership) -> list[RunPage]:
     """Five queries, however many runs; one more each where some are not over, and where some wrote documents."""
@@ -177,6 +180,13 @@ def page_of(one: Shown, slug: str, answers: Collection[str]) -> RunPage:
         if run.wrote  # type: ignore[attr-defined]
         else (),
     )
+
+
+def downloads(address: str, text: str, chart: Mapping[str, Any] | None = None) -> tuple[Link, ...]:
+    """The files that a text can be had as; `address` is that of its Markdown."""
+    names = {"docx": "Word", "pdf": "PDF", "md": "Markdown", "xlsx": "Excel", "svg": _("Picture (SVG)")}
+    place, _dot, query = address.partition("file.md")
+    return tuple(Link(names[kind], f"{place}file.{kind}{query}") for kind in formats(text, chart))
 
 
 def written_at(version: ArtifactVersion, slug: str) -> str:
@@ -231,19 +241,6 @@ def rules_of(workspace: Workspace) -> list[dict[str, Any]]:
         "asks": _("Default: asks, that is what it does"),
     }
     return [{"tool": tool, "name": names[tool], "default": free[effect], "rule": said.get(tool, "")} for tool, effect in EFFECTS.items()]
-
-
-def written(version: ArtifactVersion, membership: Membership) -> dict[str, Any]:
-    """A version of an artifact, its citations as its reader may open them now."""
-    citations = [Citation(run=version.run, **one) for one in version.citations]
-    readable = open_documents(membership, {source["document"] for one in citations for source in one.sources})
-    numbered = Numbering(Run(ended_at=version.created_at), readable)
-    shown = [numbered.citation(one) for one in citations]
-    slug = membership.workspace.slug
-    return {
-        "version": version, "text": render(version.text, [mark_of(one, slug) for one in shown]),
-        "sources": cards(list(numbered.sources.values()), slug, ()),
-    }  # fmt: skip
 
 
 def href_of(slug: str, document: str, start: int | None = None, end: int | None = None) -> str:
