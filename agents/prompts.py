@@ -12,7 +12,7 @@ from typing import Any
 
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 
-from agents.context import Turn
+from agents.context import Style, Turn
 from agents.languages import NAMES, language_of
 from retrieval.types import Passage
 
@@ -40,6 +40,10 @@ STEPS_TASK = (
     'Reply with {"steps": [{"name": "...", "tool": "...", "input": "..."}]}'
 )
 REWORD = 'Write a search query that asks for the same with other words. Reply with {"queries": ["..."]}'
+
+LENGTHS = {"short": "in at most two sentences", "": "", "long": "with all details"}
+FORMS = {"": "", "prose": "in paragraphs without lists", "list": "as a list of points that begin with -", "table": "as a Markdown table"}
+AS_ASKED = Style()
 
 QUESTION_CHARACTERS = 2000
 TURNS = 2
@@ -129,12 +133,15 @@ def answer(
     results: Sequence[Mapping[str, Any]] = (),
     *,
     writes: bool = False,
+    style: Style = AS_ASKED,
 ) -> list[BaseMessage]:
     """The judgement's prompt but for its last sentence. `results`: what tools found, as data beside the passages."""
-    language = _language(question)
-    task = f"Answer the question in {language}, briefly, with the facts of the passages{' and results' if results else ''}."
+    language = NAMES.get(style.language) or _language(question)
+    form, length = FORMS[style.form], LENGTHS[style.length]
+    manner = ", ".join(filter(None, [length or ("" if writes else "briefly"), form or ("in short paragraphs" if writes else "")]))
+    task = f"Answer the question in {language}, {manner}, with the facts of the passages{' and results' if results else ''}."
     if writes:
-        task = f"Write the text that is asked for, in {language}, in short paragraphs, with nothing but the facts of the passages."
+        task = f"Write the text that is asked for, in {language}, {manner}, with nothing but the facts of the passages."
     found = "".join(f"<result {as_data(one['input'])}>\n{as_data(one['text'])}\n</result>\n" for one in results)
     return [system(instructions), HumanMessage(_fenced(passages) + "\n" + found + "\n" + _question(question, standalone) + "\n\n" + task)]
 

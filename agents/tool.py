@@ -34,3 +34,5 @@ class Tool:
     run: Callable[[Mapping[str, Any], Any], Outcome]
     preview: Callable[[Mapping[str, Any]], str] = field(default=lambda arguments: "")
     """What will happen, for the person who is asked; only what is not seen in the arguments themselves."""
+    informs: bool = False
+    """What it gives is for the answer: it is used before that is written, though it leaves the house."""

@@ -29,7 +29,7 @@ FLOORS = [
         "north.exports",
     },
     {"north.wiring", "north.usage", "north.webhooks", "north.heartbeat", "agents"},
-    {"north.documents", "north.cards"},
+    {"north.documents", "north.cards", "north.outside"},
     {"north.evaluation"},
     {"north.threads", "north.training", "north.serving"},
     {"north.api", "north.administration", "north.demo", "north.programs"},

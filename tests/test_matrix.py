@@ -24,6 +24,7 @@ from django.utils import timezone
 
 from north.documents.models import Document, Principal, SavedSearch, Source, Status
 from north.evaluation.models import GoldenQuestion, Measurement, digest
+from north.threads import configuring
 from north.threads.models import Approval, Artifact, Run, Thread
 from north.webhooks.announcing import queue
 from north.webhooks.models import Webhook
@@ -185,6 +186,15 @@ PAGES: dict[str, list[Row]] = {
     "threads:again": [act(HR, "run_id")],
     "threads:decide": [act(HR, "approval_id", verdict="reject", seen="0" * 64)],
     "threads:rules": [page(MEMBERS), act(OWNER, write_document="deny")],
+    "threads:hosts": [act(OWNER, hosts="www.example.com")],
+    # agents: `agent_id` is bob's, and shared
+    "threads:agents": [page(MEMBERS)],
+    "threads:new_agent": [page(EDITORS), act(EDITORS, name="Lawyer")],
+    "threads:agent": [page(MEMBERS, "agent_id"), act(EDITORS, "agent_id", name="Lawyer 2")],
+    "threads:try_agent": [act(MEMBERS, "agent_id", question="Why?")],
+    "threads:restore_agent": [act(EDITORS, "agent_id", version="1")],
+    "threads:share_agent": [act(EDITORS, "agent_id", shared="1")],
+    "threads:retire_agent": [act(EDITORS, "agent_id")],
     "threads:artifacts": [page(MEMBERS)],
     "threads:artifact": [page(HR, "artifact_id")],
     "threads:revise": [act(HR, "artifact_id", text="Pay is none of your business.", base="1")],
@@ -237,6 +247,13 @@ CALLS: dict[str, Row] = {
     "api:rename_saved_search": Row("patch", HR, ("search_id",), {"name": "Pay"}),
     "api:delete_saved_search": Row("delete", HR, ("search_id",)),
     "api:list_agents": Row("get", MEMBERS),
+    "api:create_agent": Row("post", EDITORS, body={"name": "Lawyer"}),
+    "api:get_agent": Row("get", EDITORS, ("agent_id",)),
+    "api:change_agent": Row("put", EDITORS, ("agent_id",), {"name": "Lawyer 2"}),
+    "api:share_agent": Row("put", EDITORS, ("agent_id",), {"shared": True}),
+    "api:retire_agent": Row("delete", EDITORS, ("agent_id",)),
+    "api:list_agent_versions": Row("get", EDITORS, ("agent_id",)),
+    "api:restore_agent": Row("post", EDITORS, ("agent_id", "number")),
     "api:list_models": Row("get", MEMBERS),
     "api:list_threads": Row("get", MEMBERS),
     "api:create_thread": Row("post", MEMBERS),
@@ -348,6 +365,7 @@ def world(workspace: Workspace, hr: Group, other_workspace: Workspace, settings:
         "thread_id": thread.pk,
         "run_id": run.pk,
         "approval_id": approval.pk,
+        "agent_id": configuring.make({"name": "Lawyer"}, shared=True, actor=membership_of(users["bob"], workspace)).pk,
         "artifact_id": artifact.pk,
         "invitation": invitation.pk,
         "session": session.pk,
@@ -357,6 +375,7 @@ def world(workspace: Workspace, hr: Group, other_workspace: Workspace, settings:
         "workspace": workspace.pk,
         "page": 1,
         "kind": "md",
+        "number": 1,
         "code": "not_found",
         "secret": "nonsense",
         "slug": workspace.slug,
@@ -372,7 +391,7 @@ def fingerprint() -> str:
     """Of every row of ours; sessions and who was seen when do not count."""
     rows = [
         serializers.serialize("json", model.objects.order_by("pk"))
-        for label in ("workspaces", "documents", "threads", "usage", "cards", "api", "webhooks", "evaluation")
+        for label in ("workspaces", "documents", "threads", "usage", "cards", "api", "webhooks", "evaluation", "outside")
         for model in apps.get_app_config(label).get_models()
         if model not in {UserSession, ApiKey, User}
     ]

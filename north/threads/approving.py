@@ -14,7 +14,9 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
+from django.utils.functional import Promise as StrPromise
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from north.failpoints import failpoint
 from north.hints import hint
@@ -25,13 +27,28 @@ from north.workspaces import audit
 from north.workspaces.access import demand
 from north.workspaces.models import Membership, Role
 
-EDITABLE: Mapping[str, Mapping[str, int]] = {"write_document": {"title": 120, "text": 100_000}, "ask_user": {"answer": 2000}}
+EDITABLE: Mapping[str, Mapping[str, int]] = {
+    "write_document": {"title": 120, "text": 100_000},
+    "create_chart": {"title": 120},
+    "ask_user": {"answer": 2000},
+}
 """The arguments that a person may change before they say yes, and their most characters; of another tool none."""
 
 EFFECTS: Mapping[str, str] = {
-    "calculate": "reads", "query_table": "reads", "read_document": "reads", "write_document": "writes", "ask_user": "asks",
+    "calculate": "reads", "query_table": "reads", "read_document": "reads", "fetch_page": "leaves", "write_document": "writes",
+    "create_chart": "writes", "ask_user": "asks",
 }  # fmt: skip
 """The tools for which a workspace may say a rule, as `agents.tools` has them."""
+
+NAMED: Mapping[str, StrPromise] = {
+    "calculate": gettext_lazy("Work out numbers"),
+    "query_table": gettext_lazy("Ask tables"),
+    "read_document": gettext_lazy("Open a document"),
+    "write_document": gettext_lazy("Keep a document"),
+    "fetch_page": gettext_lazy("Read pages of the web"),
+    "create_chart": gettext_lazy("Draw and keep a chart"),
+    "ask_user": gettext_lazy("Ask whoever asked"),
+}  # fmt: skip
 
 
 def set_rules(rules: Mapping[str, str], *, actor: Membership) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
@@ -10,10 +11,12 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
+from north.outside import actions as outside
 from north.threads import approving, pages
 from north.threads.models import Approval
 from north.threads.views import taken
 from north.workspaces.access import demand, inside
+from north.workspaces.errors import Refused
 from north.workspaces.models import Membership, Role
 
 
@@ -45,5 +48,23 @@ def rules(request: HttpRequest, membership: Membership) -> HttpResponse:
         approving.set_rules({tool: request.POST.get(tool, "") for tool in approving.EFFECTS}, actor=membership)
         messages.success(request, _("Saved. It holds for whatever agents propose from now on."))
         return redirect("threads:rules", membership.workspace.slug)
-    values = {"nav": "settings", "rules": pages.rules_of(membership.workspace)}
-    return render(request, "threads/rules.html", values)
+    return rules_page(request, membership)
+
+
+def rules_page(request: HttpRequest, membership: Membership, **more: Any) -> HttpResponse:
+    hosts = list(membership.workspace.allowed_hosts.values_list("host", flat=True))
+    values = {"nav": "settings", "rules": pages.rules_of(membership.workspace), "hosts": hosts, "draft": "\n".join(hosts), **more}
+    return render(request, "threads/rules.html", values, status=422 if "fault" in more else 200)
+
+
+@require_POST
+@inside(Role.OWNER)
+def hosts(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """Whose pages agents may read. What is no host is shown again, with the reason."""
+    text = request.POST.get("hosts", "")
+    try:
+        outside.set_hosts(text, actor=membership)
+    except Refused as error:
+        return rules_page(request, membership, draft=text, fault=str(error))
+    messages.success(request, _("Saved. It holds for whatever agents ask for from now on."))
+    return redirect("threads:rules", membership.workspace.slug)

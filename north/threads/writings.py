@@ -77,7 +77,7 @@ def written(version: ArtifactVersion, membership: Membership) -> dict[str, Any]:
     slug = membership.workspace.slug
     return {
         "version": version, "text": render_answer(version.text, [pages.mark_of(one, slug) for one in shown]),
-        "sources": pages.cards(sources, slug, ()), "chart": version.chart,
+        "sources": pages.cards(sources, slug, ()), "picture": pages.picture(version.chart) if version.chart else None,
     }  # fmt: skip
 
 

@@ -134,3 +134,16 @@ def test_markdown_becomes_blocks() -> None:
         ("heading", 1, "", "A"), ("text", 1, "", "b c d e f g"), ("item", 1, "1.", "h"), ("item", 2, "•", "i"), ("item", 1, "2.", "j"),
         ("quote", 1, "", "k"), ("code", 1, "", "l\n"), ("rule", 1, "", ""),
     ]  # fmt: skip
+
+
+def test_a_chart_is_a_picture_with_a_title_a_table_and_files(version: ArtifactVersion, document: Document, as_rita: Client) -> None:
+    chart = {"kind": "line", "title": "Units <b>", "labels": ["N", "S"], "series": [{"name": "units", "values": [10, 35.5]}]}
+    version.artifact.versions.create(number=2, text="handbook.txt, asked:\n\n    SELECT 1", chart=chart)
+    page = as_rita.get(f"/w/acme/written/{version.artifact_id}").content.decode()
+    assert 'role="img" aria-label="Units &lt;b&gt;"' in page
+    assert "<title>S, units: 35.5</title>" in page
+    assert '<td class="number">35.5</td>' in page
+    for kind, said in (("svg", b"S, units: 35.5"), ("md", b"| S | 35.5 |")):
+        answer = as_rita.get(f"/w/acme/written/{version.artifact_id}/file.{kind}")
+        assert said in answer.content
+    assert "file.xlsx" in page
