@@ -6,6 +6,7 @@ the word itself is never taken from the graph, only from whoever keeps the appro
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -42,9 +43,9 @@ def act(state: State, runtime: Runtime[Context]) -> State:
     with Step(runtime, f"act:{place + 1}", "act", name=task["name"], tool=task["tool"], input=task["input"]) as step:
         try:
             tool = _tool(state, task, context)
-            if (missing := MODEL_MADE.get(task["tool"])) and missing not in task["arguments"]:
+            if (missing := "arguments" if tool.schema else MODEL_MADE.get(task["tool"])) and missing not in task["arguments"]:
                 # Kept before it is used: after a crash the same arguments are proposed, never others that the model makes anew.
-                made = _made(state, task, context, step)
+                made = _made(state, task, context, step) if not tool.schema else _filled(tool, state, context, step)
                 return {"tasks": _changed(state, place, arguments={**task["arguments"], **made}), "tokens_in": step.tokens_in,
                         "tokens_out": step.tokens_out}  # fmt: skip
             arguments = _arguments(state, task)
@@ -131,6 +132,16 @@ def _made(state: State, task: Plain, context: Context, step: Step) -> Mapping[st
     if task["tool"] == "create_chart":
         return charting.made(state, task, context, lambda: _statement(task, context, step))
     return _expression(state, context, step) if task["tool"] == "calculate" else _statement(task, context, step)
+
+
+def _filled(tool: Tool, state: State, context: Context, step: Step) -> Mapping[str, str]:
+    """Arguments of a tool that is not ours. What the model says of values that the schema does not know is left out."""
+    schema = tool.schema or {}
+    said = ask(*prompts.arguments(context.instructions, tool.name, tool.about, schema, state["standalone"]), context, step)
+    known = {name: value for name, value in said.items() if name in schema["properties"]}
+    if lacking := [name for name in schema["required"] if name not in known]:
+        raise ToolFailed(f"The model could not say what {tool.name} needs: {', '.join(lacking)}.")
+    return {"arguments": json.dumps(known, ensure_ascii=False)}
 
 
 def _expression(state: State, context: Context, step: Step) -> Mapping[str, str]:

@@ -85,6 +85,8 @@ def tasks_of(question: str, sheets: Callable[[str], Sequence[Sheets]], tools: Co
     found = []
     if writes(question) and not words_of(topic).words:
         found.append(task("Ask what it should be about", "ask_user", "What should the document be about?"))
+    for name in [one for one in tools if "." in one and f"@{one}".lower() in question.lower()]:
+        found.append(task(f"Use {name}", name, topic))
     if address := ADDRESS.search(question):
         url = address[0].rstrip(".,;:!?)’'”\"")
         found.append(task("Read the page", "fetch_page", url, {"url": url}))

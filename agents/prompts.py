@@ -39,6 +39,7 @@ STEPS_TASK = (
     "Split the request into its steps, in order. For each give a short name, the tool, and what goes into it. "
     'Reply with {"steps": [{"name": "...", "tool": "...", "input": "..."}]}'
 )
+ARGUMENTS_TASK = "Write the arguments with which this tool does what is asked, as one JSON object."
 REWORD = 'Write a search query that asks for the same with other words. Reply with {"queries": ["..."]}'
 
 LENGTHS = {"short": "in at most two sentences", "": "", "long": "with all details"}
@@ -119,6 +120,15 @@ def statement(instructions: str, tables: str, question: str, fault: str) -> list
     tried = f"A statement before it failed: {as_data(fault)}\n" if fault else ""
     material = f"<tables>\n{as_data(tables)}\n</tables>\n\nQuestion: {_asked(question)}\n\n{tried}"
     return [system(instructions), HumanMessage(material + STATEMENT_TASK)]
+
+
+def arguments(
+    instructions: str, tool: str, about: str, wanted: Mapping[str, Any], question: str
+) -> tuple[list[BaseMessage], Mapping[str, Any]]:
+    """The prompt for the arguments of a tool of somebody else's, whose description is data, and the schema that they must follow."""
+    told = f"<tables>\n{as_data(tool)}: {as_data(about)}\n{as_data(', '.join(wanted['properties']))}\n</tables>"
+    form = {"type": "json_schema", "json_schema": {"name": "arguments", "strict": True, "schema": wanted}}
+    return [system(instructions), HumanMessage(f"{told}\n\nRequest: {_asked(question)}\n\n{ARGUMENTS_TASK}")], form
 
 
 def judge(instructions: str, passages: Sequence[Passage], question: str, standalone: str, *, writes: bool = False) -> list[BaseMessage]:

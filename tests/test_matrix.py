@@ -24,6 +24,7 @@ from django.utils import timezone
 
 from north.documents.models import Document, Principal, SavedSearch, Source, Status
 from north.evaluation.models import GoldenQuestion, Measurement, digest
+from north.outside.models import ToolServer
 from north.threads import configuring
 from north.threads.models import Approval, Artifact, Run, Thread
 from north.webhooks.announcing import queue
@@ -187,6 +188,12 @@ PAGES: dict[str, list[Row]] = {
     "threads:decide": [act(HR, "approval_id", verdict="reject", seen="0" * 64)],
     "threads:rules": [page(MEMBERS), act(OWNER, write_document="deny")],
     "threads:hosts": [act(OWNER, hosts="www.example.com")],
+    # servers of tools
+    "outside:servers": [page(MEMBERS), act(OWNER, name="tracker", url="https://192.0.2.1/mcp", secret="none")],
+    "outside:read": [act(OWNER, "server_id")],
+    "outside:approve": [act(OWNER, "server_id")],
+    "outside:secret": [act(MEMBERS, "server_id", secret="s")],
+    "outside:remove": [act(OWNER, "server_id")],
     # agents: `agent_id` is bob's, and shared
     "threads:agents": [page(MEMBERS)],
     "threads:new_agent": [page(EDITORS), act(EDITORS, name="Lawyer")],
@@ -365,6 +372,7 @@ def world(workspace: Workspace, hr: Group, other_workspace: Workspace, settings:
         "thread_id": thread.pk,
         "run_id": run.pk,
         "approval_id": approval.pk,
+        "server_id": ToolServer.objects.create(workspace=workspace, name="tools", url="http://127.0.0.1:1/mcp", secret="user").pk,
         "agent_id": configuring.make({"name": "Lawyer"}, shared=True, actor=membership_of(users["bob"], workspace)).pk,
         "artifact_id": artifact.pk,
         "invitation": invitation.pk,

@@ -10,13 +10,12 @@ from collections.abc import Collection
 from urllib.parse import urljoin
 from uuid import UUID
 
-import httpx
 from django.conf import settings
 from django.db import connection
 
 from agents.context import Page
 from agents.errors import ToolFailed
-from north.outbound import Outbound, OutboundError
+from north.outbound import Outbound, OutboundError, Response, host_of
 from north.outside.models import AllowedHost
 from retrieval import reading
 from retrieval.errors import ParseError, RetrievalError
@@ -52,7 +51,7 @@ class Web:
             raise ToolFailed(str(error) if isinstance(error, OutboundError) else "This is not an address of a page.") from None
         raise ToolFailed(f"The page redirects more than {HOPS} times, so it was left.")
 
-    def asked(self, outbound: Outbound, url: str, hosts: Collection[str]) -> httpx.Response:
+    def asked(self, outbound: Outbound, url: str, hosts: Collection[str]) -> Response:
         if len(url) > URL_CHARACTERS or not listed(url, hosts):
             raise ToolFailed(NOT_LISTED)
         return outbound.request("GET", url, headers={"accept": ", ".join(KINDS)})
@@ -67,20 +66,14 @@ class Web:
 
 def listed(url: str, hosts: Collection[str]) -> bool:
     """Whether the host of this address, as it will be asked, is on the list. Without a port of its own only the usual ones are."""
-    try:
-        parsed = httpx.URL(url)
-    except (httpx.InvalidURL, TypeError):
-        return False
-    name = parsed.raw_host.decode("ascii", "replace").lower().rstrip(".")
-    if parsed.scheme not in ("http", "https") or not name or parsed.userinfo or "\\" in url:
-        return False
-    port = f":{parsed.port}" if parsed.port else ""
+    host = host_of(url)
+    name, colon, port = host.partition(":")
     parents = name.split(".")[1:]
-    above = {f"*.{'.'.join(parents[place:])}{port}" for place in range(len(parents))}
-    return not above.isdisjoint(hosts) or f"{name}{port}" in hosts
+    above = {f"*.{'.'.join(parents[place:])}{colon}{port}" for place in range(len(parents))}
+    return bool(host) and (host in hosts or not above.isdisjoint(hosts))
 
 
-def cleaned(url: str, answer: httpx.Response) -> Page:
+def cleaned(url: str, answer: Response) -> Page:
     kind = answer.headers.get("content-type", "").split(";")[0].strip().lower()
     if not answer.is_success:
         raise ToolFailed(f"The server answered {answer.status_code}, and gave no page.")

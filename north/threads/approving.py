@@ -20,12 +20,13 @@ from django.utils.translation import gettext_lazy
 
 from north.failpoints import failpoint
 from north.hints import hint
+from north.outside.models import ServerTool
 from north.threads.actions import MESSAGE_SECONDS, own
 from north.threads.errors import Undecidable
 from north.threads.models import Approval, Run, ToolRule
 from north.workspaces import audit
 from north.workspaces.access import demand
-from north.workspaces.models import Membership, Role
+from north.workspaces.models import Membership, Role, Workspace
 
 EDITABLE: Mapping[str, Mapping[str, int]] = {
     "write_document": {"title": 120, "text": 100_000},
@@ -51,12 +52,19 @@ NAMED: Mapping[str, StrPromise] = {
 }  # fmt: skip
 
 
+def effects_of(workspace: Workspace) -> dict[str, str]:
+    """The tools for which this workspace may say a rule: North's own, and those that its owners approved."""
+    lent = ServerTool.objects.filter(server__workspace=workspace).exclude(approved="").select_related("server")
+    return {**EFFECTS, **{tool.full_name: "leaves" for tool in lent}}
+
+
 def set_rules(rules: Mapping[str, str], *, actor: Membership) -> None:
     """What a workspace says of its tools: a rule, or nothing for the default. What is no rule is left out."""
     demand(actor, Role.OWNER)
+    effects = effects_of(actor.workspace)
     with transaction.atomic():
         ToolRule.objects.filter(workspace=actor.workspace, tool__in=list(rules)).delete()
-        kept = {tool: rule for tool, rule in rules.items() if tool in EFFECTS and rule in ToolRule.Rule.values}
+        kept = {tool: rule for tool, rule in rules.items() if tool in effects and rule in ToolRule.Rule.values}
         ToolRule.objects.bulk_create(ToolRule(workspace=actor.workspace, tool=tool, rule=rule) for tool, rule in kept.items())
         audit.record("tools.rules", actor=actor, thing=actor.workspace, rules=kept)
 

@@ -45,7 +45,7 @@ def rules(request: HttpRequest, membership: Membership) -> HttpResponse:
     """What agents may do in this workspace; owners say."""
     if request.method == "POST":
         demand(membership, Role.OWNER)
-        approving.set_rules({tool: request.POST.get(tool, "") for tool in approving.EFFECTS}, actor=membership)
+        approving.set_rules({tool: request.POST.get(tool, "") for tool in approving.effects_of(membership.workspace)}, actor=membership)
         messages.success(request, _("Saved. It holds for whatever agents propose from now on."))
         return redirect("threads:rules", membership.workspace.slug)
     return rules_page(request, membership)

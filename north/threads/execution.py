@@ -32,6 +32,7 @@ from north.inference.batching import patience
 from north.inference.errors import Gone, ModelError, Overloaded
 from north.inference.metering import metered
 from north.leases import LeaseLost
+from north.outside.lending import tools_of
 from north.outside.web import Web
 from north.threads.checkpoints import checkpointer
 from north.threads.configuring import LIMITS, as_asked
@@ -42,7 +43,7 @@ from north.threads.reading import open_documents
 from north.threads.recording import Recorder
 from north.threads.shelf import Bookcase
 from north.workspaces.access import enter_by
-from north.workspaces.models import Membership, User, Workspace
+from north.workspaces.models import Membership, User
 from retrieval.types import Filters, Passage
 
 TURNS = 4
@@ -102,7 +103,7 @@ def context(run: Run, membership: Membership, watch: Watch) -> Context:
         style=style_of(agent),
         card=facts,
         limits=within(limits_for(facts), agent),
-        tools=offered(agent, membership.workspace),
+        tools=offered(agent, membership),
         shelf=Bookcase(run, member),
         web=Web(membership.workspace_id),
         consent=Approvals(run, member),
@@ -111,11 +112,11 @@ def context(run: Run, membership: Membership, watch: Watch) -> Context:
     )
 
 
-def offered(agent: Agent, workspace: Workspace) -> Mapping[str, Tool]:
-    """What it may use: not what its maker forbade, and no pages where no host may be asked."""
+def offered(agent: Agent, member: Membership) -> Mapping[str, Tool]:
+    """What it may use, North's own and those of registered servers: not what its maker forbade, and no pages where no host may be asked."""
     left_out = {name for name, rule in agent.rules.items() if rule == "deny"}
-    left_out |= set() if workspace.allowed_hosts.exists() else {"fetch_page"}
-    return {name: tool for name, tool in TOOLS.items() if name not in left_out}
+    left_out |= set() if member.workspace.allowed_hosts.exists() else {"fetch_page"}
+    return {name: tool for name, tool in {**TOOLS, **tools_of(member)}.items() if name not in left_out}
 
 
 def style_of(agent: Agent) -> Style:

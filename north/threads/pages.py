@@ -20,7 +20,7 @@ from django.utils.translation import ngettext
 
 from north.evaluation.golden import marked
 from north.exports.charts import Plot, plot, rows_of
-from north.threads.approving import EDITABLE, EFFECTS, NAMED
+from north.threads.approving import EDITABLE, NAMED, effects_of
 from north.threads.models import Approval, ArtifactVersion, Run, Step
 from north.threads.papers import formats
 from north.threads.reading import (
@@ -264,7 +264,7 @@ def rules_of(workspace: Workspace) -> list[dict[str, Any]]:
     }
     return [
         {"tool": tool, "name": NAMED.get(tool, tool), "default": free[effect], "rule": said.get(tool, "")}
-        for tool, effect in EFFECTS.items()
+        for tool, effect in effects_of(workspace).items()
     ]
 
 
