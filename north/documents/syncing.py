@@ -13,14 +13,13 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from north import wiring
-from north.documents import files
+from north.documents import files, reaching
 from north.documents.models import Document, Principal, Source, Status, SyncRun
 from north.failpoints import failpoint
 from north.webhooks.announcing import announce
 from north.webhooks.models import Event
-from retrieval.errors import ParseError
-from retrieval.types import Cursor, Deleted, Item, Skipped, Unchanged
+from retrieval.errors import ItemBroken, ParseError
+from retrieval.types import Cursor, Deleted, Fetched, Item, Listing, Skipped
 
 KEPT_RUNS = 30
 TOLD = 200
@@ -33,7 +32,7 @@ def run(row: SyncRun, *, found: Callable[[], None]) -> None:
         status=SyncRun.Status.RUNNING, started_at=row.started_at or timezone.now(), new=0, changed=0, unchanged=0, deleted=0, skipped=[]
     )
     work = Pass(row, found)
-    for thing in wiring.connector(row.source.connector)(row.source.config, row.source.cursor):
+    for thing in reaching.fetched(row):
         work.take(thing)
     end(row, **work.counts())
 
@@ -64,6 +63,7 @@ class Pass:
         self.new = self.changed = self.unchanged = self.deleted = self.left_out = 0
         self.skipped: list[dict[str, str]] = []
         self.seen: set[str] = set()
+        self.listing = False
         self.written, self.fresh = 0.0, False
 
     def counts(self) -> dict[str, Any]:
@@ -76,15 +76,14 @@ class Pass:
             "left_out": self.left_out,
         }
 
-    def take(self, thing: Item | Unchanged | Deleted | Skipped | Cursor) -> None:
+    def take(self, thing: Fetched) -> None:
         match thing:
             case Item():
                 self.seen.add(thing.external_id)
                 failpoint("fetch")
                 self.receive(thing)
-            case Unchanged():
-                self.seen.add(thing.external_id)
-                self.unchanged += 1
+            case Listing("items"):
+                self.listing, self.seen = True, set()
             case Skipped():
                 self.seen.add(thing.external_id)
                 self.skip(thing.name, thing.reason)
@@ -123,7 +122,7 @@ class Pass:
                 self.changed += 1
             else:
                 self.unchanged += 1
-        except ParseError as error:
+        except (ParseError, ItemBroken) as error:
             self.skip(item.name, str(error))
 
     def add(self, item: Item) -> None:
@@ -135,7 +134,7 @@ class Pass:
             modified_at=item.modified_at,
             kept_in=item.folder,
         )
-        document.sha256, document.bytes = files.store(io.BytesIO(item.data), document.folder)
+        document.sha256, document.bytes = files.store(io.BytesIO(item.read()), document.folder)
         with transaction.atomic():
             self.fence()
             document.save(force_insert=True)
@@ -145,13 +144,11 @@ class Pass:
 
     def update(self, document: Document, item: Item) -> bool:
         """Whether the item's bytes, name or readers differ from the document's, which then has them."""
-        sha256 = hashlib.sha256(item.data).hexdigest()
-        with transaction.atomic():
-            self.fence()
-            restricted = document.restrict(self.principals_of(item)) if item.principals is not None else False
+        data = item.read()
+        sha256 = hashlib.sha256(data).hexdigest()
         if sha256 == document.sha256 and item.name == document.name:
-            return restricted
-        _sha256, size = files.store(io.BytesIO(item.data), document.folder)
+            return False
+        _sha256, size = files.store(io.BytesIO(data), document.folder)
         with transaction.atomic():
             self.fence()
             changed = {"sha256": sha256, "bytes": size, "name": item.name, "modified_at": item.modified_at, "kept_in": item.folder}
@@ -166,16 +163,13 @@ class Pass:
         self.source.principals = Source.objects.select_for_update().get(pk=self.source.pk).principals
 
     def principals_of(self, item: Item) -> set[str]:
-        """The source system's own are named for it, so that no two systems' "staff" are taken for one."""
-        if item.principals is None:
-            return set(self.source.principals)
-        return {f"s:{self.source.pk}:{hashlib.sha256(value.encode()).hexdigest()[:40]}" for value in item.principals}
+        return set(self.source.principals)
 
     def remember(self, cursor: Cursor) -> None:
         """What a complete listing did not name is gone; then the next pass may begin from here."""
         with transaction.atomic():
             self.fence()
-            if cursor.complete:
+            if cursor.complete and self.listing:
                 known = self.documents().values_list("pk", "external_id")
                 gone = [pk for pk, external_id in known if external_id not in self.seen]
                 for number in range(0, len(gone), 500):

@@ -18,7 +18,7 @@ from north.documents.errors import Refused
 from north.documents.models import Document, Source, Status, SyncRun
 from north.documents.readers import Readers
 from north.workspaces.models import Group, Membership, Workspace
-from retrieval.types import Cursor, Item, Skipped
+from retrieval.types import Cursor, Item, Listing, Skipped
 from tests.documents.conftest import make
 
 pytestmark = pytest.mark.django_db
@@ -101,6 +101,7 @@ def test_a_listing_that_is_not_complete_deletes_nothing(folder: Path, editor: Me
     source = made(folder, editor)
     synced(source)
     work = pass_over(source)
+    work.take(Listing())
     work.take(Item("leave.md", "leave.md", b"# Leave"))
     work.take(Cursor({"files": {}}, complete=False))
     assert work.deleted == 0
@@ -117,13 +118,6 @@ def test_what_was_skipped_is_named_and_stays(folder: Path, editor: Membership) -
     work.take(Skipped("pay.md", "pay.md", "It could not be read."))
     work.take(Cursor({}, complete=True))
     assert (work.deleted, len(work.skipped)) == (0, 2)
-
-
-def test_the_source_systems_own_names_open_nothing_here(folder: Path, editor: Membership, workspace: Workspace) -> None:
-    source = made(folder, editor)
-    pass_over(source).take(Item("x", "x.md", b"x", principals=(workspace.everyone,)))
-    document = Document.objects.get(external_id="x")
-    assert not Document.objects.readable_by([workspace.everyone]).filter(pk=document.pk).exists()
 
 
 def test_an_empty_or_too_large_file_is_skipped_in_words(folder: Path, editor: Membership, settings: Any) -> None:

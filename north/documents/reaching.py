@@ -1,0 +1,86 @@
+"""How a pass reaches its source: the connector, its settings with their secrets, and the one way out. Knows no document."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from django.conf import settings
+
+from north import wiring
+from north.documents.models import Source, SyncRun
+from north.outbound import NotAllowed, Outbound, OutboundError
+from retrieval.connectors.contract import Answer, Connector
+from retrieval.errors import SourceNotAllowed, SourceUnreachable
+from retrieval.types import Fetched
+
+
+def fetched(row: SyncRun) -> Iterator[Fetched]:
+    """What the source of this pass yields, from its cursor on."""
+    source = row.source
+    return connector_of(source).fetch(config_of(source), source.cursor, Way(source, row))
+
+
+def connector_of(source: Source) -> Connector:
+    return wiring.connectors()[source.connector]
+
+
+def config_of(source: Source) -> dict[str, Any]:
+    """As the connector takes it, with what the administrator allows."""
+    return {**source.config, "roots": [str(root) for root in settings.FOLDER_ROOTS]}
+
+
+class Way:
+    """The outside of one source: `retrieval.connectors.contract.Outside`."""
+
+    def __init__(self, source: Source, row: SyncRun | None = None) -> None:
+        self._source, self._row = source, row
+        self._outbound = Outbound(settings.OUTBOUND_ALLOWED, max_bytes=200_000_000)
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        json: object = None,
+        content: bytes | None = None,
+        redirects: int = 0,
+        seconds: float | None = None,
+        max_bytes: int | None = None,
+    ) -> Answer:
+        with _in_words(url):
+            return self._outbound.request(
+                method, url, headers=headers, json=json, content=content, redirects=redirects, seconds=seconds, max_bytes=max_bytes
+            )
+
+    def addresses(self, host: str, port: int) -> Sequence[str]:
+        with _in_words(host):
+            return self._outbound.addresses(host, port)
+
+    def dial(self, host: str, port: int, seconds: float = 30.0) -> Any:
+        with _in_words(host):
+            return self._outbound.dial(host, port, seconds)
+
+    def sleep(self, seconds: float) -> None:
+        """In small steps, so that a pass that was stopped, or lost its lease, does not wait."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            time.sleep(min(left, 1.0))
+            if self._row:
+                self._row.renew()
+
+    def keep(self, name: str, secret: str) -> None:
+        raise NotImplementedError
+
+
+@contextmanager
+def _in_words(where: str) -> Iterator[None]:
+    try:
+        yield
+    except NotAllowed as error:
+        raise SourceNotAllowed(where, str(error)) from error
+    except OutboundError as error:
+        raise SourceUnreachable.from_message(str(error)) from error
