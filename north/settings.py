@@ -302,6 +302,8 @@ OUTBOUND_ALLOWED = listed("NORTH_OUTBOUND_ALLOWED")
 UPLOAD_MEGABYTES = int(env("NORTH_UPLOAD_MEGABYTES", "100"))
 # Connectors beside North's own: wiki=acme.connectors.wiki.CONNECTOR, separated by commas; their code runs in the workers.
 CONNECTORS = dict(entry.partition("=")[::2] for entry in listed("NORTH_CONNECTORS"))
+# Rights that a source gave are believed for so long without a good sync; then nobody sees its documents until there is one. 0: for ever.
+RIGHTS_HOURS = int(env("NORTH_RIGHTS_HOURS", "24"))
 FOLDER_ROOTS = [Path(path).expanduser() for path in listed("NORTH_FOLDER_ROOTS", os.pathsep)]
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler", "north.documents.uploads.UploadHandler"]

@@ -28,9 +28,8 @@ from north.documents.errors import Busy, NoAnswer, NobodyChosen, Refused, disk
 from north.documents.files import Stream
 from north.documents.filtering import packed
 from north.documents.models import Document, DocumentQuerySet, Principal, Source, SyncRun
-from north.documents.readers import Readers, scope_of
+from north.documents.readers import Readers, principals, scope_of
 from north.hints import hint, send
-from north.workspaces.access import principals
 from north.workspaces.audit import record
 from north.workspaces.models import Group, Membership
 from retrieval.errors import IndexFault, UnknownType

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fnmatch
+import functools
+import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,13 +17,21 @@ from north.documents.models import Source, SyncRun
 from north.outbound import NotAllowed, Outbound, OutboundError
 from retrieval.connectors.contract import Answer, Connector
 from retrieval.errors import SourceNotAllowed, SourceUnreachable
-from retrieval.types import Fetched
+from retrieval.types import Fetched, Item
+
+MAX_BYTES = 200_000_000
 
 
 def fetched(row: SyncRun) -> Iterator[Fetched]:
     """What the source of this pass yields, from its cursor on."""
     source = row.source
     return connector_of(source).fetch(config_of(source), source.cursor, Way(source, row))
+
+
+def again(row: SyncRun, ids: Sequence[str]) -> Iterator[Fetched] | None:
+    """These things once more, where the connector can give single ones."""
+    source, ask = row.source, connector_of(row.source).again
+    return ask(config_of(source), ids, Way(source, row)) if ask else None
 
 
 def connector_of(source: Source) -> Connector:
@@ -32,12 +43,39 @@ def config_of(source: Source) -> dict[str, Any]:
     return {**source.config, "roots": [str(root) for root in settings.FOLDER_ROOTS]}
 
 
+def scope_of(source: Source) -> Callable[[Item], bool]:
+    """Whether a thing is among those that the source is to bring, by its path."""
+    include, exclude = matcher(source.include), matcher(source.exclude)
+    return lambda item: (not source.include or include(path_of(item))) and not exclude(path_of(item))
+
+
+def path_of(item: Item) -> str:
+    return f"{item.folder}/{item.name}" if item.folder else item.name
+
+
+def matcher(patterns: Sequence[str]) -> Callable[[str], bool]:
+    """Patterns as shells know them, whatever the case: * and ? stand for any characters; one without a slash is for names alone, and one
+    that ends in a slash for all in that folder."""
+    wanted = [re.compile(fnmatch.translate(pattern.lower() + "*" * pattern.endswith("/"))) for pattern in patterns]
+    whole = [pattern for pattern, said in zip(wanted, patterns, strict=True) if "/" in said]
+    names = [pattern for pattern, said in zip(wanted, patterns, strict=True) if "/" not in said]
+    return lambda path: (
+        any(one.match(path.lower().strip("/")) for one in whole) or any(one.match(path.lower().rpartition("/")[2]) for one in names)
+    )
+
+
+@functools.cache
+def outbound(allowed: tuple[str, ...]) -> Outbound:
+    """One for all sources: its list of certificate authorities takes a while to read."""
+    return Outbound(allowed, max_bytes=MAX_BYTES)
+
+
 class Way:
     """The outside of one source: `retrieval.connectors.contract.Outside`."""
 
     def __init__(self, source: Source, row: SyncRun | None = None) -> None:
         self._source, self._row = source, row
-        self._outbound = Outbound(settings.OUTBOUND_ALLOWED, max_bytes=200_000_000)
+        self._outbound = outbound(tuple(settings.OUTBOUND_ALLOWED))
 
     def request(
         self,
