@@ -52,6 +52,8 @@ HOST = env("NORTH_HOST", "127.0.0.1")
 PORT = int(env("PORT", "8000"))
 PUBLIC_URL = env("NORTH_PUBLIC_URL", f"http://{'localhost' if HOST in {'127.0.0.1', '0.0.0.0'} else HOST}:{PORT}").rstrip("/")  # noqa: S104
 SECRET_KEY = env("NORTH_SECRET_KEY") or kept_secret("secret-key")
+# Keys under which stored secrets are sealed, the newest first (`python manage.py rotate_secrets`); without any, one is made of SECRET_KEY.
+SEALING_KEYS = listed("NORTH_SEALING_KEYS")
 DEBUG = flag("NORTH_DEBUG")
 ALLOWED_HOSTS = [*listed("NORTH_ALLOWED_HOSTS"), "localhost", "127.0.0.1", "[::1]", urlsplit(PUBLIC_URL).hostname or "localhost"]
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]

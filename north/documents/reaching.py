@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import functools
+import json
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,12 +12,14 @@ from contextlib import contextmanager
 from typing import Any
 
 from django.conf import settings
+from django.db import transaction
 
 from north import wiring
 from north.documents.models import Source, SyncRun
 from north.outbound import NotAllowed, Outbound, OutboundError
+from north.sealing import Unreadable, seal, unseal
 from retrieval.connectors.contract import Answer, Connector
-from retrieval.errors import SourceNotAllowed, SourceUnreachable
+from retrieval.errors import RateLimited, SourceNotAllowed, SourceUnreachable, TokenRefused
 from retrieval.types import Fetched, Item
 
 MAX_BYTES = 200_000_000
@@ -39,8 +42,30 @@ def connector_of(source: Source) -> Connector:
 
 
 def config_of(source: Source) -> dict[str, Any]:
-    """As the connector takes it, with what the administrator allows."""
-    return {**source.config, "roots": [str(root) for root in settings.FOLDER_ROOTS]}
+    """As the connector takes it: with its secrets in plain words. Raises TokenRefused where those cannot be read any more."""
+    return {**source.config, **secrets_of(source), **given_to(source.connector)}
+
+
+def given_to(kind: str) -> dict[str, Any]:
+    """What the administrator of the installation says, and nobody else."""
+    return {"roots": [str(root) for root in settings.FOLDER_ROOTS]} if kind == "folder" else {}
+
+
+def sealed(source: Source, secrets: Mapping[str, str]) -> str:
+    """Bound to the source: in another source's row it opens nothing."""
+    return seal(json.dumps({"source": str(source.pk), "secrets": dict(secrets)})) if secrets else ""
+
+
+def secrets_of(source: Source) -> dict[str, str]:
+    if not source.secrets:
+        return {}
+    try:
+        said = json.loads(unseal(source.secrets))
+    except Unreadable as error:
+        raise TokenRefused.from_message(str(error)) from error
+    if said["source"] != str(source.pk):
+        raise TokenRefused(source.name)
+    return dict(said["secrets"])
 
 
 def scope_of(source: Source) -> Callable[[Item], bool]:
@@ -73,8 +98,8 @@ def outbound(allowed: tuple[str, ...]) -> Outbound:
 class Way:
     """The outside of one source: `retrieval.connectors.contract.Outside`."""
 
-    def __init__(self, source: Source, row: SyncRun | None = None) -> None:
-        self._source, self._row = source, row
+    def __init__(self, source: Source, row: SyncRun | None = None, *, seconds: float = 60.0) -> None:
+        self._source, self._row, self._seconds = source, row, seconds
         self._outbound = outbound(tuple(settings.OUTBOUND_ALLOWED))
 
     def request(
@@ -91,7 +116,14 @@ class Way:
     ) -> Answer:
         with _in_words(url):
             return self._outbound.request(
-                method, url, headers=headers, json=json, content=content, redirects=redirects, seconds=seconds, max_bytes=max_bytes
+                method,
+                url,
+                headers=headers,
+                json=json,
+                content=content,
+                redirects=redirects,
+                seconds=min(seconds or self._seconds, self._seconds) if self._row is None else seconds,
+                max_bytes=max_bytes,
             )
 
     def addresses(self, host: str, port: int) -> Sequence[str]:
@@ -103,7 +135,9 @@ class Way:
             return self._outbound.dial(host, port, seconds)
 
     def sleep(self, seconds: float) -> None:
-        """In small steps, so that a pass that was stopped, or lost its lease, does not wait."""
+        """In small steps, so that a pass that was stopped, or lost its lease, does not wait; nor does anybody before a page."""
+        if self._row is None:
+            raise RateLimited(self._source.name, seconds)
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
             time.sleep(min(left, 1.0))
@@ -111,7 +145,15 @@ class Way:
                 self._row.renew()
 
     def keep(self, name: str, secret: str) -> None:
-        raise NotImplementedError
+        """Sealed at once: the source takes the one before it no more. Of a source that is not set up yet there is nothing to keep it in."""
+        if self._source._state.adding:
+            return
+        with transaction.atomic():
+            if self._row:
+                self._row.renew()
+            source = Source.objects.select_for_update().get(pk=self._source.pk)
+            self._source.secrets = sealed(source, {**secrets_of(source), name: secret})
+            Source.objects.filter(pk=source.pk).update(secrets=self._source.secrets)
 
 
 @contextmanager

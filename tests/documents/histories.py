@@ -1,8 +1,8 @@
 """Random histories of a source, synced by the real passes into real rows, against a naive oracle: what is known is what the source holds,
 nobody reads what they may not, nothing stays that is gone.
 
-The source is the shelf of the conformance suite, with or without its feed of changes; its events come in any order within a page, and twice.
-A history fails with its seed. `make bench FIGURES=histories` runs 10,000 of them.
+The source is the shelf of the conformance suite, with or without its feed of changes; its events come in any order within a page, and
+twice. A history fails with its seed. `make bench FIGURES=histories` runs 10,000 of them.
 """
 
 from __future__ import annotations
