@@ -36,8 +36,8 @@ from north.api.schemas.knowledge import (
 from north.api.shapes import access_names
 from north.api.tags import held, tagged
 from north.documents import actions, configuring, mapping
+from north.documents.accounts import Identity
 from north.documents.errors import Refused
-from north.documents.identities import Identity
 from north.documents.models import Source, SyncRun
 from north.documents.readers import Readers
 from north.workspaces.access import demand

@@ -7,8 +7,8 @@ from django.db.models import Q, QuerySet
 from django.http import Http404
 from django.utils.translation import gettext as _
 
+from north.documents.accounts import Identity
 from north.documents.errors import Refused
-from north.documents.identities import Identity
 from north.documents.models import Source
 from north.workspaces.audit import record
 from north.workspaces.models import Membership, User

@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.translation import get_language_info
 from django.utils.translation import gettext_lazy as _
 
-from north.documents.identities import Identity, Rule, SourceGroup
+from north.documents.accounts import Identity, Rule, SourceGroup
 from north.hints import hint
 from north.leases import Leased, LeasedQuerySet, LeaseLost
 from north.workspaces.models import Membership, User, Workspace

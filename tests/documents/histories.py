@@ -10,12 +10,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from north.documents import actions, mapping, tasks
-from north.documents.identities import Identity
+from north.documents.accounts import Identity
 from north.documents.models import Document, Source, SyncRun
 from north.workspaces.models import Membership, Role, User, Workspace
 from retrieval.connectors.contract import Config, Connector, Outside
@@ -277,7 +277,7 @@ def trouble(history: History) -> None:
             history.outside.faults = [lambda asked: Said(401) if history.chance.random() < 0.3 else None]
 
 
-def live(seed: int, members: list[Membership]) -> None:
+def live(seed: int, members: list[Membership], at_the_end: Callable[[History], None] = lambda history: None) -> None:
     history = History(seed, random.Random(seed), members)
     source = history.begin()
     for _part in range(history.chance.randint(1, 3)):
@@ -292,7 +292,8 @@ def live(seed: int, members: list[Membership]) -> None:
         else:
             check(history, source)
     check(history, source)
-    Document.objects.filter(source=source).update(source=None)
+    at_the_end(history)
+    Document.objects.filter(source=source).bury()
     source.delete()
     del WORLDS[str(seed)]
 

@@ -13,8 +13,9 @@ from django.test import Client
 from django.utils import timezone
 
 from north.documents import actions, mapping, tasks
+from north.documents.accounts import Identity, Rule
 from north.documents.errors import Refused
-from north.documents.identities import Identity, Rule, groups_of_accounts, listed_by
+from north.documents.identities import groups_of_accounts, listed_by
 from north.documents.models import Document, Source, SyncRun
 from north.documents.readers import Readers
 from north.workspaces.models import AuditEvent, Membership, Workspace

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from north.documents import mapping
-from north.documents.identities import Identity
+from north.documents.accounts import Identity
 from north.documents.models import Source
 from north.workspaces.access import inside
 from north.workspaces.models import Membership, Role, User

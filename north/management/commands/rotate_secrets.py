@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from north import sealing
 
-SEALED: Final = (("webhooks.Webhook", "sealed"), ("webhooks.Webhook", "old_sealed"), ("documents.Source", "secrets"))
+SEALED: Final = (("webhooks", "Webhook", "sealed"), ("webhooks", "Webhook", "old_sealed"), ("documents", "Source", "secrets"))
 
 
 class Command(BaseCommand):
@@ -28,13 +28,13 @@ class Command(BaseCommand):
                 )
             sealing.add_key()
         done, lost = 0, 0
-        for label, field in SEALED:
-            model = apps.get_model(label)
+        for app, name, field in SEALED:
+            model = apps.get_model(app, name)
             for pk in model.objects.exclude(**{field: ""}).values_list("pk", flat=True).iterator():
                 outcome = reseal(model, pk, field)
                 done, lost = done + (outcome == "sealed"), lost + (outcome == "lost")
                 if outcome == "lost":
-                    self.stderr.write(f"{label} {pk}: its secret cannot be read with any key. Enter it again there.")
+                    self.stderr.write(f"{name} {pk}: its secret cannot be read with any key. Enter it again there.")
         self.stdout.write(f"{done} secrets sealed anew.")
         if lost:
             raise CommandError(f"{lost} secrets cannot be read. No key was forgotten.")
