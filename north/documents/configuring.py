@@ -57,8 +57,8 @@ def judged(kind: str, given: Mapping[str, Any], before: Source | None = None) ->
 
 
 def moved(schema: Sequence[Setting], before: Source, values: Mapping[str, Any]) -> bool:
-    """Whether anything that is no secret and no choice among given ones has another value: it may say where the secrets go."""
-    plain = [setting.name for setting in schema if setting.kind in ("text", "url", "number", "long")]
+    """Whether anything has another value that may say where the secrets go: an address, a line of text such as a host, a port."""
+    plain = [setting.name for setting in schema if setting.kind in ("text", "url") or setting.name == "port"]
     return any(values.get(name) != before.config.get(name, values.get(name)) for name in plain)
 
 
