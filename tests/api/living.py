@@ -69,7 +69,7 @@ def world() -> tuple[str, dict[str, str]]:
     ids = {
         "user_id": member.pk, "invitation_id": invitation.pk, "group_id": group.pk, "source_id": source.pk, "document_id": document.pk,
         "search_id": saved.pk, "thread_id": thread.pk, "run_id": run.pk,
-        "approval_id": approval.pk,
+        "approval_id": approval.pk, "account_id": source.identities.create(key="anna", email=member.email).pk,
     }  # fmt: skip
     return ApiKey.issue(workspace=workspace, user=owner)[1], {name: str(id) for name, id in ids.items()}
 
