@@ -127,7 +127,6 @@ class Pass:
     def take(self, thing: Fetched) -> None:
         match thing:
             case Item():
-                failpoint("fetch")
                 self.items.append(thing)
                 if len(self.items) >= BATCH or time.monotonic() - self.written > 1:
                     self.settle_items()
@@ -221,6 +220,7 @@ class Pass:
 
     def receive(self, item: Item, principals: frozenset[str] | None, known: Known | None) -> bool:
         """Stores what is new or changed, and queues it; whether it is to be there."""
+        failpoint("fetch")
         self.owed.pop(item.external_id, None)
         if known is None and self.source.removed.get(item.external_id) == item.revision[:200]:
             return False

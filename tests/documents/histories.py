@@ -252,7 +252,7 @@ def synced(history: History, source: Source) -> SyncRun:
     """One pass, by the task; where it dies, its lease has run out when the next one comes."""
     source.refresh_from_db()
     run = source.begin() or source.sync_runs.get(status__in=SyncRun.WORKING)
-    SyncRun.objects.filter(pk=run.pk).update(lease_token=None, lease_until=None, try_at=None)
+    SyncRun.objects.filter(pk=run.pk).update(lease_token=None, lease_until=None, try_at=None, attempts=0)
     with contextlib.suppress(Killed):
         tasks.sync(str(run.pk))
     run.refresh_from_db()
