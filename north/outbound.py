@@ -103,7 +103,7 @@ class Outbound:
         """Whether a request to this address would be let out, as its name resolves now. Raises NotAllowed and Unreachable."""
         parsed = self._address(url)
         if not self._proxy:
-            self._addresses(parsed.host, parsed.port or 443)
+            self.addresses(parsed.host, parsed.port or 443)
 
     def request(self, method: str, url: str, **wanted: Any) -> httpx.Response:
         """The whole answer, whatever its status; `wanted` as for `stream`."""
@@ -139,6 +139,21 @@ class Outbound:
             url = self._onward(method, url, onward, sent)
         raise NotAllowed(f"{httpx.URL(url).host} redirects more than {hops} times; North does not follow it further.")
 
+    def dial(self, host: str, port: int, seconds: float) -> socket.socket:
+        """A connection that is not HTTP, to an address that was checked; reading and writing wait at most `seconds` each time."""
+        if self._proxy:
+            raise NotAllowed(f"North reaches the world by a proxy here, which lets HTTP through and not what {host} speaks.")
+        fault: OSError | None = None
+        for address in self.addresses(host, port):
+            try:
+                connection = socket.create_connection((address, port), timeout=self.connect_seconds)
+            except OSError as error:
+                fault = error
+            else:
+                connection.settimeout(seconds)
+                return connection
+        raise Unreachable(f"{host} cannot be reached. Check the address and whether the service runs.") from fault
+
     @contextmanager
     def _send(self, request: httpx.Request, deadline: float, limit: int) -> Iterator[httpx.Response]:
         """One connection for one request, straight or by the proxy."""
@@ -157,7 +172,7 @@ class Outbound:
             to_proxy = _CheckedBackend(lambda host, port: [host], deadline, self.connect_seconds)
             return httpcore.HTTPProxy(self._proxy, ssl_context=self._trust, network_backend=to_proxy)
         return httpcore.ConnectionPool(
-            ssl_context=self._trust, network_backend=_CheckedBackend(self._addresses, deadline, self.connect_seconds)
+            ssl_context=self._trust, network_backend=_CheckedBackend(self.addresses, deadline, self.connect_seconds)
         )
 
     def _onward(self, method: str, url: str, location: str, sent: httpx.Headers) -> str:
@@ -183,11 +198,11 @@ class Outbound:
         if parsed.scheme not in ("http", "https") or not parsed.host or parsed.userinfo or (parsed.port or 1) > 65535 or "\\" in url:
             raise NotAllowed(NO_ADDRESS)
         if self._proxy and _is_written_out(parsed.host):
-            self._addresses(parsed.host, parsed.port or 443)
+            self.addresses(parsed.host, parsed.port or 443)
         return parsed
 
-    def _addresses(self, host: str, port: int) -> list[str]:
-        """The addresses of a host, if every one of them may be contacted."""
+    def addresses(self, host: str, port: int) -> list[str]:
+        """The addresses of a host, if every one of them may be contacted. Raises NotAllowed and Unreachable."""
         try:
             found = self._resolve(host, port)
         except (OSError, UnicodeError) as error:

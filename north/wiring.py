@@ -13,7 +13,8 @@ from django.utils.module_loading import import_string
 
 from north.failpoints import failpoint
 from north.inference import catalogue, vitals
-from retrieval.connectors import CONNECTORS, Fetch
+from retrieval.connectors import CONNECTORS
+from retrieval.connectors.contract import Connector
 from retrieval.fusion import Verdict, Weights, verdict_of
 from retrieval.index import Index, connect
 from retrieval.reranking import BLEND
@@ -116,7 +117,7 @@ def judged(question: str, passages: Sequence[str]) -> Sequence[float]:
     return scorer()(question, passages)
 
 
-def connector(kind: str) -> Fetch:
-    """`fetch(config, cursor)` of a kind of source, with what the administrator allows."""
-    fetch = CONNECTORS[kind]
-    return lambda config, cursor: fetch({**config, "roots": [str(root) for root in settings.FOLDER_ROOTS]}, cursor)
+@functools.cache
+def connectors() -> dict[str, Connector]:
+    """All kinds of sources: North's own, and those that the settings add by dotted path."""
+    return {**CONNECTORS, **{kind: import_string(path) for kind, path in settings.CONNECTORS.items()}}

@@ -18,7 +18,15 @@
     └── SourceError           where things come from
         ├── SourceNotAllowed      outside what the administrator allows  permanent
         ├── SourceMissing         not there                              try again: a disk may come back
-        └── SourceUnreadable      there, and does not let itself be read try again
+        ├── SourceUnreadable      there, and does not let itself be read try again
+        ├── SourceUnreachable     no answer, or one that is broken off   try again
+        ├── SourceGarbled         an answer that makes no sense          try again
+        ├── RateLimited           asks to wait `retry_after` seconds     try again then
+        ├── TokenRefused          credentials that are wrong or expired  permanent
+        ├── RightMissing          credentials that may not do this       permanent
+        ├── CursorExpired         does not know the cursor any more      begin afresh, without one
+        ├── SettingWrong          a setting of the source that cannot be permanent
+        └── ItemBroken            one thing's fault: the others go on    permanent
 
 A leaf says in `permanent` whether trying again with the same input is in vain. Errors cross process borders, so each is rebuilt from its
 message alone: `Leaf.from_message(str(error))`, and pickling works the same way.
@@ -169,3 +177,68 @@ class SourceUnreadable(SourceError):
 
     def __init__(self, where: str, detail: str) -> None:
         super().__init__(f'"{where}" could not be read ({detail}). Nothing was deleted; check its permissions.')
+
+
+class SourceUnreachable(SourceError):
+    permanent = False
+
+    def __init__(self, where: str, detail: str = "it does not answer") -> None:
+        super().__init__(f'"{where}" cannot be reached ({detail}). Nothing was deleted; it is tried again with the next sync.')
+
+
+class SourceGarbled(SourceError):
+    permanent = False
+
+    def __init__(self, where: str, detail: str) -> None:
+        super().__init__(f'"{where}" gave an answer that makes no sense ({detail}). Nothing was deleted; check that the address is right.')
+
+
+class RateLimited(SourceError):
+    permanent = False
+    retry_after: float = 60.0
+
+    def __init__(self, where: str, seconds: float = 60.0) -> None:
+        super().__init__(f'"{where}" asks to wait {seconds:,.0f} seconds. The sync goes on by itself then, from where it was.')
+        self.retry_after = seconds
+
+
+class TokenRefused(SourceError):
+    permanent = True
+
+    def __init__(self, where: str, mend: str = "Enter new ones in the source's settings.") -> None:
+        super().__init__(f'"{where}" does not take these credentials: they are wrong, were revoked, or have expired. {mend}')
+
+
+class RightMissing(SourceError):
+    permanent = True
+
+    def __init__(self, where: str, right: str) -> None:
+        """`right`: what must be granted, as the source's own administrators call it."""
+        super().__init__(
+            f'"{where}" does not allow this: the right "{right}" is missing. Ask its administrator to grant it to the source\'s account.'
+        )
+
+
+class CursorExpired(SourceError):
+    permanent = False
+
+    def __init__(self, where: str) -> None:
+        super().__init__(f'"{where}" does not know any more what changed since the last sync. Everything is listed afresh.')
+
+
+class SettingWrong(SourceError):
+    permanent = True
+    setting: str = ""
+
+    def __init__(self, setting: str, what: str) -> None:
+        """`setting`: its name in the schema; `what`: a sentence on what is wrong and how to write it."""
+        super().__init__(what)
+        self.setting = setting
+
+
+class ItemBroken(SourceError):
+    permanent = True
+
+    def __init__(self, reason: str) -> None:
+        """`reason`: a sentence."""
+        super().__init__(reason)

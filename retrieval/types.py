@@ -26,27 +26,47 @@ Score = Callable[[str, Sequence[str]], Sequence[float]]
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
-    """Fetched: one thing as its source holds it.
+class Rights:
+    """Who may see a thing in its source: the accounts `users`, whoever is in one of the `groups`, by the source's own keys; everybody of
+    the workspace only where the source itself says so (`public`). Nobody named means nobody.
 
-    `principals` are the strings of those who may see it in the source system; empty means nobody, and `None` that the source
-    knows no rights of its own, so that the Source row decides.
+    `within`: rights that must hold as well, such as those of the space or the folders around the thing: who sees it is allowed by each.
+    """
+
+    users: frozenset[str] = frozenset()
+    groups: frozenset[str] = frozenset()
+    public: bool = False
+    within: tuple[Rights, ...] = ()
+
+
+PUBLIC = Rights(public=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """Fetched: one thing as its source holds it now, new or not.
+
+    `external_id` stays the same while the thing lives, also where it is renamed or moved, if the source knows such an id. `data`: its
+    bytes, or how to get them; that is called only where `revision` is new, and raises ItemBroken where this one thing is at fault.
     """
 
     external_id: str
     name: str
-    data: bytes
+    data: bytes | Callable[[], bytes]
     modified_at: datetime | None = None
-    principals: tuple[str, ...] | None = None
+    rights: Rights | None = None
+    """None: they could not be read, or the source has none. Where documents are as open as in their source, nobody sees it then."""
     folder: str = ""
     """Where the source keeps it, e.g. "hr/policies"; empty for the top, and where a source knows no folders."""
+    revision: str = ""
+    """Another one whenever the bytes are others (an etag, a version, time and size); empty where the source has nothing of the kind."""
+    size: int | None = None
+    """Bytes, where that is known before they are fetched."""
+    link: str = ""
+    """Where people open it in its source: http or https."""
 
-
-@dataclass(frozen=True, slots=True)
-class Unchanged:
-    """A thing that is as the cursor knows it, so it was not fetched again."""
-
-    external_id: str
+    def read(self) -> bytes:
+        return self.data if isinstance(self.data, bytes) else self.data()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +86,45 @@ class Skipped:
 
 
 @dataclass(frozen=True, slots=True)
+class Account:
+    """Somebody whom the source knows, by the key that `Rights.users` uses. `email` only where the source vouches that it is theirs.
+    One that is not `active` opens nothing."""
+
+    key: str
+    name: str = ""
+    email: str = ""
+    active: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """All who are in a group now: accounts, and groups whose members are in it, too. Both None where they could not be read: then nobody
+    is known to be in it, and it opens nothing."""
+
+    group: str
+    users: frozenset[str] | None = frozenset()
+    groups: frozenset[str] | None = frozenset()
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """From here on the source is listed afresh and from its beginning. It ends with the next Cursor that is `complete`, perhaps in a later
+    pass; what was not named in between is gone."""
+
+    of: Literal["items", "people"] = "items"
+
+
+@dataclass(frozen=True, slots=True)
 class Cursor:
-    """Where to go on next time. `complete`: everything that the source holds was listed, so what was not seen is gone."""
+    """Where to go on, next time or after a crash: all that was yielded before it is settled. `complete`: each Listing since the last
+    such Cursor has come to its end, and named everything."""
 
     value: Mapping[str, object]
     complete: bool = False
+
+
+Fetched = Listing | Item | Deleted | Skipped | Account | Members | Cursor
 
 
 @dataclass(frozen=True, slots=True)

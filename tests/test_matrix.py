@@ -108,6 +108,7 @@ def world(workspace: Workspace, hr: Group, other_workspace: Workspace, settings:
         "document_id": document.pk,
         "source": source.pk,
         "source_id": source.pk,
+        "identity_id": source.identities.create(key="anna").pk,
         "search_id": saved.pk,
         "invitation_id": invitation.pk,
         "group_id": hr.pk,

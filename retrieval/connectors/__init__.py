@@ -1,20 +1,15 @@
-"""Where things come from. A connector is a function `fetch(config, cursor)` of one file here, and a line in CONNECTORS.
-
-It yields Items and Unchanged, Deleted, Skipped for what the source holds, and a Cursor to go on from; `Cursor.complete` only after the
-whole source was listed, since then what was not seen is gone. It raises the leaves of SourceError where the source itself fails.
-"""
+"""Where things come from. A connector is a file here with a CONNECTOR of its own, and a line in CONNECTORS; `contract.py` says what it
+keeps, `asking.py` asks HTTP services for it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from retrieval.connectors import folder
-from retrieval.types import Cursor, Deleted, Item, Skipped, Unchanged
+from retrieval.connectors.contract import Connector
 
-__all__ = ["CONNECTORS", "Fetch", "Fetched"]
+__all__ = ["CONNECTORS", "Connector"]
 
-Fetched = Item | Unchanged | Deleted | Skipped | Cursor
-Fetch = Callable[[Mapping[str, object], Mapping[str, object] | None], Iterator[Fetched]]
-
-CONNECTORS: Final[dict[str, Fetch]] = {"folder": folder.fetch}
+CONNECTORS: Final[dict[str, Connector]] = {
+    "folder": folder.CONNECTOR,
+}

@@ -8,33 +8,86 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from retrieval.errors import SourceMissing, SourceNotAllowed, SourceUnreadable
-from retrieval.types import Cursor, Item, Skipped, Unchanged
+from retrieval.connectors import posix
+from retrieval.connectors.contract import Branch, Config, Connector, Finding, Outside, Setting
+from retrieval.errors import ItemBroken, SourceMissing, SourceNotAllowed, SourceUnreadable
+from retrieval.types import Cursor, Fetched, Item, Listing, Rights, Skipped
 
 MAX_BYTES: Final = 200_000_000
 NO_DOCUMENTS: Final = (".", "~$", ".~lock.")
 
-State = list[int]
-"""A file's time of change in nanoseconds and its size: the same state means unchanged."""
 
+def fetch(config: Config, cursor: Mapping[str, Any] | None, outside: Outside) -> Iterator[Fetched]:
+    """Every file of the folder, by its path in it (`external_id`, with "/"); a file's revision is its time of change and its size.
 
-def fetch(config: Mapping[str, object], cursor: Mapping[str, object] | None = None) -> Iterator[Item | Unchanged | Skipped | Cursor]:
-    """Every file of the folder, by its path in it (`external_id`, with "/").
-
-    config: `path`, the folder; `roots`, the absolute folders it must lie in; `max_bytes` of one file (200 MB). The cursor holds the files
-    and their states: those are said to be Unchanged and are not read. Raises SourceNotAllowed, SourceMissing, SourceUnreadable.
+    config: `path`, the folder; `roots`, the absolute folders it must lie in; `max_bytes` of one file (200 MB); `domain` of the accounts'
+    addresses. The cursor only counts the files. Raises SourceNotAllowed, SourceMissing, SourceUnreadable.
     """
     root = _allowed(str(config.get("path") or ""), config.get("roots"))
-    max_bytes = config.get("max_bytes", MAX_BYTES)
-    known = (cursor or {}).get("files")
-    listing = _Listing(root, known if isinstance(known, dict) else {}, max_bytes if isinstance(max_bytes, int) else MAX_BYTES)
+    max_bytes = config.get("max_bytes") or MAX_BYTES
+    listing = _Listing(root, int((cursor or {}).get("count", 0)), max_bytes)
+    yield Listing()
     yield from listing.files()
-    yield Cursor({"files": listing.states}, complete=listing.complete)
+    yield Listing("people")
+    yield from posix.accounts(str(config.get("domain") or ""))
+    yield from posix.members(listing.groups)
+    yield Cursor({"count": listing.count}, complete=listing.complete)
+
+
+def probe(config: Config, outside: Outside) -> Iterator[Finding]:
+    root = _allowed(str(config.get("path") or ""), config.get("roots"))
+    try:
+        names = os.listdir(root)
+    except FileNotFoundError as error:
+        raise SourceMissing(str(root)) from error
+    except OSError as error:
+        raise SourceUnreadable(str(root), error.strerror or "unknown reason") from error
+    yield Finding(True, f"The folder can be listed; {len(names):,} entries lie at its top.")
+    closed = [name for name in names[:1000] if not os.access(root / name, os.R_OK)]
+    if closed:
+        yield Finding(False, f"{len(closed)} of them cannot be read by North, such as {closed[0]!r}. Give its system account the right to.")
+    if not names:
+        yield Finding(None, "It is empty. If it is a network share, check that it is mounted.")
+    if not config.get("domain"):
+        yield Finding(None, "Without the domain of the accounts, people are known only where somebody maps the accounts to them by hand.")
+
+
+def browse(config: Config, path: str, outside: Outside) -> Iterator[Branch]:
+    """The folders in a folder of the source."""
+    root = _allowed(str(config.get("path") or ""), config.get("roots"))
+    folder = _allowed(str(root / path), [str(root)])
+    try:
+        with os.scandir(folder) as found:
+            names = sorted(entry.name for entry in found if entry.is_dir(follow_symlinks=False) and not entry.name.startswith(NO_DOCUMENTS))
+    except OSError as error:
+        raise SourceUnreadable(str(folder), error.strerror or "unknown reason") from error
+    for name in names:
+        yield Branch((folder / name).relative_to(root).as_posix(), name)
+
+
+CONNECTOR: Final = Connector(
+    title="Folder or network share",
+    help="Files of a folder that the server can read, such as a mounted share, and of all folders in it.",
+    fetch=fetch,
+    probe=probe,
+    browse=browse,
+    rights=True,
+    settings=(
+        Setting("path", "Folder on the server", "The whole path, beginning with a slash."),
+        Setting(
+            "domain",
+            "Domain of the accounts' e-mail addresses",
+            "If the account anna of this machine is the person with the address anna@example.com, write example.com. "
+            "Only needed where documents are as open as their files.",
+            required=False,
+        ),
+    ),
+)
 
 
 def _allowed(path: str, roots: object) -> Path:
@@ -53,16 +106,16 @@ def _allowed(path: str, roots: object) -> Path:
 
 
 class _Listing:
-    """One pass over a folder. `states` and `complete` are true once `files` has ended."""
+    """One pass over a folder. `count`, `groups` and `complete` are true once `files` has ended."""
 
-    def __init__(self, root: Path, known: Mapping[str, object], max_bytes: int) -> None:
-        self._root = root
-        self._known = known
-        self._max_bytes = max_bytes
-        self.states: dict[str, State] = {}
+    def __init__(self, root: Path, known: int, max_bytes: int) -> None:
+        self._root, self._known, self._max_bytes = root, known, max_bytes
+        self.count = 0
+        self.groups: set[str] = set()
         self.complete = True
+        self._reached: dict[Path, Rights | None] = {}
 
-    def files(self) -> Iterator[Item | Unchanged | Skipped]:
+    def files(self) -> Iterator[Item | Skipped]:
         waiting = [self._root]
         while waiting:
             folder = waiting.pop()
@@ -77,7 +130,7 @@ class _Listing:
                 if entry.is_dir(follow_symlinks=False):
                     waiting.append(folder / entry.name)
                 else:
-                    yield from self._file(folder / entry.name)
+                    yield self._file(folder / entry.name)
 
     def _entries(self, folder: Path) -> Sequence[os.DirEntry[str]]:
         """What lies in a folder. Raises SourceError where the folder is the source itself."""
@@ -91,28 +144,40 @@ class _Listing:
                 raise SourceMissing(str(folder)) from error
             raise SourceUnreadable(str(folder), error.strerror or "unknown reason") from error
         if folder == self._root and not entries and self._known:
-            raise SourceUnreadable(str(folder), f"it held {len(self._known)} files and is wholly empty now, as if it were not mounted")
+            raise SourceUnreadable(str(folder), f"it held {self._known} files and is wholly empty now, as if it were not mounted")
         return [entry for entry in entries if not entry.name.startswith(NO_DOCUMENTS)]
 
-    def _file(self, path: Path) -> Iterator[Item | Unchanged | Skipped]:
+    def _file(self, path: Path) -> Item | Skipped:
         name = self._id(path)
+        self.count += 1
         try:
             path.name.encode()
             real = path.resolve(strict=True)
             about = real.stat()
         except UnicodeEncodeError:
-            yield Skipped(name, name, "Its name is not valid Unicode. Rename the file.")
-            return
+            return Skipped(name, name, "Its name is not valid Unicode. Rename the file.")
         except (OSError, RuntimeError) as error:
-            yield from self._skipped(name, path, f"It could not be read ({getattr(error, 'strerror', None) or 'a link in a circle'}).")
-            return
+            return Skipped(name, path.name, f"It could not be read ({getattr(error, 'strerror', None) or 'a link in a circle'}).")
         if reason := self._reason(path, real, about):
-            yield from self._skipped(name, path, reason)
-        elif self._known.get(name) == [about.st_mtime_ns, about.st_size]:
-            self.states[name] = [about.st_mtime_ns, about.st_size]
-            yield Unchanged(name)
-        else:
-            yield from self._read(name, path, real)
+            return Skipped(name, path.name, reason)
+        rights = posix.both(posix.rights_of(str(real), about), self._around(real.parent))
+        if real.parent != path.parent:
+            rights = posix.both(rights, self._around(path.parent))
+        self.groups.update(_groups(rights))
+        modified = datetime.fromtimestamp(about.st_mtime, UTC)
+        revision = f"{about.st_mtime_ns}-{about.st_size}"
+        data, inside = self._reader(real, revision), name.rpartition("/")[0]
+        return Item(name, path.name, data, modified, rights, folder=inside, revision=revision, size=about.st_size)
+
+    def _around(self, folder: Path) -> Rights | None:
+        """Who may reach what is in a folder, by it and by all those around it in the source."""
+        if folder not in self._reached:
+            try:
+                own = posix.rights_of(str(folder), folder.stat(), posix.ENTER)
+            except OSError:
+                own = None
+            self._reached[folder] = own if folder == self._root else posix.both(own, self._around(folder.parent))
+        return self._reached[folder]
 
     def _reason(self, path: Path, real: Path, about: os.stat_result) -> str:
         """Why the file is not to be read, or nothing."""
@@ -126,7 +191,10 @@ class _Listing:
             return f"It has {about.st_size / 1_000_000:,.1f} MB; at most {self._max_bytes / 1_000_000:,.1f} MB are read. Split it."
         return ""
 
-    def _read(self, name: str, path: Path, real: Path) -> Iterator[Item | Skipped]:
+    def _reader(self, real: Path, revision: str) -> Callable[[], bytes]:
+        return lambda: self._read(real, revision)
+
+    def _read(self, real: Path, revision: str) -> bytes:
         """Reads the file that was looked at: if another took its place meanwhile, or it grows, it is left to the next pass."""
         try:
             handle = os.open(real, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -136,17 +204,18 @@ class _Listing:
                 data = file.read(self._max_bytes + 1) if inside and stat.S_ISREG(before.st_mode) else b""
                 after = os.fstat(file.fileno())
         except OSError as error:
-            yield from self._skipped(name, path, f"It could not be read ({error.strerror}). Check its permissions.")
-            return
-        if not inside or (before.st_mtime_ns, before.st_size) != (after.st_mtime_ns, after.st_size) or len(data) != after.st_size:
-            yield from self._skipped(name, path, "It changed while it was read. It is read with the next pass.")
-            return
-        self.states[name] = [after.st_mtime_ns, after.st_size]
-        yield Item(name, path.name, data, datetime.fromtimestamp(after.st_mtime, UTC), folder=name.rpartition("/")[0])
-
-    def _skipped(self, name: str, path: Path, reason: str) -> Iterator[Skipped]:
-        yield Skipped(name, path.name, reason)
+            raise ItemBroken(f"It could not be read ({error.strerror}). Check its permissions.") from error
+        if not inside or f"{after.st_mtime_ns}-{after.st_size}" != revision or len(data) != after.st_size:
+            raise ItemBroken("It changed while it was read. It is read with the next pass.")
+        return data
 
     def _id(self, path: Path) -> str:
         """The path in the folder; what is no Unicode in it is shown as a mark."""
         return os.fsencode(path.relative_to(self._root).as_posix()).decode(errors="replace")
+
+
+def _groups(rights: Rights | None) -> Iterable[str]:
+    if rights:
+        yield from rights.groups
+        for outer in rights.within:
+            yield from _groups(outer)

@@ -79,6 +79,7 @@ def world() -> tuple[str, dict[str, str]]:
         "user_id": member.pk, "invitation_id": invitation.pk, "group_id": group.pk, "source_id": source.pk, "document_id": document.pk,
         "search_id": saved.pk, "thread_id": thread.pk, "run_id": run.pk,
         "approval_id": approval.pk, "artifact_id": artifact.pk, "number": 1, "key_id": ApiKey.issue(workspace=workspace, user=owner)[0].pk,
+        "identity_id": source.identities.create(key="anna", email=member.email).pk,
         "account_id": account.user_id, "webhook_id": hook.pk, "delivery_id": queue(hook, TEST, {"webhook": hook.pk}).id,
     }  # fmt: skip
     return ApiKey.issue(workspace=workspace, user=owner)[1], {name: str(id) for name, id in ids.items()}

@@ -17,6 +17,7 @@ from tests.bench import (
     api,
     dimensions,
     engines,
+    histories,
     ingestion,
     machine,
     memory,
@@ -46,9 +47,10 @@ FIGURES: dict[str, Callable[[Installations], Sequence[Figure]]] = {
     "dimensions": dimensions.measure,
     "quantised": quantised.measure,
     "scale": scale.measure,
+    "histories": histories.measure,
 }
 """In an order that starts each kind of installation once."""
-BY_NAME = {"throughput", "access", "dimensions", "quantised", "scale"}
+BY_NAME = {"throughput", "access", "dimensions", "quantised", "scale", "histories"}
 """Measured only where they are named: they take minutes to hours, or install what North does not need."""
 
 

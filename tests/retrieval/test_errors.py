@@ -14,7 +14,10 @@ EXAMPLES = [
     errors.Encrypted(), errors.TooLarge("The file has 2.1 GB", "200 MB"), errors.TooSlow(30), errors.EmptyFile(),
     errors.UnknownType("a.xyz"), errors.UnknownType("a.xyz", "PDF, Word"), errors.NoText(), errors.NoText("scans"),
     errors.SourceNotAllowed("/etc"), errors.SourceMissing("/srv/files"), errors.SourceUnreadable("/srv/files", "permission denied"),
-    errors.ReaderUnavailable("its reader was killed"),
+    errors.ReaderUnavailable("its reader was killed"), errors.SourceUnreachable("wiki.example"),
+    errors.SourceGarbled("wiki.example", "no JSON"), errors.RateLimited("wiki.example", 30), errors.TokenRefused("wiki.example"),
+    errors.RightMissing("wiki.example", "Sites.Read.All"), errors.CursorExpired("wiki.example"),
+    errors.SettingWrong("url", "It begins with https."), errors.ItemBroken("It has no pages."),
 ]  # fmt: skip
 
 

@@ -7,12 +7,13 @@ from datetime import UTC
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from retrieval.connectors import CONNECTORS, Fetched
-from retrieval.errors import SourceMissing, SourceNotAllowed, SourceUnreadable
-from retrieval.types import Cursor, Item, Skipped, Unchanged
+from retrieval.connectors import CONNECTORS
+from retrieval.errors import ItemBroken, SourceMissing, SourceNotAllowed, SourceUnreadable
+from retrieval.types import Cursor, Fetched, Item, Listing, Skipped
+from tests.retrieval.connectors.outside import nowhere
+
+FETCH = CONNECTORS["folder"].fetch
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def root(tmp_path: Path) -> Path:
 
 def fetch(folder: Path, cursor: Mapping[str, object] | None = None, **config: object) -> list[Fetched]:
     allowed = {"path": str(folder), "roots": [str(folder.parent)]}
-    return list(CONNECTORS["folder"](allowed | config, cursor))
+    return list(FETCH(allowed | config, cursor, nowhere()))
 
 
 def cursor_of(fetched: list[Fetched]) -> Cursor:
@@ -41,33 +42,27 @@ def reasons(fetched: list[Fetched]) -> dict[str, str]:
 
 
 def items(fetched: list[Fetched]) -> dict[str, bytes]:
-    return {found.external_id: found.data for found in fetched if isinstance(found, Item)}
+    return {found.external_id: found.read() for found in fetched if isinstance(found, Item)}
 
 
 def test_every_file_is_an_item_by_its_path_in_the_folder(root: Path) -> None:
     fetched = fetch(root)
     assert items(fetched) == {"a.txt": b"one", "sub/deep/b c.md": b"two"}
     deep = next(found for found in fetched if isinstance(found, Item) and found.name == "b c.md")
-    assert deep.principals is None and deep.modified_at is not None and deep.modified_at.tzinfo is UTC
+    assert deep.modified_at is not None and deep.modified_at.tzinfo is UTC
     assert cursor_of(fetched).complete
 
 
-def test_what_is_unchanged_is_not_read_again(root: Path) -> None:
-    cursor = cursor_of(fetch(root))
+def test_a_revision_is_another_where_the_bytes_are(root: Path) -> None:
+    before = revisions(fetch(root))
     (root / "a.txt").write_text("other")
-    (root / "new.txt").write_text("new")
-    (root / "sub" / "deep" / "b c.md").chmod(0)
-    fetched = fetch(root, cursor.value)
-    assert items(fetched) == {"a.txt": b"other", "new.txt": b"new"}
-    assert Unchanged("sub/deep/b c.md") in fetched
+    (root / "sub" / "deep" / "b c.md").chmod(0o600)
+    after = revisions(fetch(root))
+    assert after["a.txt"] != before["a.txt"] and after["sub/deep/b c.md"] == before["sub/deep/b c.md"]
 
 
-def test_what_is_gone_is_not_seen_in_a_complete_listing(root: Path) -> None:
-    cursor = cursor_of(fetch(root))
-    (root / "a.txt").unlink()
-    again = fetch(root, cursor.value)
-    assert items(again) == {} and cursor_of(again).complete
-    assert set(cursor_of(again).value["files"]) == {"sub/deep/b c.md"}  # type: ignore[call-overload]
+def revisions(fetched: list[Fetched]) -> dict[str, str]:
+    return {found.external_id: found.revision for found in fetched if isinstance(found, Item)}
 
 
 def test_hidden_files_and_lock_files_are_passed_over(root: Path) -> None:
@@ -112,9 +107,15 @@ def test_a_name_that_is_no_unicode_is_skipped(root: Path) -> None:
     assert set(reasons(fetch(root))) == {"bad\ufffd.txt"}
 
 
+def listing_of(root: Path, cursor: Cursor | None = None) -> Iterator[Fetched]:
+    listing = FETCH({"path": str(root), "roots": [str(root)]}, cursor.value if cursor else None, nowhere())
+    assert next(listing) == Listing()
+    return listing
+
+
 def test_a_file_that_vanishes_while_the_folder_is_read_is_skipped(root: Path) -> None:
     (root / "z.txt").write_text("last")
-    listing: Iterator[Fetched] = CONNECTORS["folder"]({"path": str(root), "roots": [str(root)]}, None)
+    listing = listing_of(root)
     first = next(listing)
     assert isinstance(first, Item) and first.external_id == "a.txt"
     (root / "z.txt").unlink()
@@ -122,11 +123,24 @@ def test_a_file_that_vanishes_while_the_folder_is_read_is_skipped(root: Path) ->
     assert "z.txt" in reasons(rest) and cursor_of(rest).complete
 
 
+@pytest.mark.parametrize("then", ["gone", "longer", "a link"])
+def test_a_file_that_is_another_when_it_is_read_is_left_to_the_next_pass(root: Path, then: str) -> None:
+    item = next(found for found in fetch(root) if isinstance(found, Item) and found.external_id == "a.txt")
+    if then == "longer":
+        (root / "a.txt").write_text("longer")
+    else:
+        (root / "a.txt").unlink()
+    if then == "a link":
+        (root / "a.txt").symlink_to("/etc/passwd")
+    with pytest.raises(ItemBroken):
+        item.read()
+
+
 def test_a_folder_that_cannot_be_listed_makes_the_listing_incomplete(root: Path) -> None:
     """A folder that goes away between its parent's listing and its own stands for all that cannot be listed: root may list anything."""
-    cursor = cursor_of(fetch(root))
-    listing = CONNECTORS["folder"]({"path": str(root), "roots": [str(root)]}, cursor.value)
-    assert next(listing) == Unchanged("a.txt")
+    listing = listing_of(root, cursor_of(fetch(root)))
+    first = next(listing)
+    assert isinstance(first, Item) and first.external_id == "a.txt"
     (root / "sub").rename(root.parent / "moved")
     rest = list(listing)
     assert "could not be listed" in reasons(rest)["sub"]
@@ -176,32 +190,23 @@ def test_only_what_is_allowed_is_read(root: Path, tmp_path: Path, config: dict[s
     Path(f"{root}-evil").mkdir()
     filled = {"roots": [str(root)]} | {key: value.format(root=root) if isinstance(value, str) else value for key, value in config.items()}
     with pytest.raises(SourceNotAllowed):
-        list(CONNECTORS["folder"](filled, None))
+        list(FETCH(filled, None, nowhere()))
 
 
-MOVES = st.tuples(st.sampled_from(["write", "remove"]), st.sampled_from(["a.txt", "x/b.txt", "x/y/c.txt"]), st.binary(max_size=4))
+def test_the_probe_says_what_is_missing(root: Path) -> None:
+    config = {"path": str(root), "roots": [str(root)]}
+    said = [finding.words for finding in CONNECTORS["folder"].probe(config, nowhere())]
+    assert "2 entries" in said[0] and "domain" in said[-1]
+    with pytest.raises(SourceMissing):
+        list(CONNECTORS["folder"].probe({**config, "path": str(root / "gone")}, nowhere()))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=30)
-@given(st.lists(MOVES, max_size=8))
-def test_following_the_cursor_gives_the_folder_as_it_is(
-    tmp_path_factory: pytest.TempPathFactory, moves: list[tuple[str, str, bytes]]
-) -> None:
-    """A naive mirror that obeys what is fetched always equals the folder."""
-    folder = tmp_path_factory.mktemp("mirrored")
-    (folder / "stays.txt").write_text("x")
-    mirror: dict[str, bytes] = {}
-    cursor: Cursor | None = None
-    for turn, (move, name, data) in enumerate([("write", "stays.txt", b"x"), *moves]):
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if move == "write":
-            path.write_bytes(data)
-            os.utime(path, ns=(turn, turn))
-        else:
-            path.unlink(missing_ok=True)
-        fetched = fetch(folder, cursor.value if cursor else None)
-        cursor = cursor_of(fetched)
-        seen = {found.external_id for found in fetched if isinstance(found, Item | Unchanged)}
-        mirror = {name: data for name, data in (mirror | items(fetched)).items() if name in seen}
-        assert mirror == {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+def test_its_folders_can_be_browsed_and_no_others(root: Path) -> None:
+    browse = CONNECTORS["folder"].browse
+    assert browse
+    config = {"path": str(root), "roots": [str(root)]}
+    assert [branch.path for branch in browse(config, "", nowhere())] == ["sub"]
+    assert [branch.path for branch in browse(config, "sub", nowhere())] == ["sub/deep"]
+    for path in ("..", "/etc", "sub/../../.."):
+        with pytest.raises(SourceNotAllowed):
+            list(browse(config, path, nowhere()))
