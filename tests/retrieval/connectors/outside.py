@@ -62,12 +62,14 @@ class InProcess:
     asked: list[Asked] = field(default_factory=list)
     slept: float = 0.0
     kept: dict[str, str] = field(default_factory=dict)
+    also: tuple[str, ...] = ()
+    """More hosts of the same service, such as the one that gives tokens."""
 
     def request(
         self, method: str, url: str, *, headers: Mapping[str, str] | None = None, json: object = None, content: bytes | None = None,
         redirects: int = 0, seconds: float | None = None, max_bytes: int | None = None,
     ) -> Said:  # fmt: skip
-        if urlsplit(url).hostname != self.host:
+        if urlsplit(url).hostname not in (self.host, *self.also):
             raise SourceNotAllowed(url)
         asked = Asked(method, url, Headers(headers), json if json is not None else content)
         self.asked.append(asked)
