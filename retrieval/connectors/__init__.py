@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from retrieval.connectors import confluence, folder
+from retrieval.connectors import confluence, folder, jira
 from retrieval.connectors.contract import Connector
 
 __all__ = ["CONNECTORS", "Connector"]
@@ -13,4 +13,5 @@ __all__ = ["CONNECTORS", "Connector"]
 CONNECTORS: Final[dict[str, Connector]] = {
     "folder": folder.CONNECTOR,
     "confluence": confluence.CONNECTOR,
+    "jira": jira.CONNECTOR,
 }
