@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from retrieval.connectors import confluence, folder, jira
+from retrieval.connectors import confluence, folder, jira, sharepoint
 from retrieval.connectors.contract import Connector
 
 __all__ = ["CONNECTORS", "Connector"]
@@ -14,4 +14,5 @@ CONNECTORS: Final[dict[str, Connector]] = {
     "folder": folder.CONNECTOR,
     "confluence": confluence.CONNECTOR,
     "jira": jira.CONNECTOR,
+    "sharepoint": sharepoint.CONNECTOR,
 }

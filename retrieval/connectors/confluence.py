@@ -1,10 +1,11 @@
-"""Pages and blog posts of Confluence Cloud, by the documents "Confluence Cloud REST API v2" (spaces, pages, folders, space permissions) and
-"Confluence Cloud REST API v1" (content restrictions, groups), which v2 does not have.
+"""Pages and blog posts of Confluence Cloud, by the documents "Confluence Cloud REST API v2" (spaces, pages, folders, space permissions)
+and "Confluence Cloud REST API v1" (content restrictions, groups), which v2 does not have.
 
-Restrictions change without the page's version, and nothing tells of deletions: so each pass lists the pages of every space, 250 at a time,
-and their restrictions, 100 at a time; bodies are fetched only where the version is new. Who may see a page is in its space's group
-("space:ID", whose members are read with every pass) and in each restriction of it and of what it lies in. A space role opens nothing here:
-its members are not told. Asked with an API token by the Asker: the maintained client libraries cannot go through checked addresses.
+Restrictions change without the page's version, and nothing tells of deletions: so each pass lists the pages of every space, 250 at a
+time, and their restrictions, 100 at a time; bodies are fetched only where the version is new. Who may see a page is in its space's
+group ("space:ID", whose members are read with every pass) and in each restriction of it and of what it lies in. A space role opens
+nothing here: its members are not told. Asked with an API token by the Asker: the maintained client libraries cannot go through checked
+addresses.
 """
 
 from __future__ import annotations

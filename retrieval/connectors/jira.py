@@ -1,11 +1,12 @@
-"""Issues of Jira Cloud with their comments, by the document "The Jira Cloud platform REST API" (v3: issue search by JQL, issue comments).
+"""Issues of Jira Cloud with their comments, by the document "The Jira Cloud platform REST API" (v3: issue search by JQL, issue
+comments).
 
 The first pass lists project by project. Later ones ask for what was updated since the last, an hour over, and for the numbers of all
 issues, 5,000 at a time, which the cursor remembers packed: what is not among them any more is gone, and what has come to be seen is
 fetched. Who may see an issue is in its project's group ("project:ID": who holds "Browse projects") and in that of its security level
 ("level:PROJECT:ID"); both are read with every pass, so that a change of theirs touches no issue (`jira_people.py`). What depends on an
-issue's fields (reporter, assignee, custom fields) opens nothing here. Asked with an API token by the Asker: the maintained client libraries
-cannot go through checked addresses.
+issue's fields (reporter, assignee, custom fields) opens nothing here. Asked with an API token by the Asker: the maintained client
+libraries cannot go through checked addresses.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Who may see what in Jira Cloud: those who hold "Browse projects" in a project and those in its security levels, by the document "The Jira
-Cloud platform REST API" (permission schemes, project roles, issue security levels, groups, users). Knows no issue."""
+"""Who may see what in Jira Cloud: those who hold "Browse projects" in a project and those in its security levels, by the document "The
+Jira Cloud platform REST API" (permission schemes, project roles, issue security levels, groups, users). Knows no issue."""
 
 from __future__ import annotations
 

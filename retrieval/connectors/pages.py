@@ -1,5 +1,5 @@
-"""Makes documents of what services hold as pages, issues and messages: HTML, which is known as such whatever the thing is called. Knows no
-service. Two connectors or more use each of these."""
+"""Makes documents of what services hold as pages, issues and messages: HTML, which is known as such whatever the thing is called. Knows
+no service. Two connectors or more use each of these."""
 
 from __future__ import annotations
 

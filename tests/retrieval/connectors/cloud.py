@@ -164,3 +164,11 @@ class Cloud:
             self.twice = False
             return list(things[(number - 1) * size : number * size]), f"{number}x"
         return list(things[number * size : (number + 1) * size]), str(number + 1) if (number + 1) * size < len(things) else ""
+
+    def after(self, at: str) -> tuple[list[Thing], str]:
+        """The same by number instead of place: no change of the source meanwhile moves a thing to a page that was given out already."""
+        if at and self.twice:
+            self.twice = False
+            return self.after("")[0], f"{at}x"
+        later = [thing for thing in self.things.values() if int(thing.id) > int(at.rstrip("x") or 0)]
+        return later[:PAGE], later[PAGE - 1].id if len(later) > PAGE else ""

@@ -73,10 +73,10 @@ class InProcess:
             raise SourceNotAllowed(url)
         asked = Asked(method, url, Headers(headers), json if json is not None else content)
         self.asked.append(asked)
-        for fault in self.faults:
-            if (answer := fault(asked)) is not None:
-                return answer
-        return self.serve(asked)
+        answer = next((said for fault in self.faults if (said := fault(asked)) is not None), None) or self.serve(asked)
+        if redirects and answer.status_code in (301, 302, 303, 307, 308):
+            return self.request(method, answer.headers["location"], redirects=redirects - 1)
+        return answer
 
     def addresses(self, host: str, port: int) -> Sequence[str]:
         raise SourceNotAllowed(host)
