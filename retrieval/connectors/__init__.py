@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from retrieval.connectors import confluence, folder, jira, sharepoint
+from retrieval.connectors import confluence, folder, google_drive, jira, sharepoint
 from retrieval.connectors.contract import Connector
 
 __all__ = ["CONNECTORS", "Connector"]
@@ -15,4 +15,5 @@ CONNECTORS: Final[dict[str, Connector]] = {
     "confluence": confluence.CONNECTOR,
     "jira": jira.CONNECTOR,
     "sharepoint": sharepoint.CONNECTOR,
+    "google_drive": google_drive.CONNECTOR,
 }
