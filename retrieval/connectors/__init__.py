@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from retrieval.connectors import confluence, folder, google_drive, jira, sharepoint
+from retrieval.connectors import confluence, folder, google_drive, jira, sharepoint, slack
 from retrieval.connectors.contract import Connector
 
 __all__ = ["CONNECTORS", "Connector"]
@@ -16,4 +16,5 @@ CONNECTORS: Final[dict[str, Connector]] = {
     "jira": jira.CONNECTOR,
     "sharepoint": sharepoint.CONNECTOR,
     "google_drive": google_drive.CONNECTOR,
+    "slack": slack.CONNECTOR,
 }

@@ -35,6 +35,7 @@ PEOPLE_SCOPES: Final = (
     "https://www.googleapis.com/auth/admin.directory.user.readonly https://www.googleapis.com/auth/admin.directory.group.member.readonly"
 )
 TOLD: Final = "id,type,emailAddress,domain,role,allowFileDiscovery,deleted,expirationTime,view,permissionDetails(inherited,inheritedFrom)"
+KINDS: Final = ("USER", "GROUP")
 MACHINES: Final = ".gserviceaccount.com"
 OFTEN: Final = ("rateLimitExceeded", "userRateLimitExceeded", "dailyLimitExceeded", "quotaExceeded")
 
@@ -164,5 +165,5 @@ def members(directory: Asker | None, group: str) -> Members:
         inside = [*values(directory, f"groups/{group}/members", {"maxResults": 200}, "members")]
     except ONE_THING:
         return Members(group, None, None)
-    named = [frozenset(one["email"].lower() for one in inside if one["type"] == kind and one.get("email")) for kind in ("USER", "GROUP")]
-    return Members(group, *named)
+    users, groups = (frozenset(one["email"].lower() for one in inside if one["type"] == kind and one.get("email")) for kind in KINDS)
+    return Members(group, users, groups)

@@ -149,7 +149,7 @@ class Drive:
 
     def _changed(self, changes: Sequence[Mapping[str, Any]]) -> Iterator[Fetched]:
         latest = {one["fileId"]: one for one in changes if one.get("changeType", "file") == "file"}
-        files = []
+        files: list[Mapping[str, Any]] = []
         for id, one in latest.items():
             about = one.get("file") or {}
             gone = one.get("removed") or about.get("trashed") or not (self.shared or about.get("ownedByMe"))
