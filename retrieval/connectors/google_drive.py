@@ -8,7 +8,6 @@ with a service account's key by the Asker: the maintained client libraries canno
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from typing import Any, Final
 from retrieval.connectors import google
 from retrieval.connectors.asking import Asker
 from retrieval.connectors.contract import Branch, Config, Connector, Finding, Outside, Setting
-from retrieval.connectors.pages import ONE_THING, fetched, moment, sensible, several, tried
+from retrieval.connectors.pages import ONE_THING, decoded, fetched, moment, sensible, several, tried
 from retrieval.errors import CursorExpired, ItemBroken, SourceGarbled, SourceMissing, SourceUnreachable
 from retrieval.types import Cursor, Deleted, Fetched, Item, Listing, Members, Rights
 
@@ -145,7 +144,8 @@ class Drive:
         answer = self.ask.ask(path, params, accept=(400, 404) if "pageToken" in params else ())
         if answer.status_code >= 400:
             raise CursorExpired(WHERE)
-        return read(answer.content)
+        said: Mapping[str, Any] = decoded(answer, WHERE)
+        return said
 
     def _changed(self, changes: Sequence[Mapping[str, Any]]) -> Iterator[Fetched]:
         latest = {one["fileId"]: one for one in changes if one.get("changeType", "file") == "file"}
@@ -242,16 +242,6 @@ class Drive:
         if kind := EXPORTED.get(about["mimeType"]):
             return self.ask.bytes(f"files/{about['id']}/export", {"mimeType": kind})
         return self.ask.bytes(f"files/{about['id']}", {"alt": "media", "supportsAllDrives": "true"}, redirects=2, max_bytes=MAX_BYTES)
-
-
-def read(content: bytes) -> Mapping[str, Any]:
-    try:
-        said = json.loads(content)
-    except ValueError as error:
-        raise SourceGarbled(WHERE, "no JSON, or only a part of it") from error
-    if not isinstance(said, dict):
-        raise SourceGarbled(WHERE, "a page without its list")
-    return said
 
 
 def probe(config: Config, outside: Outside) -> Iterator[Finding]:

@@ -3,6 +3,7 @@ no service. Two connectors or more use each of these."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ from typing import Any, Final
 
 from markdown_it import MarkdownIt
 
+from retrieval.connectors.asking import Asker
 from retrieval.connectors.contract import Answer, Config, Fetch, Finding, Outside
 from retrieval.errors import ItemBroken, RateLimited, RightMissing, SourceError, SourceGarbled, SourceMissing, SourceUnreachable
 from retrieval.types import Cursor, Fetched, Listing
@@ -70,6 +72,27 @@ def onward(answer: Answer) -> str:
     """The next page by the Link header (RFC 8288), or nothing."""
     found = NEXT.search(answer.headers.get("link", ""))
     return found[1] if found else ""
+
+
+def linked(ask: Asker, path: str, params: Mapping[str, Any], where: str) -> Iterator[Mapping[str, Any]]:
+    """All of a listing whose pages lead on by their Link headers."""
+    answer, seen = ask.ask(path, params), set[str]()
+    while True:
+        yield from several(decoded(answer, where), "", where)
+        path = onward(answer)
+        if not path:
+            return
+        if path in seen:
+            raise SourceGarbled(where, "a page that leads to itself")
+        seen.add(path)
+        answer = ask.ask(path)
+
+
+def decoded(answer: Answer, where: str) -> Any:
+    try:
+        return json.loads(answer.content)
+    except ValueError as error:
+        raise SourceGarbled(where, "no JSON, or only a part of it") from error
 
 
 def several(said: Any, name: str, where: str) -> list[Mapping[str, Any]]:
