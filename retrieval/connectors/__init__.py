@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from retrieval.connectors import confluence, folder, github, gitlab, google_drive, jira, sharepoint, slack
+from retrieval.connectors import confluence, folder, github, gitlab, google_drive, jira, notion, sharepoint, slack
 from retrieval.connectors.contract import Connector
 
 __all__ = ["CONNECTORS", "Connector"]
@@ -19,4 +19,5 @@ CONNECTORS: Final[dict[str, Connector]] = {
     "slack": slack.CONNECTOR,
     "github": github.CONNECTOR,
     "gitlab": gitlab.CONNECTOR,
+    "notion": notion.CONNECTOR,
 }
