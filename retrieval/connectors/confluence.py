@@ -54,8 +54,8 @@ def spaces(ask: Asker, keys: Iterable[str]) -> list[Mapping[str, Any]]:
     return [found[id] for id in sorted(found) if not wanted or found[id]["key"].casefold() in wanted]
 
 
-def results(ask: Asker, path: str, params: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """All of a listing, page after page. A link to a page that was seen already would go on for ever."""
+def results(ask: Asker, path: str, params: Mapping[str, Any], context: str = "/wiki") -> Iterator[Mapping[str, Any]]:
+    """All of a listing, page after page. A link to a page that was seen already would go on for ever. `context`: what links leave out."""
     seen = {path}
     said = ask.json(path, params)
     while True:
@@ -63,7 +63,7 @@ def results(ask: Asker, path: str, params: Mapping[str, Any]) -> Iterator[Mappin
         onward = (said.get("_links") or {}).get("next") or ""
         if not onward:
             return
-        path = onward if onward.startswith(("/wiki/", "https://")) else f"/wiki{onward}"
+        path = onward if onward.startswith((f"{context}/", "https://")) else f"{context}{onward}"
         if path in seen:
             raise SourceGarbled("Confluence", "a page that leads to itself")
         seen.add(path)

@@ -20,6 +20,8 @@ from retrieval.types import Cursor, Fetched, Listing
 
 ONE_THING: Final = (SourceMissing, SourceUnreachable, SourceGarbled, RightMissing)
 """What may be the fault of the one thing that was asked for; the other refusals are the source's."""
+NO_SENSE: Final = (KeyError, IndexError, TypeError, AttributeError, ValueError)
+"""What comes of answers that lack what their documents promise."""
 NEXT: Final = re.compile(r'<([^<>]+)>\s*;[^,<]*\brel="?next"?')
 MARKDOWN: Final = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
 
@@ -55,6 +57,8 @@ def fetched(get: Callable[[], bytes]) -> Callable[[], bytes]:
             return get()
         except ONE_THING as error:
             raise ItemBroken(f"It could not be fetched. {error}") from error
+        except NO_SENSE as error:
+            raise ItemBroken(f"What its source tells of it makes no sense ({type(error).__name__}).") from error
 
     return read
 
@@ -140,7 +144,7 @@ def sensible(service: str) -> Callable[[Fetch], Fetch]:
         def guarded(config: Config, cursor: Mapping[str, Any] | None, outside: Outside) -> Iterator[Fetched]:
             try:
                 yield from fetch(config, cursor, outside)
-            except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
+            except NO_SENSE as error:
                 raise SourceGarbled(service, f"{type(error).__name__} in what it tells of a thing") from error
 
         return guarded

@@ -163,7 +163,7 @@ class GoogleDriveWorld(Cloud):
         return Said.json({"error": {"code": 404}}, 404)
 
     def text_seen(self, data: bytes) -> str:
-        return data.decode()
+        return data.decode(errors="replace")
 
 
 def unpadded(said: str) -> bytes:

@@ -145,7 +145,7 @@ class SharePointWorld(Cloud):
         return {"id": person, "userPrincipalName": self.email(person), **about}
 
     def text_seen(self, data: bytes) -> str:
-        return data.decode()
+        return data.decode(errors="replace")
 
 
 def world(folder: Path) -> SharePointWorld:
