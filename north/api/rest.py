@@ -24,6 +24,7 @@ ROUTES = (
     ("", people.routes, None),
     ("/groups", groups.routes, "people"),
     ("/sources", sources.routes, "sources"),
+    ("/connectors", sources.connectors, "sources"),
     ("/documents", documents.routes, "documents"),
     ("/search", searching.routes, "search"),
     ("/saved-searches", searching.saved, "search"),

@@ -16,6 +16,7 @@ from tests.bench import (
     answers,
     api,
     engines,
+    histories,
     ingestion,
     machine,
     memory,
@@ -44,9 +45,10 @@ FIGURES: dict[str, Callable[[Installations], Sequence[Figure]]] = {
     "access": access.measure,
     "quantised": quantised.measure,
     "scale": scale.measure,
+    "histories": histories.measure,
 }
 """In an order that starts each kind of installation once."""
-BY_NAME = {"throughput", "access", "quantised", "scale"}
+BY_NAME = {"throughput", "access", "quantised", "scale", "histories"}
 """Measured only where they are named: they take minutes to hours, or install what North does not need."""
 
 

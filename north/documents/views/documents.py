@@ -23,9 +23,9 @@ from north.documents import actions, files
 from north.documents.errors import DocumentError, NobodyChosen, NothingSent, disk, status_of
 from north.documents.forms import GROUPS, ReadersForm, UploadForm
 from north.documents.models import WORKING, Document, Status
-from north.documents.readers import Readers
+from north.documents.readers import Readers, principals
 from north.documents.uploads import fault_of
-from north.workspaces.access import inside, principals
+from north.workspaces.access import inside
 from north.workspaces.models import Group, Membership, Role
 from retrieval.errors import RetrievalError
 from retrieval.parsers.sniffing import KNOWN
