@@ -202,6 +202,7 @@ def allowed(ask: Asker, space: Mapping[str, Any]) -> Members:
     return Members(f"space:{space['id']}", named["user"], named["group"], name=space["name"])
 
 
+@sensible("Confluence")
 def probe(config: Config, outside: Outside) -> Iterator[Finding]:
     ask = asker(config, outside)
     wanted = spaces(ask, config["spaces"])
@@ -217,6 +218,7 @@ def probe(config: Config, outside: Outside) -> Iterator[Finding]:
     yield Finding(None, "Restricted pages are fetched only where this account may see them: make it a space administrator.")
 
 
+@sensible("Confluence")
 def browse(config: Config, path: str, outside: Outside) -> Iterator[Branch]:
     """Spaces, and the pages at the top of each."""
     ask = asker(config, outside)

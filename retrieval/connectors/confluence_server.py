@@ -127,6 +127,7 @@ def people(ask: Asker, open_to: Mapping[str, Holders | None]) -> Iterator[Fetche
     yield from accounts.values()
 
 
+@sensible("Confluence")
 def probe(config: Config, outside: Outside) -> Iterator[Finding]:
     ask = asker(config, outside)
     wanted = spaces(ask, config["spaces"])
@@ -140,6 +141,7 @@ def probe(config: Config, outside: Outside) -> Iterator[Finding]:
     yield Finding(None, "Confluence Data Center tells no addresses: map its accounts to people by hand.")
 
 
+@sensible("Confluence")
 def browse(config: Config, path: str, outside: Outside) -> Iterator[Branch]:
     for key, space in spaces(asker(config, outside), ()).items():
         yield Branch(key, f"{space['name']} ({key})", inner=False)

@@ -195,6 +195,7 @@ def emails(ask: Asker, config: Config) -> dict[str, str]:
         after = onward
 
 
+@sensible("GitHub")
 def probe(config: Config, outside: Outside) -> Iterator[Finding]:
     ask = asker(config, outside)
     found = repositories(ask, config)
@@ -211,6 +212,7 @@ def probe(config: Config, outside: Outside) -> Iterator[Finding]:
         yield Finding(None, "No addresses are told: people are mapped to accounts by hand, or the organisation verifies its domain.")
 
 
+@sensible("GitHub")
 def browse(config: Config, path: str, outside: Outside) -> Iterator[Branch]:
     for one in repositories(asker(config, outside), {**config, "repositories": []}):
         yield Branch(one["name"], one["full_name"], inner=False)

@@ -55,9 +55,9 @@ def fetch(config: Config, cursor: Mapping[str, Any] | None, outside: Outside) ->
 
 def asker(config: Config, outside: Outside) -> Asker:
     right = "read_api, and at least the role Reporter"
-    if not config["refresh"]:
-        return Asker(outside, f"{config['url']}{API}", headers={"authorization": f"Bearer {config['token']}"}, right=right)
-    app = {"client_id": config["client_id"], "client_secret": config["client_secret"], "grant_type": "refresh_token"}
+    if not config.get("refresh"):
+        return Asker(outside, f"{config['url']}{API}", headers={"authorization": f"Bearer {config.get('token', '')}"}, right=right)
+    app = {"client_id": config["client_id"], "client_secret": config.get("client_secret", ""), "grant_type": "refresh_token"}
     token = Token(outside, f"{config['url']}/oauth/token", lambda: {**app, "refresh_token": config["refresh"]}, kept="refresh")
     return Asker(outside, f"{config['url']}{API}", headers=token.headers, renew=token.renew, right=right)
 
@@ -213,6 +213,7 @@ def everybody(ask: Asker) -> Iterator[Account]:
         return
 
 
+@sensible("GitLab")
 def probe(config: Config, outside: Outside) -> Iterator[Finding]:
     ask = asker(config, outside)
     found = projects(ask, config)
@@ -229,6 +230,7 @@ def probe(config: Config, outside: Outside) -> Iterator[Finding]:
         yield Finding(None, "No addresses are told, as the token is no administrator's: people are mapped to accounts by hand.")
 
 
+@sensible("GitLab")
 def browse(config: Config, path: str, outside: Outside) -> Iterator[Branch]:
     for one in projects(asker(config, outside), config):
         yield Branch(str(one["id"]), one["path_with_namespace"], inner=False)

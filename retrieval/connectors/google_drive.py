@@ -69,6 +69,14 @@ def fetch(config: Config, cursor: Mapping[str, Any] | None, outside: Outside) ->
     yield Cursor({"feeds": feeds, **{kind: sorted(keys) for kind, keys in named.items()}, "listed": whole["listed"]}, complete=True)
 
 
+@sensible(WHERE)
+def again(config: Config, ids: Sequence[str], outside: Outside) -> Iterator[Fetched]:
+    found = {drive.key: drive for drive in drives(config, outside)}
+    for key in ids:
+        drive, _, id = key.partition("/")
+        yield from found[drive].again(id) if drive in found else [Deleted(key)]
+
+
 def drives(config: Config, outside: Outside) -> list[Drive]:
     """The shared drives that are wanted, and the My Drives of these people. Raises SourceMissing where one is not to be seen."""
     ask = google.asker(config, outside, config["subject"])
@@ -101,7 +109,7 @@ class Drive:
     key: str
     name: str
     shared: bool = False
-    named: dict[str, set[str]] = field(default_factory=dict)
+    named: dict[str, set[str]] = field(default_factory=lambda: {"users": set(), "groups": set()})
     folders: dict[str, tuple[str, list[str]]] = field(default_factory=dict)
     looked: set[str] = field(default_factory=set)
     _around: list[Mapping[str, Any]] | None = None
@@ -179,6 +187,16 @@ class Drive:
             if not one["mimeType"].startswith(GOOGLE) or one["mimeType"] in EXPORTED:
                 yield self._item(one)
 
+    def again(self, id: str) -> Iterator[Fetched]:
+        try:
+            about = self.ask.json(f"files/{id}", {"fields": TOLD, "supportsAllDrives": "true"})
+        except SourceMissing:
+            about = {"trashed": True}
+        if about.get("trashed"):
+            yield Deleted(f"{self.key}/{id}")
+        else:
+            yield from self._events([about])
+
     def _item(self, about: Mapping[str, Any]) -> Item:
         found = self._rights(about["id"])
         if found:
@@ -244,6 +262,7 @@ class Drive:
         return self.ask.bytes(f"files/{about['id']}", {"alt": "media", "supportsAllDrives": "true"}, redirects=2, max_bytes=MAX_BYTES)
 
 
+@sensible(WHERE)
 def probe(config: Config, outside: Outside) -> Iterator[Finding]:
     yield Finding(True, f"The key belongs to {google.service_account(config['key'])[0]}.")
     found = drives(config, outside)
@@ -265,6 +284,7 @@ def probe(config: Config, outside: Outside) -> Iterator[Finding]:
     yield tried("Groups can be listed.", partial(ask.json, "groups", {"customer": "my_customer", "maxResults": 1}), nobody)
 
 
+@sensible(WHERE)
 def browse(config: Config, path: str, outside: Outside) -> Iterator[Branch]:
     """Drives, and the folders in them."""
     found = {drive.key: drive for drive in drives(config, outside)}
@@ -283,6 +303,7 @@ CONNECTOR: Final = Connector(
     fetch=fetch,
     probe=probe,
     browse=browse,
+    again=again,
     rights=True,
     settings=(
         Setting(

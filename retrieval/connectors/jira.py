@@ -15,9 +15,9 @@ import re
 import time
 import zlib
 from base64 import b64decode, b64encode
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import accumulate
+from itertools import accumulate, chain
 from typing import Any, Final
 
 from retrieval.connectors.asking import Asker
@@ -62,14 +62,26 @@ def fetch(config: Config, cursor: Mapping[str, Any] | None, outside: Outside) ->
 
 def changes(ask: Asker, config: Config, told: dict[str, str], new: set[int], seconds: int) -> Iterator[Item]:
     """What was updated so many seconds ago or later, and what is new to us; not what was told already as it is now."""
-    queries = [f"{everything(config)} AND updated >= -{seconds // 60 + 1}m"]
-    fresh = sorted(new - {int(id) for id in told})
-    queries += [f"id in ({','.join(map(str, fresh[at : at + AT_ONCE]))})" for at in range(0, len(fresh), AT_ONCE)]
-    for query in queries:
-        for issue in search(ask, f"{query} ORDER BY updated ASC", TOLD, AT_ONCE):
-            if told.get(issue["id"]) != issue["fields"]["updated"]:
-                told[issue["id"]] = issue["fields"]["updated"]
-                yield item(ask, config, issue)
+    updated = f"{everything(config)} AND updated >= -{seconds // 60 + 1}m ORDER BY updated ASC"
+    fresh = [str(id) for id in sorted(new - {int(id) for id in told})]
+    for issue in chain(search(ask, updated, TOLD, AT_ONCE), single(ask, fresh)):
+        if told.get(issue["id"]) != issue["fields"]["updated"]:
+            told[issue["id"]] = issue["fields"]["updated"]
+            yield item(ask, config, issue)
+
+
+@sensible("Jira")
+def again(config: Config, ids: Sequence[str], outside: Outside) -> Iterator[Fetched]:
+    ask = asker(config, outside)
+    for issue in single(ask, ids):
+        yield item(ask, config, issue)
+
+
+def single(ask: Asker, ids: Sequence[str]) -> Iterator[Mapping[str, Any]]:
+    """These issues; those that are gone are passed over, which a search would not do."""
+    for at in range(0, len(ids), AT_ONCE):
+        body = {"issueIdsOrKeys": list(ids[at : at + AT_ONCE]), "fields": TOLD.split(",")}
+        yield from several(ask.json(f"{API}/issue/bulkfetch", method="POST", body=body), "issues", "Jira")
 
 
 def everything(config: Config) -> str:
@@ -151,6 +163,7 @@ def unpacked(said: str) -> set[int]:
     return set(accumulate(int(step) for step in steps.split(","))) if steps else set()
 
 
+@sensible("Jira")
 def probe(config: Config, outside: Outside) -> Iterator[Finding]:
     ask = asker(config, outside)
     chosen = projects(ask, config["projects"])
@@ -168,6 +181,7 @@ def probe(config: Config, outside: Outside) -> Iterator[Finding]:
     yield tried("People can be listed.", partial(ask.json, f"{API}/users/search", {"maxResults": 1}), "Nobody would be known.")
 
 
+@sensible("Jira")
 def browse(config: Config, path: str, outside: Outside) -> Iterator[Branch]:
     for one in projects(asker(config, outside), ()).values():
         yield Branch(one["id"], f"{one['name']} ({one['key']})", inner=False)
@@ -179,6 +193,7 @@ CONNECTOR: Final = Connector(
     fetch=fetch,
     probe=probe,
     browse=browse,
+    again=again,
     rights=True,
     group="work",
     settings=(

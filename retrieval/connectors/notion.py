@@ -158,6 +158,7 @@ def value(said: Mapping[str, Any]) -> str:
     return str(held) if isinstance(held, str | int | float) else ""
 
 
+@sensible("Notion")
 def probe(config: Config, outside: Outside) -> Iterator[Finding]:
     ask = asker(config, outside)
     found = pages(ask)
@@ -168,6 +169,7 @@ def probe(config: Config, outside: Outside) -> Iterator[Finding]:
     yield Finding(None, "Notion does not tell who may see a page: say who may read what comes from here.")
 
 
+@sensible("Notion")
 def browse(config: Config, path: str, outside: Outside) -> Iterator[Branch]:
     """Pages, and the pages in them."""
     found = pages(asker(config, outside))

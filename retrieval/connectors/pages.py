@@ -9,15 +9,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import wraps
 from html import escape
-from typing import Any, Final
+from typing import Any, Final, ParamSpec, TypeVar
 
 from markdown_it import MarkdownIt
 
 from retrieval.connectors.asking import Asker
-from retrieval.connectors.contract import Answer, Config, Fetch, Finding, Outside
+from retrieval.connectors.contract import Answer, Finding
 from retrieval.errors import ItemBroken, RateLimited, RightMissing, SourceError, SourceGarbled, SourceMissing, SourceUnreachable
 from retrieval.types import Cursor, Fetched, Listing
 
+P = ParamSpec("P")
+One = TypeVar("One")
 ONE_THING: Final = (SourceMissing, SourceUnreachable, SourceGarbled, RightMissing)
 """What may be the fault of the one thing that was asked for; the other refusals are the source's."""
 NO_SENSE: Final = (KeyError, IndexError, TypeError, AttributeError, ValueError)
@@ -136,14 +138,14 @@ def all_there(wanted: Iterable[str], there: Iterable[str], what: str) -> None:
         raise SourceMissing(f"{what} {missing[0]}" if missing else f"any {what}")
 
 
-def sensible(service: str) -> Callable[[Fetch], Fetch]:
-    """A fetch that says so where the service's answers lack what its documents promise."""
+def sensible(service: str) -> Callable[[Callable[P, Iterator[One]]], Callable[P, Iterator[One]]]:
+    """A function of a connector that says so where the service's answers lack what its documents promise."""
 
-    def around(fetch: Fetch) -> Fetch:
-        @wraps(fetch)
-        def guarded(config: Config, cursor: Mapping[str, Any] | None, outside: Outside) -> Iterator[Fetched]:
+    def around(told: Callable[P, Iterator[One]]) -> Callable[P, Iterator[One]]:
+        @wraps(told)
+        def guarded(*args: P.args, **kwargs: P.kwargs) -> Iterator[One]:
             try:
-                yield from fetch(config, cursor, outside)
+                yield from told(*args, **kwargs)
             except NO_SENSE as error:
                 raise SourceGarbled(service, f"{type(error).__name__} in what it tells of a thing") from error
 

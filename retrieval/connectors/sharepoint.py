@@ -58,6 +58,22 @@ def fetch(config: Config, cursor: Mapping[str, Any] | None, outside: Outside) ->
     yield Cursor({"feeds": feeds, "groups": sorted(groups), "listed": whole["listed"]}, complete=True)
 
 
+@sensible(WHERE)
+def again(config: Config, ids: Sequence[str], outside: Outside) -> Iterator[Fetched]:
+    ask = asker(config, outside)
+    found = drives(ask, config)
+    for key in ids:
+        drive, _, id = key.partition("/")
+        try:
+            about = ask.json(f"drives/{drive}/items/{id}") if drive in found else None
+        except SourceMissing:
+            about = None
+        if about is None:
+            yield Deleted(key)
+        else:
+            yield from Drive(ask, drive, found[drive], set()).items([about])
+
+
 def drives(ask: Asker, config: Config) -> dict[str, str]:
     """The drives of the sites and people that are wanted, and their names."""
     found: dict[str, str] = {}
@@ -179,6 +195,7 @@ class Drive:
         return f"{self.id}/{about['id']}"
 
 
+@sensible(WHERE)
 def probe(config: Config, outside: Outside) -> Iterator[Finding]:
     ask = asker(config, outside)
     found = drives(ask, config)
@@ -206,6 +223,7 @@ def unmapped(ask: Asker, drive: str, config: Config) -> Iterator[Finding]:
             yield Finding(None, f'The site group "{name}" opens nothing until the settings say which group of the directory it stands for.')
 
 
+@sensible(WHERE)
 def browse(config: Config, path: str, outside: Outside) -> Iterator[Branch]:
     """Libraries, and the folders in them."""
     ask = asker(config, outside)
@@ -227,6 +245,7 @@ CONNECTOR: Final = Connector(
     fetch=fetch,
     probe=probe,
     browse=browse,
+    again=again,
     rights=True,
     settings=(
         Setting("tenant", "Directory (tenant) id", "In the Microsoft Entra admin center, on the overview of the app that you registered."),

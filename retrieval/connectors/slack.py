@@ -79,8 +79,8 @@ class Slack:
         midnight = int(time.time()) // DAY * DAY
         self.begin, self.window = (midnight - config[name] * DAY for name in ("days", "window"))
         self._token: Token | None = None
-        if config["refresh"]:
-            app = {"client_id": config["client_id"], "client_secret": config["client_secret"], "grant_type": "refresh_token"}
+        if config.get("refresh"):
+            app = {"client_id": config["client_id"], "client_secret": config.get("client_secret", ""), "grant_type": "refresh_token"}
             form = {**app, "refresh_token": config["refresh"]}
             self._token = Token(outside, f"{API}/oauth.v2.access", lambda: form, kept="refresh")
         fixed = {"authorization": f"Bearer {config['token']}"}
@@ -250,6 +250,7 @@ def account(said: Mapping[str, Any]) -> Account:
     return Account(said["id"], said.get("real_name") or said.get("name") or "", address or "", not said.get("deleted"))
 
 
+@sensible("Slack")
 def probe(config: Config, outside: Outside) -> Iterator[Finding]:
     slack = Slack(config, outside)
     yield Finding(True, f"The app is known in {slack.say('auth.test').get('team') or 'Slack'}.")
@@ -268,6 +269,7 @@ def probe(config: Config, outside: Outside) -> Iterator[Finding]:
     yield Finding(None, "People are known by their addresses only with users:read.email.")
 
 
+@sensible("Slack")
 def browse(config: Config, path: str, outside: Outside) -> Iterator[Branch]:
     for one in Slack(config, outside).seen():
         yield Branch(one["id"], f"#{one['name']}" + ("" if one.get("is_member") else " (the app is not in it)"), inner=False)

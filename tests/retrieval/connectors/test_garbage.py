@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from retrieval.connectors import CONNECTORS
+from retrieval.connectors.contract import checked
 from retrieval.errors import SourceError
+from retrieval.types import Item
 from tests.retrieval.connectors.cloud import Cloud
 from tests.retrieval.connectors.conformance import run
 from tests.retrieval.connectors.mirror import Mirror
@@ -64,3 +67,33 @@ def test_a_refusal_at_any_place_does_so_too(kind: str, status: int, tmp_path: Pa
     for at in range(len(world.outside.asked)):
         error = ended(world, at, Said(status, b"<p>secret inner answer</p>")).error
         assert error is None or "secret" not in str(error)
+
+
+@pytest.mark.parametrize("kind", CLOUDS)
+def test_so_does_a_probe(kind: str, tmp_path: Path) -> None:
+    world: Any = world_of(kind, tmp_path)
+    world.put("a.txt", "text")
+    values = {**checked(world.connector.settings, world.config).values, **world.config}
+    assert [one for one in world.connector.probe(values, world.outside) if one.works]
+    for at in range(len(world.outside.asked)):
+        for body in GARBAGE:
+            count = iter(range(10_000))
+            world.outside.faults = [lambda asked, at=at, body=body, count=count: Said(200, body) if next(count) == at else None]
+            with suppress(SourceError):
+                assert all(one.words.endswith(".") for one in world.connector.probe(values, world.outside))
+
+
+@pytest.mark.parametrize("kind", [kind for kind in CLOUDS if CONNECTORS[kind].again])
+def test_single_things_come_once_more_and_those_that_are_gone_do_not(kind: str, tmp_path: Path) -> None:
+    world: Any = world_of(kind, tmp_path)
+    world.put("a.txt", "text")
+    world.put("b.txt", "text")
+    mirror = run(world, Mirror())
+    world.delete("b.txt")
+    before = dict(mirror.held)
+    told = {event.external_id: event for event in world.connector.again(world.config, list(before), world.outside)}
+    for id, held in before.items():
+        if mirror.name_seen(held.name) == "a.txt":
+            assert (told[id].name, told[id].rights, told[id].revision) == (held.name, held.rights, held.revision)
+        else:
+            assert not isinstance(told.get(id), Item)

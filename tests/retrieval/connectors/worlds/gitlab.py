@@ -24,7 +24,7 @@ class GitLabWorld(Cloud):
         super().__init__()
         self.config: dict[str, Any] = {
             "url": f"https://{self.host}", "token": "t", "groups": ["acme"], "projects": [], "files": [".md"],
-            "refresh": "", "client_id": "", "client_secret": "",
+            "client_id": "",
         }  # fmt: skip
         self.files: dict[str, bytes] = {}
         self.wiki: dict[str, str] = {}

@@ -106,6 +106,8 @@ class GoogleDriveWorld(Cloud):
                 return Said.json(self.folders[id])
             case ["files", id] if id in self.things and asked.query.get("alt") == "media":
                 return Said(500) if id in self.poisoned else Said(200, self.things[id].text.encode())
+            case ["files", id] if id in self.things:
+                return Said.json(self.about(self.things[id]))
         return Said.json({"error": {"code": 404}}, 404)
 
     def feed(self, since: int) -> Said:

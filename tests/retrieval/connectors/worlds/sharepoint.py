@@ -76,6 +76,8 @@ class SharePointWorld(Cloud):
                 return Said(302, headers=Headers({"location": f"https://{FILES}/download?id={id}"}))
             case ["drives", _, "items", id] if id in self.folders:
                 return Said.json(self.folders[id])
+            case ["drives", _, "items", id] if id in self.things:
+                return Said.json(self.about(self.things[id]))
             case ["users"]:
                 return self.directory(asked)
             case ["groups"]:

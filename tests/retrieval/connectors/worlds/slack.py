@@ -27,7 +27,7 @@ class SlackWorld(Cloud):
         super().__init__()
         self.config: dict[str, Any] = {
             "token": "xoxb-1", "channels": [], "documents": "thread", "days": 730, "window": 14,
-            "refresh": "", "client_id": "", "client_secret": "",
+            "client_id": "",
         }  # fmt: skip
         self.channels = {"C1": "help"}
         self.token = "xoxb-1"
