@@ -114,7 +114,7 @@ def body(ask: Asker, id: str, title: str) -> bytes:
 def people(ask: Asker, open_to: Mapping[str, Holders | None]) -> Iterator[Fetched]:
     yield Listing("people")
     for key, holders in open_to.items():
-        yield Members(f"space:{key}", *(holders[:2] if holders else (None, None)), name=key)
+        yield Members(f"space:{key}", holders[0], holders[1], key) if holders else Members(f"space:{key}", None, None, key)
     accounts: dict[str, Account] = {}
     for group in list(results(ask, f"{API}/group", {"limit": LIMIT}, "")):
         try:

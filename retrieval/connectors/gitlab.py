@@ -43,6 +43,7 @@ REPORTER: Final = 20
 EVERYBODY: Final = "everybody"
 PAGE: Final = {"per_page": 100}
 MAX_BYTES: Final = 20_000_000
+ACCESS: Final = (("token", "An access token"), ("refresh", "An OAuth application"))
 
 
 @sensible("GitLab")
@@ -55,9 +56,9 @@ def fetch(config: Config, cursor: Mapping[str, Any] | None, outside: Outside) ->
 
 def asker(config: Config, outside: Outside) -> Asker:
     right = "read_api, and at least the role Reporter"
-    if not config.get("refresh"):
-        return Asker(outside, f"{config['url']}{API}", headers={"authorization": f"Bearer {config.get('token', '')}"}, right=right)
-    app = {"client_id": config["client_id"], "client_secret": config.get("client_secret", ""), "grant_type": "refresh_token"}
+    if config["access"] == "token":
+        return Asker(outside, f"{config['url']}{API}", headers={"authorization": f"Bearer {config['token']}"}, right=right)
+    app = {"client_id": config["client_id"], "client_secret": config["client_secret"], "grant_type": "refresh_token"}
     token = Token(outside, f"{config['url']}/oauth/token", lambda: {**app, "refresh_token": config["refresh"]}, kept="refresh")
     return Asker(outside, f"{config['url']}{API}", headers=token.headers, renew=token.renew, right=right)
 
@@ -206,9 +207,10 @@ def everybody(ask: Asker) -> Iterator[Account]:
     """Who may log in, without those from outside. Nobody where the token is no administrator's: then no address is told."""
     try:
         for one in linked(ask, "users", {**PAGE, "exclude_external": "true", "without_project_bots": "true"}, "GitLab"):
-            if "confirmed_at" in one:
-                address = one.get("email") if one["confirmed_at"] else ""
-                yield Account(str(one["id"]), one.get("name") or "", address or "", one.get("state") == "active")
+            if "confirmed_at" not in one:
+                return
+            address = one.get("email") if one["confirmed_at"] else ""
+            yield Account(str(one["id"]), one.get("name") or "", address or "", one.get("state") == "active")
     except ONE_THING:
         return
 
@@ -246,13 +248,23 @@ CONNECTOR: Final = Connector(
     group="work",
     settings=(
         Setting("url", "Address", "Of your GitLab, without a path.", kind="url", default="https://gitlab.com", required=False),
+        Setting("access", "Sign in by", kind="choice", choices=ACCESS, default="token", required=False),
         Setting(
             "token",
             "Access token",
             "Personal, group or project access token with the scope read_api, and at least the role Reporter. Of an administrator of "
             "your own GitLab, it also tells people's addresses.",
             kind="secret",
-            required=False,
+            when=("access", "token"),
+        ),
+        Setting("client_id", "Application id", "Of an OAuth application of your own with the scope read_api.", when=("access", "refresh")),
+        Setting("client_secret", "Application secret", "Of that application.", kind="secret", when=("access", "refresh")),
+        Setting(
+            "refresh",
+            "Refresh token",
+            "What the application got by the consent of somebody with at least the role Reporter. It is replaced by itself with every use.",
+            kind="secret",
+            when=("access", "refresh"),
         ),
         Setting("groups", "Groups", "Their paths, such as acme/docs: all projects in them.", kind="list", required=False),
         Setting("projects", "Projects", "Their paths, such as acme/docs/handbook.", kind="list", required=False),
@@ -264,15 +276,5 @@ CONNECTOR: Final = Connector(
             required=False,
             default=(".md", ".rst", ".adoc", ".txt"),
         ),
-        Setting(
-            "refresh",
-            "Refresh token",
-            "Instead of an access token: of an OAuth application of your own with the scope read_api, after its owner's consent. It is "
-            "replaced by itself with every use.",
-            kind="secret",
-            required=False,
-        ),
-        Setting("client_id", "Application id", "Of that application; only with a refresh token.", required=False),
-        Setting("client_secret", "Application secret", "Of that application; only with a refresh token.", kind="secret", required=False),
     ),
 )

@@ -32,7 +32,7 @@ DRIVE: Final = "https://www.googleapis.com/drive/v3"
 DIRECTORY: Final = "https://admin.googleapis.com/admin/directory/v1"
 FILES_SCOPE: Final = "https://www.googleapis.com/auth/drive.readonly"
 PEOPLE_SCOPES: Final = (
-    "https://www.googleapis.com/auth/admin.directory.user.readonly https://www.googleapis.com/auth/admin.directory.group.member.readonly"
+    "https://www.googleapis.com/auth/admin.directory.user.readonly https://www.googleapis.com/auth/admin.directory.group.readonly"
 )
 TOLD: Final = "id,type,emailAddress,domain,role,allowFileDiscovery,deleted,expirationTime,view,permissionDetails(inherited,inheritedFrom)"
 KINDS: Final = ("USER", "GROUP")

@@ -18,7 +18,7 @@ from retrieval.connectors import google
 from retrieval.connectors.asking import Asker
 from retrieval.connectors.contract import Branch, Config, Connector, Finding, Outside, Setting
 from retrieval.connectors.pages import ONE_THING, decoded, fetched, moment, sensible, several, tried
-from retrieval.errors import CursorExpired, ItemBroken, SourceGarbled, SourceMissing, SourceUnreachable
+from retrieval.errors import CursorExpired, ItemBroken, RightMissing, SourceGarbled, SourceMissing, SourceUnreachable
 from retrieval.types import Cursor, Deleted, Fetched, Item, Listing, Members, Rights
 
 WHERE: Final = "Google Drive"
@@ -258,7 +258,10 @@ class Drive:
         if int(about.get("size") or 0) > MAX_BYTES:
             raise ItemBroken(f"It has {int(about['size']) / 1_000_000:,.1f} MB; at most {MAX_BYTES // 1_000_000} MB are read. Split it.")
         if kind := EXPORTED.get(about["mimeType"]):
-            return self.ask.bytes(f"files/{about['id']}/export", {"mimeType": kind})
+            try:
+                return self.ask.bytes(f"files/{about['id']}/export", {"mimeType": kind})
+            except RightMissing as error:
+                raise ItemBroken("Google does not export it: it is larger than 10 MB, or may not be downloaded.") from error
         return self.ask.bytes(f"files/{about['id']}", {"alt": "media", "supportsAllDrives": "true"}, redirects=2, max_bytes=MAX_BYTES)
 
 
@@ -318,7 +321,7 @@ CONNECTOR: Final = Connector(
             "Administrator to act for",
             "The address in whose name the account reads shared drives, people and groups. In the Admin console, under domain-wide "
             "delegation, allow its client id these scopes: drive.readonly, admin.directory.user.readonly, "
-            "admin.directory.group.member.readonly. Without it, what is shared with groups stays hidden.",
+            "admin.directory.group.readonly. Without it, what is shared with groups stays hidden.",
             required=False,
         ),
         Setting("drives", "Shared drives", "Their names or ids. Leave it empty for all that can be seen.", kind="list", required=False),

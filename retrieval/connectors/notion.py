@@ -9,7 +9,7 @@ leaves out for a while comes back by itself. Asked by the Asker: the maintained 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from html import escape
 from typing import Any, Final
@@ -60,7 +60,7 @@ def pages(ask: Asker) -> dict[str, Mapping[str, Any]]:
     return found
 
 
-def turned(ask: Any) -> Iterator[Sequence[Mapping[str, Any]]]:
+def turned(ask: Callable[[str], Any]) -> Iterator[Sequence[Mapping[str, Any]]]:
     """Page after page of a listing, asked for by where each begins."""
     at, seen = "", set[str]()
     while at not in seen:
@@ -89,7 +89,7 @@ def item(ask: Asker, about: Mapping[str, Any], found: Mapping[str, Mapping[str, 
 
 
 def title(about: Mapping[str, Any]) -> str:
-    said = next((one for one in (about.get("properties") or {}).values() if one.get("type") == "title"), {})
+    said: Mapping[str, Any] = next((one for one in (about.get("properties") or {}).values() if one.get("type") == "title"), {})
     return words(said.get("title")) or "Untitled"
 
 

@@ -2,10 +2,10 @@
 permissions) and "Best practices for discovering files and detecting changes at scale" (Prefer headers).
 
 Each document library is a drive with a feed of changes. Its first reading names everything; later ones what changed, what was shared
-otherwise and what is gone. A folder in the feed has moved, has another name or is shared otherwise, so all in it is looked at again; a
-folder that is gone, a library that is gone, a feed that has forgotten (410), and a day that has passed make a full listing, as the feed
-does not promise to name all that is inside. Asked by the Asker with an app's own secret: the maintained client libraries cannot go
-through checked addresses.
+otherwise and what is gone. A folder in the feed has moved, has another name or is shared otherwise, so all in it is looked at again;
+what is gone and not said to be a file, a library that is gone, a feed that has forgotten (410), and a day that has passed make a full
+listing, as the feed does not promise to name all that is inside. Asked by the Asker with an app's own secret: the maintained client
+libraries cannot go through checked addresses.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ class Drive:
         files = [one for one in latest.values() if "file" in one and "deleted" not in one]
         for one in latest.values():
             if "deleted" in one:
-                if "folder" in one:
+                if "file" not in one:
                     raise CursorExpired(WHERE)
                 yield Deleted(self._key(one))
             elif "folder" in one and "root" not in one and not first:

@@ -38,6 +38,7 @@ MISSING: Final = frozenset(
 )
 NO_WORDS: Final = frozenset({"channel_join", "channel_leave", "channel_topic", "channel_purpose", "channel_name", "bot_add", "bot_remove"})
 MARKED: Final = re.compile(r"<([@#!]?)([^<>|]*)(?:\|([^<>]*))?>")
+ACCESS: Final = (("token", "A bot token"), ("refresh", "A refresh token, where tokens rotate"))
 LONGEST_NAME: Final = 80
 
 
@@ -79,11 +80,11 @@ class Slack:
         midnight = int(time.time()) // DAY * DAY
         self.begin, self.window = (midnight - config[name] * DAY for name in ("days", "window"))
         self._token: Token | None = None
-        if config.get("refresh"):
-            app = {"client_id": config["client_id"], "client_secret": config.get("client_secret", ""), "grant_type": "refresh_token"}
+        if config["access"] == "refresh":
+            app = {"client_id": config["client_id"], "client_secret": config["client_secret"], "grant_type": "refresh_token"}
             form = {**app, "refresh_token": config["refresh"]}
             self._token = Token(outside, f"{API}/oauth.v2.access", lambda: form, kept="refresh")
-        fixed = {"authorization": f"Bearer {config['token']}"}
+        fixed = {"authorization": f"Bearer {config.get('token', '')}"}
         self.ask = Asker(outside, API, headers=self._token.headers if self._token else fixed)
 
     def say(self, method: str, params: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
@@ -284,12 +285,23 @@ CONNECTOR: Final = Connector(
     rights=True,
     group="messages",
     settings=(
+        Setting("access", "Sign in by", kind="choice", choices=ACCESS, default="token", required=False),
         Setting(
             "token",
             "Bot token",
             "Of an app of your own, under OAuth & Permissions; begins with xoxb-. It needs the scopes channels:read, channels:history, "
             "groups:read, groups:history, users:read and users:read.email, and to be invited to each channel that is wanted.",
             kind="secret",
+            when=("access", "token"),
+        ),
+        Setting("client_id", "Client id", "Of an app of your own with those scopes, under Basic Information.", when=("access", "refresh")),
+        Setting("client_secret", "Client secret", "Of that app.", kind="secret", when=("access", "refresh")),
+        Setting(
+            "refresh",
+            "Refresh token",
+            "Where token rotation is turned on for the app; begins with xoxe-. It is replaced by itself with every use.",
+            kind="secret",
+            when=("access", "refresh"),
         ),
         Setting("channels", "Channels", "Their names. Leave it empty for all that the app is in.", kind="list", required=False),
         Setting(
@@ -321,14 +333,5 @@ CONNECTOR: Final = Connector(
             most=365,
             required=False,
         ),
-        Setting(
-            "refresh",
-            "Refresh token",
-            "Only where token rotation is turned on for the app; begins with xoxe-. It is replaced by itself.",
-            kind="secret",
-            required=False,
-        ),
-        Setting("client_id", "Client id", "Of the app, under Basic Information; only with a refresh token.", required=False),
-        Setting("client_secret", "Client secret", "Of the app; only with a refresh token.", kind="secret", required=False),
     ),
 )

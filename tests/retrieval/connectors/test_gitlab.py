@@ -89,6 +89,7 @@ def test_without_an_administrators_token_members_are_known_by_name_only() -> Non
     world.administrator = False
     accounts = [event for event in fetch(world) if isinstance(event, Account)]
     assert accounts == [Account("1", "Ann"), Account("2", "Ben")]
+    assert len([asked for asked in world.outside.asked if asked.path.endswith("/users")]) == 1, "gitlab.com has millions"
     assert [one for one in GITLAB.probe(world.config, world.outside) if one.works is None and "by hand" in one.words]
 
 
@@ -111,7 +112,7 @@ def test_a_project_by_its_path_and_one_that_is_gone() -> None:
 
 def test_an_oauth_applications_refresh_token_is_used_and_kept() -> None:
     world = filled()
-    world.config |= {"token": "", "refresh": "r1", "client_id": "c", "client_secret": "s"}
+    world.config |= {"access": "refresh", "refresh": "r1", "client_id": "c", "client_secret": "s"}
     given = Said.json({"access_token": "t", "refresh_token": "r2"})
     world.outside.faults = [lambda asked: given if asked.path == "/oauth/token" and b"refresh_token=r1" in asked.body else None]
     assert items(fetch(world)) and world.outside.kept == {"refresh": "r2"}

@@ -8,7 +8,7 @@ import pytest
 
 from retrieval.connectors import CONNECTORS
 from retrieval.connectors.google import rights
-from retrieval.errors import CursorExpired, RateLimited, SettingWrong, SourceMissing, SourceUnreachable
+from retrieval.errors import CursorExpired, ItemBroken, RateLimited, SettingWrong, SourceMissing, SourceUnreachable
 from retrieval.types import PUBLIC, Account, Cursor, Deleted, Fetched, Item, Members, Rights
 from tests.retrieval.connectors.outside import Said
 from tests.retrieval.connectors.worlds.google_drive import DRIVE, FOLDER, GoogleDriveWorld
@@ -79,6 +79,14 @@ def test_googles_own_files_are_exported(kind: str, wanted: str) -> None:
     world.kinds[world.there("c").id] = "application/vnd.google-apps.form"
     found = items(fetch(world))
     assert set(found) == {"a", "b"} and f"b as {wanted}".encode() in found["b"].read()
+
+
+def test_what_google_does_not_export_is_said_to_be_so() -> None:
+    world = filled()
+    world.kinds[world.there("b").id] = "application/vnd.google-apps.document"
+    world.outside.faults = [lambda asked: Said(403, b"exportSizeLimitExceeded") if asked.path.endswith("/export") else None]
+    with pytest.raises(ItemBroken, match="10 MB"):
+        items(fetch(world))["b"].read()
 
 
 def permission(kind: str, id: str = "1", **more: Any) -> dict[str, Any]:

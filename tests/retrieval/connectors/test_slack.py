@@ -115,7 +115,7 @@ def test_a_token_that_rotates_is_renewed_and_kept() -> None:
     world = SlackWorld()
     world.put("a", "b")
     world.token = "xoxe-2"
-    world.config |= {"refresh": "r1", "client_id": "c", "client_secret": "s"}
+    world.config |= {"access": "refresh", "refresh": "r1", "client_id": "c", "client_secret": "s"}
     given = Said.json({"ok": True, "access_token": "xoxe-2", "refresh_token": "r2"})
     expired = [Said.json({"ok": False, "error": "token_expired"})]
     world.outside.faults = [

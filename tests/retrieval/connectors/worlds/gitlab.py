@@ -23,8 +23,8 @@ class GitLabWorld(Cloud):
     def __init__(self) -> None:
         super().__init__()
         self.config: dict[str, Any] = {
-            "url": f"https://{self.host}", "token": "t", "groups": ["acme"], "projects": [], "files": [".md"],
-            "client_id": "",
+            "url": f"https://{self.host}", "access": "token", "token": "t", "groups": ["acme"], "projects": [], "files": [".md"],
+            
         }  # fmt: skip
         self.files: dict[str, bytes] = {}
         self.wiki: dict[str, str] = {}

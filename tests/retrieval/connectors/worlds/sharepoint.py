@@ -111,7 +111,7 @@ class SharePointWorld(Cloud):
     def changed(self, id: str) -> dict[str, Any]:
         if id in self.things:
             return self.about(self.things[id])
-        return self.folders.get(id) or {"id": id, "deleted": {"state": "deleted"}}
+        return self.folders.get(id) or {"id": id, "file": {}, "deleted": {"state": "deleted"}}
 
     def about(self, thing: Thing) -> dict[str, Any]:
         return {

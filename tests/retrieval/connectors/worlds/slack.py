@@ -26,8 +26,8 @@ class SlackWorld(Cloud):
     def __init__(self) -> None:
         super().__init__()
         self.config: dict[str, Any] = {
-            "token": "xoxb-1", "channels": [], "documents": "thread", "days": 730, "window": 14,
-            "client_id": "",
+            "access": "token", "token": "xoxb-1", "channels": [], "documents": "thread", "days": 730, "window": 14,
+            
         }  # fmt: skip
         self.channels = {"C1": "help"}
         self.token = "xoxb-1"
