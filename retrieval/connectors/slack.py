@@ -53,6 +53,7 @@ def fetch(config: Config, cursor: Mapping[str, Any] | None, outside: Outside) ->
     if set(known) - set(channels):
         raise CursorExpired("Slack")
     slack.users = users = {one["id"]: one for one in slack.all("users.list", "members")}
+    slack.home = str(slack.say("auth.test").get("url") or slack.home).rstrip("/")
     listed = state.get("listed", int(time.time()))
     if not state:
         yield Listing()
@@ -76,7 +77,7 @@ class Slack:
     """Asks Slack, whose refusals come as a 200 with `ok` false. `begin` and `window`: how far back all is read, and again each time."""
 
     def __init__(self, config: Config, outside: Outside) -> None:
-        self.config, self.users = config, dict[str, Mapping[str, Any]]()
+        self.config, self.users, self.home = config, dict[str, Mapping[str, Any]](), "https://slack.com"
         midnight = int(time.time()) // DAY * DAY
         self.begin, self.window = (midnight - config[name] * DAY for name in ("days", "window"))
         self._token: Token | None = None
@@ -193,7 +194,7 @@ class Channel:
             folder=f"#{self.about['name']}",
             revision=sha256(data).hexdigest(),
             size=len(data),
-            link=f"https://slack.com/archives/{self.about['id']}/p{roots[0]['ts'].replace('.', '')}",
+            link=f"{self.slack.home}/archives/{self.about['id']}/p{roots[0]['ts'].replace('.', '')}",
         )
 
     def _thread(self, root: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -43,6 +43,7 @@ def test_by_day_all_of_a_day_is_one_document_with_its_threads_in_it() -> None:
     today, before = items(fetch(world))
     text = today.read().decode()
     assert today.name.startswith("#help, 20") and today.folder == "#help"
+    assert today.link == f"https://acme.slack.com/archives/C1/p{world.ts(world.there('How does the printer work?')).replace('.', '')}"
     assert text.index("How does the printer work?") < text.index("Press the button.") and "ben, " in text
     assert b"lunch?" in before.read() and b"joined" not in before.read()
 

@@ -38,7 +38,7 @@ class SlackWorld(Cloud):
             return self.refused()
         match asked.path.removeprefix("/api/"):
             case "auth.test":
-                return Said.json({"ok": True, "team": "Acme"})
+                return Said.json({"ok": True, "team": "Acme", "url": "https://acme.slack.com/"})
             case "conversations.list":
                 return self.listed(asked, "channels", [self.channel(id) for id in self.channels])
             case "conversations.history":
