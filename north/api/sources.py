@@ -176,10 +176,10 @@ def list_source_accounts(request: HttpRequest, source_id: uuid.UUID, paging: Que
     return SourceAccountPage(items=[account_out(row, members) for row in found], next=following)
 
 
-@routes.put("/{uuid:source_id}/accounts/{uuid:account_id}", response=answers(200, SourceAccountOut), summary="Say who an account is")
-def map_source_account(request: HttpRequest, source_id: uuid.UUID, account_id: uuid.UUID, body: MappingIn) -> SourceAccountOut:
+@routes.put("/{uuid:source_id}/accounts/{uuid:identity_id}", response=answers(200, SourceAccountOut), summary="Say who an account is")
+def map_source_account(request: HttpRequest, source_id: uuid.UUID, identity_id: uuid.UUID, body: MappingIn) -> SourceAccountOut:
     """Owners only. It holds for the next question."""
-    actor, row, members = account(request, source_id, account_id)
+    actor, row, members = account(request, source_id, identity_id)
     user = members.get(User.objects.normalise(body.person)) if body.person else None
     if body.person and user is None:
         raise Refused("This person is no member of the workspace. Invite them first.", field="person")
@@ -187,19 +187,19 @@ def map_source_account(request: HttpRequest, source_id: uuid.UUID, account_id: u
     return account_out(row, members)
 
 
-@routes.delete("/{uuid:source_id}/accounts/{uuid:account_id}", response=answers(200, SourceAccountOut), summary="Let its address say it")
-def unmap_source_account(request: HttpRequest, source_id: uuid.UUID, account_id: uuid.UUID) -> SourceAccountOut:
+@routes.delete("/{uuid:source_id}/accounts/{uuid:identity_id}", response=answers(200, SourceAccountOut), summary="Let its address say it")
+def unmap_source_account(request: HttpRequest, source_id: uuid.UUID, identity_id: uuid.UUID) -> SourceAccountOut:
     """Owners only."""
-    actor, row, members = account(request, source_id, account_id)
+    actor, row, members = account(request, source_id, identity_id)
     mapping.unmap_identity(row, actor=actor)
     return account_out(row, members)
 
 
-def account(request: HttpRequest, source_id: uuid.UUID, account_id: uuid.UUID) -> tuple[Membership, Identity, dict[str, User]]:
+def account(request: HttpRequest, source_id: uuid.UUID, identity_id: uuid.UUID) -> tuple[Membership, Identity, dict[str, User]]:
     actor = caller(request)
     demand(actor, Role.OWNER)
     source = one(source_id, actor)
-    row = get_object_or_404(Identity.objects.select_related("source", "user"), source=source, pk=account_id)
+    row = get_object_or_404(Identity.objects.select_related("source", "user"), source=source, pk=identity_id)
     return actor, row, mapping.people_of(source)
 
 

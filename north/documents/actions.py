@@ -118,8 +118,11 @@ def sniffed(stream: Stream, name: str) -> str:
 
 
 def restrict(document: Document, readers: Readers, *, actor: Membership) -> None:
-    """From now on these may read it, and nobody else."""
+    """From now on these may read it, and nobody else. Raises Refused where its source says who may."""
     managed(document, actor)
+    if document.source and document.source.as_source:
+        words = _("This document is as open as in its source. Change that there, or choose other readers for the source.")
+        raise Refused(words, field="readers")
     with transaction.atomic():
         if document.restrict(readers.principals(actor.workspace)):
             record("document.restrict", actor=actor, thing=document, name=document.name, readers=str(readers))
@@ -132,9 +135,18 @@ def delete(document: Document, *, actor: Membership) -> None:
         return
     managed(document, actor)
     with transaction.atomic():
+        put_aside(document)
         if Document.objects.filter(pk=document.pk).bury():
             record("document.delete", actor=actor, thing=document, name=document.name)
             soon("documents.index")
+
+
+def put_aside(document: Document) -> None:
+    """What its source still has does not come back with the next pass, but only when it has changed there."""
+    if document.source_id:
+        source = Source.objects.select_for_update().get(pk=document.source_id)
+        source.removed[document.external_id] = document.revision
+        source.save(update_fields=["removed"])
 
 
 def retry(document: Document, *, actor: Membership) -> None:

@@ -54,6 +54,8 @@ class Source(models.Model):
     """With `as_source`: how long what was read of rights is believed without a good pass. After that nobody sees the documents."""
     owed = models.JSONField(default=dict)
     """What could not be had, by its id, and in how many passes since nothing was heard of it."""
+    removed = models.JSONField(default=dict)
+    """What somebody deleted here, by its id, and its revision then: it comes back when the source has another."""
     include = models.JSONField(default=list)
     exclude = models.JSONField(default=list)
     """Patterns over the paths of things, such as "hr/*.pdf"; nothing included means everything."""

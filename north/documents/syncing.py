@@ -222,6 +222,8 @@ class Pass:
     def receive(self, item: Item, principals: frozenset[str] | None, known: Known | None) -> bool:
         """Stores what is new or changed, and queues it; whether it is to be there."""
         self.owed.pop(item.external_id, None)
+        if known is None and self.source.removed.get(item.external_id) == item.revision[:200]:
+            return False
         if not self.scope(item):
             if known:
                 self.bury(Document.objects.filter(pk=known.document.pk))
@@ -319,7 +321,8 @@ class Pass:
         """In a transaction: who lost the lease, or whose source was deleted, writes nothing more; and who may read is as the source says
         now, and stays so until the commit."""
         self.row.renew()
-        self.source.principals = Source.objects.select_for_update().get(pk=self.source.pk).principals
+        now = Source.objects.select_for_update().get(pk=self.source.pk)
+        self.source.principals, self.source.removed = now.principals, now.removed
 
     def begin(self, listing: Listing) -> None:
         """A number of its own, never used before: what a pass that died has named counts for nothing."""

@@ -17,7 +17,7 @@ one_source = [
     path("/edit", sources.edit, name="edit_source"),
     path("/sync", sources.sync, name="sync"),
     path("/people", mapping.people, name="source_people"),
-    path("/people/<uuid:account_id>", mapping.decide, name="map_account"),
+    path("/people/<uuid:identity_id>", mapping.decide, name="map_account"),
     path("/delete", sources.delete, name="delete_source"),
 ]
 urlpatterns = [

@@ -158,6 +158,30 @@ def test_what_a_narrower_scope_leaves_out_goes(served: tuple[str, shelf.Shelf], 
     assert list(Document.objects.alive().values_list("name", flat=True)) == ["a.txt"]
 
 
+def test_what_somebody_deleted_comes_back_only_when_it_has_changed(served: tuple[str, shelf.Shelf], editor: Membership) -> None:
+    url, holding = served
+    holding.put("a.txt", "text")
+    source = made(url, editor)
+    synced(source)
+    actions.delete(Document.objects.get(), actor=editor)
+    Source.objects.update(cursor=None)
+    synced(Source.objects.get())
+    assert not Document.objects.alive().exists()
+    holding.put("a.txt", "another text")
+    synced(Source.objects.get())
+    assert Document.objects.alive().count() == 1
+
+
+def test_one_document_of_a_source_that_says_who_reads_is_not_opened_by_hand(
+    served: tuple[str, shelf.Shelf], editor: Membership, as_bob: Client
+) -> None:
+    served[1].put("a.txt", "text")
+    synced(made(served[0], editor, readers=Readers(), as_source=True))
+    document = Document.objects.get()
+    answer = as_bob.post(f"/w/acme/documents/{document.pk}/access", {"readers": "nobody"})
+    assert answer.status_code == 422 and "as open as in its source" in answer.content.decode()
+
+
 # --- before the first sync ---------------------------------------------------------------------------------------------------------
 def test_a_preview_says_what_works_and_counts(served: tuple[str, shelf.Shelf], as_bob: Client, editor: Membership) -> None:
     url, holding = served

@@ -13,7 +13,7 @@ from north.documents.passages import search
 from tests.documents import histories
 from tests.documents.conftest import read
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("broker")]
 NUMBER = int(os.environ.get("NORTH_HISTORIES", "300"))
 LANE, LANES = map(int, os.environ.get("NORTH_LANE", "0/1").split("/"))
 SEEDS = [int(os.environ["NORTH_SEED"])] if "NORTH_SEED" in os.environ else range(LANE, NUMBER, LANES)

@@ -44,10 +44,10 @@ def described(identity: Identity, members: dict[str, User]) -> dict[str, Any]:
 
 @inside(Role.OWNER)
 @require_POST
-def decide(request: HttpRequest, membership: Membership, source: UUID, account_id: UUID) -> HttpResponse:
+def decide(request: HttpRequest, membership: Membership, source: UUID, identity_id: UUID) -> HttpResponse:
     """One account's row of the page."""
     rows = Identity.objects.filter(source=source, source__workspace=membership.workspace).select_related("source")
-    identity, person = get_object_or_404(rows, pk=account_id), request.POST.get("person", "")
+    identity, person = get_object_or_404(rows, pk=identity_id), request.POST.get("person", "")
     user = {str(user.pk): user for user in mapping.people_of(identity.source).values()}.get(person)
     if person == BY_ADDRESS:
         mapping.unmap_identity(identity, actor=membership)
