@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import PurePosixPath
 from typing import Any, Final
+from urllib.parse import quote
 
 from retrieval.connectors.asking import Asker
 from retrieval.connectors.contract import Answer, Branch, Config, Connector, Finding, Outside, Setting
@@ -70,7 +71,7 @@ def repositories(ask: Asker, config: Config) -> list[Mapping[str, Any]]:
     """Those of an organisation or a person that the token sees."""
     owner, wanted = config["owner"], {name.casefold() for name in config["repositories"]}
     try:
-        found = list(linked(ask, f"orgs/{owner}/repos", {"per_page": 100, "type": "all"}, "GitHub"))
+        found = list(linked(ask, f"orgs/{quote(owner, safe='')}/repos", {"per_page": 100, "type": "all"}, "GitHub"))
     except SourceMissing:
         every = linked(ask, "user/repos", {"per_page": 100, "affiliation": "owner,collaborator,organization_member"}, "GitHub")
         found = [one for one in every if one["owner"]["login"].casefold() == owner.casefold()]
