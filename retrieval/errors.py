@@ -169,7 +169,7 @@ class SourceMissing(SourceError):
     permanent = False
 
     def __init__(self, where: str) -> None:
-        super().__init__(f'"{where}" is not there. Nothing was deleted; check that it exists and is mounted.')
+        super().__init__(f'"{where}" is not there. Nothing was deleted; check that it exists, is mounted, and may be seen.')
 
 
 class SourceUnreadable(SourceError):

@@ -26,7 +26,8 @@ READING: Final = ("GET", "HEAD", "PROPFIND", "REPORT")
 
 class Asker:
     """`base`: what paths are joined to. `headers`: the credentials, or a function that makes them anew for each request. `renew`: called
-    once where they are refused; True where there are others now. `right`: what is missing where the service says no."""
+    once where they are refused; True where there are others now. `right`: what is missing where the service says no. `waits`:
+    the seconds that it asks to wait for in a way of its own, such as a 403 whose body says that it was asked too often."""
 
     def __init__(
         self,
@@ -37,8 +38,10 @@ class Asker:
         renew: Callable[[], bool] | None = None,
         right: str = "read",
         max_bytes: int = 50_000_000,
+        waits: Callable[[Answer], float | None] = lambda answer: None,
     ) -> None:
         self._outside, self._base, self._renew, self._right, self._max_bytes = outside, base.rstrip("/") + "/", renew, right, max_bytes
+        self._waits = waits
         self._headers = headers if callable(headers) else (lambda: headers or {})
 
     def json(self, path: str, params: Mapping[str, Any] | None = None, **wanted: Any) -> Any:
@@ -100,6 +103,8 @@ class Asker:
         """Waits where that is worth it; else raises what the status means."""
         where, status = self._where(url), answer.status_code
         asked = retry_after(answer.headers)
+        if asked is None and status in (403, 429):
+            asked = self._waits(answer)
         if status == 429 or (asked is not None and status in (403, 503)):
             seconds = 60.0 if asked is None else asked
             if seconds > SHORT or last:

@@ -1,8 +1,8 @@
-"""Who may read a file by the rights of POSIX: owner, group and others, and the access control list where it has one. Names come from this
-machine's own directory of users, which may be an LDAP.
+"""Who may read a file by the rights of POSIX: owner, group and others, and the access control list where it has one. Names come from
+this machine's own directory of users, which may be an LDAP.
 
-Rights are read on the careful side. Who is denied by a narrower class and allowed by a wider one (mode 0604) cannot be told apart by a list
-of those who may, so a wider class opens a file only where the narrower ones do, too.
+Rights are read on the careful side. Who is denied by a narrower class and allowed by a wider one (mode 0604) cannot be told apart by a
+list of those who may, so a wider class opens a file only where the narrower ones do, too.
 """
 
 from __future__ import annotations

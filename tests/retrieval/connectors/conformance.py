@@ -57,8 +57,16 @@ class World(Protocol):
 
 
 def run(world: World, mirror: Mirror, crash_after: int | None = None) -> Mirror:
+    mirror = seen_as(world, mirror)
     values = {**checked(world.connector.settings, {k: v for k, v in world.config.items() if k != "roots"}).values, **world.config}
     mirror.take(world.connector.fetch(values, mirror.cursor, world.outside), crash_after)
+    return mirror
+
+
+def seen_as(world: World, mirror: Mirror) -> Mirror:
+    """A world whose source makes pages and issues of what it is given has `name_seen` and `text_seen`, which find that again in them."""
+    mirror.name_seen = getattr(world, "name_seen", mirror.name_seen)
+    mirror.text_seen = getattr(world, "text_seen", mirror.text_seen)
     return mirror
 
 
@@ -84,7 +92,7 @@ def full(world: World) -> None:
     events = list(world.connector.fetch({**world.config}, None, world.outside))
     assert isinstance(events[0], Listing), "the first pass begins with a Listing"
     assert isinstance(events[-1], Cursor) and events[-1].complete, "and ends with a complete Cursor"
-    mirror = Mirror()
+    mirror = seen_as(world, Mirror())
     mirror.take(events)
     assert mirror.texts() == book
     items = [event for event in events if isinstance(event, Item)]
@@ -183,14 +191,17 @@ def public(world: World) -> None:
 
 def unreadable_rights(world: World) -> None:
     world.put("a.txt", "text")
-    world.allow("a.txt", public=True)
+    closed = "public" in world.impossible
+    world.allow("a.txt", users=["ann"] if closed else [], public=not closed)
     mirror = synced(world, {"a.txt": "text"})
+    before = mirror.readers()
+    assert before == {"a.txt": frozenset({world.key("ann")}) if closed else EVERYBODY}
     world.fault("unreadable rights", "a.txt")
     run(world, mirror)
     assert mirror.readers().get("a.txt", frozenset()) == frozenset(), "rights that cannot be read hide"
     world.mend()
     world.put("a.txt", "text, changed")
-    assert synced(world, {"a.txt": "text, changed"}, mirror).readers() == {"a.txt": EVERYBODY}
+    assert synced(world, {"a.txt": "text, changed"}, mirror).readers() == before
 
 
 # --- what goes wrong ---------------------------------------------------------------------------------------------------------------

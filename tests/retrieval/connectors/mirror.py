@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,6 +38,9 @@ class Mirror:
     """Names whose bytes were asked for, in order."""
     skipped: dict[str, str] = field(default_factory=dict)
     error: SourceError | None = None
+    name_seen: Callable[[str], str] = str
+    text_seen: Callable[[bytes], str] = bytes.decode
+    """What a World says of how its source's documents hold the names and texts that it was given."""
 
     def take(self, events: Iterable[Fetched], crash_after: int | None = None) -> None:
         """One pass; with `crash_after` only so many events of it, and all that was in memory only is lost."""
@@ -69,7 +72,7 @@ class Mirror:
                 self.held.pop(event.external_id, None)
             case Skipped():
                 self.named.add(event.external_id)
-                self.skipped[event.name] = event.reason
+                self.skipped[self.name_seen(event.name)] = event.reason
             case Account():
                 self.people.add(f"u:{event.key}")
                 self.accounts[event.key] = event
@@ -85,13 +88,13 @@ class Mirror:
             before.name, before.rights, before.folder = item.name, item.rights, item.folder
             return
         try:
-            text = item.read().decode()
+            text = self.text_seen(item.read())
         except ItemBroken as error:
-            self.skipped[item.name] = str(error)
+            self.skipped[self.name_seen(item.name)] = str(error)
             if before:
                 before.rights = item.rights
             return
-        self.read.append(item.name)
+        self.read.append(self.name_seen(item.name))
         self.held[item.external_id] = Held(item.name, text, item.rights, item.revision, item.folder)
 
     def settle(self, cursor: Cursor) -> None:
@@ -107,11 +110,11 @@ class Mirror:
 
     # --- what somebody would see ---------------------------------------------------------------------------------------------------
     def texts(self) -> dict[str, str]:
-        return {one.name: one.text for one in self.held.values()}
+        return {self.name_seen(one.name): one.text for one in self.held.values()}
 
     def readers(self) -> dict[str, frozenset[str]]:
         """Who reads what by the rights of the source: keys of accounts, or EVERYBODY."""
-        return {one.name: self.allowed(one.rights) for one in self.held.values()}
+        return {self.name_seen(one.name): self.allowed(one.rights) for one in self.held.values()}
 
     def allowed(self, rights: Rights | None) -> frozenset[str]:
         if rights is None:

@@ -62,19 +62,21 @@ class InProcess:
     asked: list[Asked] = field(default_factory=list)
     slept: float = 0.0
     kept: dict[str, str] = field(default_factory=dict)
+    also: tuple[str, ...] = ()
+    """More hosts of the same service, such as the one that gives tokens."""
 
     def request(
         self, method: str, url: str, *, headers: Mapping[str, str] | None = None, json: object = None, content: bytes | None = None,
         redirects: int = 0, seconds: float | None = None, max_bytes: int | None = None,
     ) -> Said:  # fmt: skip
-        if urlsplit(url).hostname != self.host:
+        if urlsplit(url).hostname not in (self.host, *self.also):
             raise SourceNotAllowed(url)
         asked = Asked(method, url, Headers(headers), json if json is not None else content)
         self.asked.append(asked)
-        for fault in self.faults:
-            if (answer := fault(asked)) is not None:
-                return answer
-        return self.serve(asked)
+        answer = next((said for fault in self.faults if (said := fault(asked)) is not None), None) or self.serve(asked)
+        if redirects and answer.status_code in (301, 302, 303, 307, 308):
+            return self.request(method, answer.headers["location"], redirects=redirects - 1)
+        return answer
 
     def addresses(self, host: str, port: int) -> Sequence[str]:
         raise SourceNotAllowed(host)

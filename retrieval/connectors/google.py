@@ -1,0 +1,169 @@
+"""Google's APIs as Drive needs them: a service account's tokens, permissions, people. By the documents "Using OAuth 2.0 for Server to
+Server Applications" (the signed assertion, RFC 7523), "Google Drive API v3" (permissions) and "Admin SDK: Directory API". Knows no
+file.
+
+Accounts and groups are known by their addresses, which Google verifies. What is open only to whoever has the link opens nothing here:
+who was not given it does not find the thing there either.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from base64 import urlsafe_b64encode
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from retrieval.connectors.asking import Asker
+from retrieval.connectors.contract import Answer, Config, Outside
+from retrieval.connectors.oauth import Token
+from retrieval.connectors.pages import ONE_THING, moment, several
+from retrieval.errors import SettingWrong, SourceGarbled
+from retrieval.types import Account, Fetched, Listing, Members, Rights
+
+TOKENS: Final = "https://oauth2.googleapis.com/token"
+DRIVE: Final = "https://www.googleapis.com/drive/v3"
+DIRECTORY: Final = "https://admin.googleapis.com/admin/directory/v1"
+FILES_SCOPE: Final = "https://www.googleapis.com/auth/drive.readonly"
+PEOPLE_SCOPES: Final = (
+    "https://www.googleapis.com/auth/admin.directory.user.readonly https://www.googleapis.com/auth/admin.directory.group.readonly"
+)
+TOLD: Final = "id,type,emailAddress,domain,role,allowFileDiscovery,deleted,expirationTime,view,permissionDetails(inherited,inheritedFrom)"
+KINDS: Final = ("USER", "GROUP")
+MACHINES: Final = ".gserviceaccount.com"
+OFTEN: Final = ("rateLimitExceeded", "userRateLimitExceeded", "dailyLimitExceeded", "quotaExceeded")
+
+
+def asker(config: Config, outside: Outside, subject: str, base: str = DRIVE, scope: str = FILES_SCOPE) -> Asker:
+    """Asks as the service account itself, or as somebody of the domain in whose name it may act."""
+    key = service_account(config["key"])
+
+    def form() -> dict[str, str]:
+        return {"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion": assertion(key, subject, scope, int(time.time()))}
+
+    token = Token(outside, TOKENS, form)
+    return Asker(outside, base, headers=token.headers, renew=token.renew, right=scope, waits=too_often)
+
+
+def too_often(answer: Answer) -> float | None:
+    """Google says so with a 403 and a reason in the body."""
+    return 60.0 if any(reason.encode() in answer.content for reason in OFTEN) else None
+
+
+def service_account(text: str) -> tuple[str, RSAPrivateKey]:
+    """The address and the key in the file that Google Cloud gives. Raises SettingWrong."""
+    try:
+        said = json.loads(text)
+        key = load_pem_private_key(said["private_key"].encode(), password=None, unsafe_skip_rsa_key_validation=True)
+        address = said["client_email"]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise SettingWrong("key", "This is no key of a service account. Paste the whole JSON file that Google Cloud gave you.") from error
+    if not isinstance(key, RSAPrivateKey) or not isinstance(address, str):
+        raise SettingWrong("key", "This is no key of a service account. Paste the whole JSON file that Google Cloud gave you.")
+    return address, key
+
+
+def assertion(key: tuple[str, RSAPrivateKey], subject: str, scope: str, now: int) -> str:
+    """A JSON Web Token, signed with RSA and SHA-256 (RFC 7515), good for an hour."""
+    claims = {"iss": key[0], "scope": scope, "aud": TOKENS, "iat": now, "exp": now + 3600, **({"sub": subject} if subject else {})}
+    signed = b".".join(_encoded(json.dumps(part).encode()) for part in ({"alg": "RS256", "typ": "JWT"}, claims))
+    return b".".join([signed, _encoded(key[1].sign(signed, PKCS1v15(), SHA256()))]).decode()
+
+
+def _encoded(part: bytes) -> bytes:
+    return urlsafe_b64encode(part).rstrip(b"=")
+
+
+def values(ask: Asker, path: str, params: Mapping[str, Any], name: str) -> Iterator[Mapping[str, Any]]:
+    """All of a collection, page after page."""
+    token, seen = "", set[str]()
+    while token not in seen:
+        seen.add(token)
+        said = ask.json(path, {**params, **({"pageToken": token} if token else {})})
+        yield from several(said if name in said else {**said, name: []}, name, "Google")
+        token = said.get("nextPageToken") or ""
+        if not token:
+            return
+    raise SourceGarbled("Google", "a page that leads to itself")
+
+
+def permissions(ask: Asker, file: str) -> list[Mapping[str, Any]] | None:
+    """Those of a file or a shared drive, inherited ones among them; None where they cannot be read."""
+    asked = {"supportsAllDrives": "true", "pageSize": 100, "fields": f"nextPageToken,permissions({TOLD})"}
+    try:
+        return list(values(ask, f"files/{file}/permissions", asked, "permissions"))
+    except ONE_THING:
+        return None
+
+
+def rights(said: Iterable[Mapping[str, Any]], drive: str = "", everybody: frozenset[str] = frozenset()) -> Rights:
+    """Who may see a thing by its permissions. `everybody`: the permissions of the shared drive around it. Who has them all from there is
+    in the drive's own group, so that a change of its members touches no file; where a folder is closed to some, each is named."""
+    said = [one for one in said if counts(one)]
+    inherited = {one["id"] for one in said if any(detail.get("inheritedFrom") == drive for detail in one.get("permissionDetails") or [])}
+    whole = bool(drive) and everybody <= inherited
+    users, groups, public = set[str](), {f"drive:{drive}"} if whole else set[str](), False
+    for one in said:
+        if whole and one["id"] in everybody:
+            continue
+        address = str(one.get("emailAddress") or "").lower()
+        if one["type"] == "user" and address:
+            users.add(address)
+        elif one["type"] == "group" and address:
+            groups.add(address)
+        elif one["type"] == "domain" and one.get("allowFileDiscovery"):
+            groups.add(f"domain:{one['domain'].lower()}")
+        elif one["type"] == "anyone" and one.get("allowFileDiscovery"):
+            public = True
+    return Rights(frozenset(users), frozenset(groups), public)
+
+
+def counts(permission: Mapping[str, Any]) -> bool:
+    """Not those that are over, of deleted accounts, or for the name only (`view`)."""
+    ends = moment(permission.get("expirationTime"))
+    return not (permission.get("deleted") or permission.get("view") or (ends and ends < datetime.now(UTC)))
+
+
+def people(directory: Asker | None, users: Iterable[str], groups: Iterable[str]) -> Iterator[Fetched]:
+    """Everybody of the directory where it may be read, whoever else was named, and these groups; they may lie in each other."""
+    yield Listing("people")
+    active: dict[str, bool] = {}
+    if directory:
+        asked = {"customer": "my_customer", "maxResults": 500}
+        for one in values(directory, "users", asked, "users"):
+            address = one["primaryEmail"].lower()
+            active[address] = not one.get("suspended")
+            yield Account(address, (one.get("name") or {}).get("fullName") or "", address, active[address])
+    yield from (Account(address, email=address) for address in sorted(set(users) - set(active)) if not address.endswith(MACHINES))
+    waiting, told = sorted(groups), set[str]()
+    while waiting:
+        group = waiting.pop()
+        if group not in told:
+            told.add(group)
+            found = of_domain(group, active if directory else None) if group.startswith("domain:") else members(directory, group)
+            yield found
+            waiting += sorted(found.groups or ())
+
+
+def of_domain(group: str, known: Mapping[str, bool] | None) -> Members:
+    if known is None:
+        return Members(group, None, None)
+    return Members(group, frozenset(one for one, active in known.items() if active and one.endswith(f"@{group.removeprefix('domain:')}")))
+
+
+def members(directory: Asker | None, group: str) -> Members:
+    """A customer's whole domain may be a member; it opens nothing, as it has no address."""
+    if directory is None:
+        return Members(group, None, None)
+    try:
+        inside = [*values(directory, f"groups/{group}/members", {"maxResults": 200}, "members")]
+    except ONE_THING:
+        return Members(group, None, None)
+    users, groups = (frozenset(one["email"].lower() for one in inside if one["type"] == kind and one.get("email")) for kind in KINDS)
+    return Members(group, users, groups)

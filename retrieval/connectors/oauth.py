@@ -1,0 +1,59 @@
+"""Access tokens by OAuth 2.0 (RFC 6749): asked for when first needed, and once more where they are refused. The app is the deployer's
+own.
+
+Kinds of grant: "client_credentials" (Microsoft), a signed assertion (Google, RFC 7523), or "refresh_token", which a person's consent
+gave; a new refresh token in the answer takes the old one's place and is kept. Knows no service.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from retrieval.connectors.asking import Asker
+from retrieval.connectors.contract import Outside
+from retrieval.errors import SourceGarbled, TokenRefused
+
+FORM = {"content-type": "application/x-www-form-urlencoded"}
+
+
+class Token:
+    """`headers` and `renew` are for an Asker. `form` makes the request anew each time: an assertion lives for minutes only. `kept`: the
+    setting whose secret a new refresh token takes the place of."""
+
+    def __init__(self, outside: Outside, url: str, form: Callable[[], Mapping[str, str]], kept: str = "") -> None:
+        self._outside, self._url, self._form, self._kept = outside, url, form, kept
+        self._token = self._refresh = ""
+
+    def headers(self) -> dict[str, str]:
+        if not self._token:
+            self._ask()
+        return {"authorization": f"Bearer {self._token}"}
+
+    def renew(self) -> bool:
+        self._ask()
+        return True
+
+    def _ask(self) -> None:
+        form = {**self._form(), **({"refresh_token": self._refresh} if self._refresh else {})}
+        ask, host = Asker(self._outside, self._url), urlsplit(self._url).hostname or self._url
+        answer = ask.ask(self._url, method="POST", body=urlencode(form).encode(), headers=FORM, accept=(400, 401))
+        said = _read(answer.content, host) if answer.status_code < 300 else {}
+        if answer.status_code >= 300 or said.get("ok") is False:
+            raise TokenRefused(host)
+        if not isinstance(said.get("access_token"), str):
+            raise SourceGarbled(host, "no token in the answer")
+        self._token = said["access_token"]
+        if self._kept and said.get("refresh_token") and said["refresh_token"] != form.get("refresh_token"):
+            self._refresh = str(said["refresh_token"])
+            self._outside.keep(self._kept, self._refresh)
+
+
+def _read(content: bytes, host: str) -> dict[str, Any]:
+    try:
+        said = json.loads(content)
+    except ValueError as error:
+        raise SourceGarbled(host, "no JSON, or only a part of it") from error
+    return said if isinstance(said, dict) else {}
