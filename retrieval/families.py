@@ -17,6 +17,7 @@ MEDIA_TYPES: Final[dict[str, tuple[str, ...]]] = {
     "mail": ("message/rfc822",),
     "book": ("application/epub+zip",),
     "data": ("application/json", "application/yaml"),
+    "picture": ("image/png", "image/jpeg", "image/gif", "image/bmp", "image/tiff", "image/webp"),
 }
 FAMILIES: Final = {media_type: family for family, media_types in MEDIA_TYPES.items() for media_type in media_types}
 

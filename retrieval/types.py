@@ -74,6 +74,22 @@ class Cursor:
 
 
 @dataclass(frozen=True, slots=True)
+class Way:
+    """How to read a file, as far as a person may choose. `recognise`: text in pictures, where there is no other (auto), on every page, or
+    never; in these `languages` (ISO 639-1), for so many `seconds` in all. `tables`: whether lines that are drawn make tables. `without`:
+    the pages (1 is the first) to leave out."""
+
+    recognise: Literal["auto", "always", "never"] = "auto"
+    languages: tuple[str, ...] = ("en",)
+    seconds: float = 60
+    tables: bool = True
+    without: frozenset[int] = frozenset()
+
+
+AS_USUAL = Way()
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """Where characters `start` to `end` (exclusive, code points of `Parsed.text`) stand in the source.
 

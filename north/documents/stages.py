@@ -16,6 +16,7 @@ from north.documents import files
 from north.documents.errors import FileLost
 from north.documents.models import UNHELD, Document, Status
 from north.documents.passages import recheck
+from north.documents.ways import way_of
 from north.failpoints import failpoint
 from north.inference.metering import metered
 from north.leases import LeaseLost
@@ -36,7 +37,8 @@ def read(document: Document) -> None:
     path = files.check(document.file_of(document.sha256), document.sha256)
     document.move(Status.PARSING)
     failpoint("parse")
-    parsed = reading.read(document.name, path, seconds=settings.PARSE_SECONDS, megabytes=settings.PARSE_MEGABYTES, max_bytes=files.limit())
+    seconds, megabytes = settings.PARSE_SECONDS, settings.PARSE_MEGABYTES
+    parsed = reading.read(document.name, path, way_of(document), seconds=seconds, megabytes=megabytes, max_bytes=files.limit())
     language = load("retrieval.parsers.languages.language_of")(parsed.text)
     files.write_layout(document.layout_of(document.sha256), replace(parsed, language=language))
     document.move(Status.INDEXING, error="", **UNHELD)

@@ -13,7 +13,7 @@ from retrieval.parsers.names import clean_name
 
 KNOWN: Final = (
     "PDF, Word (docx, doc), PowerPoint (pptx), Excel (xlsx, xls), OpenDocument (odt, ods), EPUB, RTF, HTML, e-mail (eml), "
-    "CSV and TSV, JSON, YAML, Markdown and plain text"
+    "CSV and TSV, JSON, YAML, Markdown, plain text, and text on pictures (PNG, JPEG, TIFF, GIF, BMP, WebP)"
 )
 OPENXML: Final = "application/vnd.openxmlformats-officedocument"
 BY_EXTENSION: Final = {
@@ -26,7 +26,7 @@ BY_EXTENSION: Final = {
     **dict.fromkeys(("eml",), "message/rfc822"),
 }
 BINARY_EXTENSIONS: Final = frozenset(
-    ["pdf", "docx", "docm", "dotx", "pptx", "pptm", "ppsx", "xlsx", "xlsm", "xlsb", "doc", "xls", "odt", "ods", "epub", "rtf"]
+    "pdf docx docm dotx pptx pptm ppsx xlsx xlsm xlsb doc xls odt ods epub rtf png jpg jpeg gif bmp tif tiff webp".split()  # noqa: SIM905
 )
 BY_MEMBER: Final = {
     "word/document.xml": f"{OPENXML}.wordprocessingml.document",
@@ -40,7 +40,15 @@ BY_MIMETYPE: Final = {
     b"application/vnd.oasis.opendocument.spreadsheet": "application/vnd.oasis.opendocument.spreadsheet",
     b"application/epub+zip": "application/epub+zip",
 }
-IMAGES: Final = re.compile(rb"\x89PNG|\xff\xd8\xff|GIF8|BM.{4}\0\0\0\0|II\*\0|MM\0\*|RIFF....WEBP|....ftyp(heic|avif|mif1)", re.DOTALL)
+PICTURES: Final = {
+    "image/png": re.compile(rb"\x89PNG\r\n"),
+    "image/jpeg": re.compile(rb"\xff\xd8\xff"),
+    "image/gif": re.compile(rb"GIF8[79]a"),
+    "image/bmp": re.compile(rb"BM.{4}\0\0\0\0", re.DOTALL),
+    "image/tiff": re.compile(rb"II\*\0|MM\0\*"),
+    "image/webp": re.compile(rb"RIFF....WEBP", re.DOTALL),
+}
+OTHER_PICTURES: Final = re.compile(rb"....ftyp(heic|avif|mif1)", re.DOTALL)
 PDF: Final = re.compile(rb"%PDF-\d")
 HTML: Final = re.compile(rb"\s*(?:<\?xml[^>]*>\s*|<!--(?:(?!-->).)*-->\s*)*<(?:!doctype\s+html|html)\b", re.IGNORECASE | re.DOTALL)
 MARKUP: Final = re.compile(rb"\s*(<\?xml|<!doctype\s|<svg\b)", re.IGNORECASE)
@@ -56,7 +64,7 @@ def sniff(name: str, data: bytes) -> str:
         return media_type
     if extension in BINARY_EXTENSIONS:
         raise Unreadable(f"its content is not that of a .{extension} file")
-    if IMAGES.match(data) or extension not in BY_EXTENSION:
+    if OTHER_PICTURES.match(data) or extension not in BY_EXTENSION:
         raise UnknownType(clean_name(name), KNOWN)
     media_type = BY_EXTENSION[extension]
     if media_type != "text/html" and MARKUP.match(_opening(data)):
@@ -76,7 +84,12 @@ def _by_magic(name: str, data: bytes) -> str | None:
         return "application/rtf"
     if HTML.match(opening):
         return "text/html"
-    return None
+    return next((media_type for media_type, opens in PICTURES.items() if opens.match(data)), None)
+
+
+def may_be_scanned(head: bytes) -> bool:
+    """Whether a file that begins so may hold pictures of text, which take long to read."""
+    return PDF.search(head, 0, 1024 + 7) is not None or any(opens.match(head) for opens in PICTURES.values())
 
 
 def _opening(data: bytes) -> bytes:
