@@ -20,6 +20,7 @@ from tests.bench import (
     machine,
     memory,
     pages,
+    parsing,
     quantised,
     scale,
     search,
@@ -42,11 +43,12 @@ FIGURES: dict[str, Callable[[Installations], Sequence[Figure]]] = {
     "search": search.measure,
     "throughput": throughput.measure,
     "access": access.measure,
+    "parsing": parsing.measure,
     "quantised": quantised.measure,
     "scale": scale.measure,
 }
 """In an order that starts each kind of installation once."""
-BY_NAME = {"throughput", "access", "quantised", "scale"}
+BY_NAME = {"throughput", "access", "parsing", "quantised", "scale"}
 """Measured only where they are named: they take minutes to hours, or install what North does not need."""
 
 
