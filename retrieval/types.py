@@ -93,13 +93,15 @@ AS_USUAL = Way()
 class Place:
     """Where characters `start` to `end` (exclusive, code points of `Parsed.text`) stand in the source.
 
-    `kind` says what `label` counts: page 3, slide 2, sheet "Prices" row 7 (`label="Prices!7"`), heading "4.2 Leave".
+    `kind` says what `label` counts: page 3, slide 2, sheet "Prices" row 7 (`label="Prices!7"`), heading "4.2 Leave"; a table, whose rows
+    are lines, is labelled by its first. `level`: of a heading, 1 the highest; 0 where that is not known.
     """
 
     start: int
     end: int
-    kind: Literal["page", "slide", "row", "heading"]
+    kind: Literal["page", "slide", "row", "heading", "table"]
     label: str
+    level: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,15 @@ class Word:
     end: int
     page: int
     box: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """A file in a file: a mail's attachment, an archive's member. `folder`: where in it, e.g. "2026/may"; both are clean names."""
+
+    name: str
+    data: bytes
+    folder: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +142,8 @@ class Parsed:
     updated_at: datetime | None = None
     language: str = ""
     """ISO 639-1 of most of the text, e.g. "de"; empty where it cannot be told."""
+    attached: tuple[Attached, ...] = ()
+    """Files in it, which are documents of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +239,8 @@ class Passage:
     sha256: str = ""
     why: Mapping[str, float] = field(default_factory=dict)
     cut: tuple[Cut, ...] = ()
+    edition: str = ""
+    """The newest of the documents found that nearly equal this one, itself included; empty where there is no other."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,7 +102,7 @@ class Pass:
         self.written, self.fresh = time.monotonic(), False
 
     def documents(self) -> Any:
-        return Document.objects.alive().filter(source=self.source)
+        return Document.objects.alive().filter(source=self.source, parent=None)
 
     def skip(self, name: str, reason: str) -> None:
         if len(self.skipped) < TOLD:

@@ -35,6 +35,12 @@ PARSERS: Final[dict[str, str]] = {
     "application/epub+zip": "retrieval.parsers.epub.parse",
     "application/rtf": "retrieval.parsers.office.parse_rtf",
     "application/pdf": "retrieval.parsers.pdf.parse",
+    "application/vnd.oasis.opendocument.presentation": "retrieval.parsers.opendocument.parse_slides",
+    "application/vnd.ms-powerpoint": "retrieval.parsers.office.parse_ppt",
+    "application/vnd.ms-outlook": "retrieval.parsers.office.parse_msg",
+    "application/zip": "retrieval.parsers.packed.parse_zip",
+    "application/x-tar": "retrieval.parsers.packed.parse_tar",
+    "application/xml": "retrieval.parsers.xml.parse",
     "message/rfc822": "retrieval.parsers.mail.parse",
     **dict.fromkeys(PICTURES, "retrieval.parsers.pictures.parse"),
 }

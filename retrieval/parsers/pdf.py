@@ -8,6 +8,7 @@ nothing, is read by text recognition.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any, Final
 
 import pypdfium2 as pdfium
@@ -15,7 +16,7 @@ from pypdfium2 import raw
 
 from retrieval.errors import Encrypted, TooLarge, Unreadable
 from retrieval.parsers import load
-from retrieval.parsers.cleaning import Draft
+from retrieval.parsers.cleaning import Draft, one_line
 from retrieval.parsers.pdf_lines import lines
 from retrieval.parsers.pdf_words import Token, clamped, on_page, tokens
 from retrieval.parsers.properties import describe
@@ -28,6 +29,7 @@ MAX_PIXELS: Final = 12_000_000
 FEW_WORDS: Final = 20
 MIN_COVERED: Final = 0.5
 MIN_LETTERS: Final = 0.3
+MAX_HEADINGS: Final = 5000
 RECOGNISER: Final = "retrieval.parsers.recognition.Recogniser"
 LACKING: Final = "retrieval.parsers.recognition.missing"
 TABLES: Final = "retrieval.parsers.pdf_tables.in_rows"
@@ -52,17 +54,24 @@ def open_pdf(data: bytes) -> pdfium.PdfDocument:
 def parse(data: bytes, way: Way = AS_USUAL) -> Parsed:
     document = open_pdf(data)
     draft, reader = Draft("application/pdf"), _Reader(document, way)
-    words: list[Word] = []
+    words, outline = list[Word](), outline_of(document)
     for number in range(1, len(document) + 1):
         found = reader.read(number) if number not in way.without else []
         draft.paragraph()
         first = draft.length
+        tables: dict[int, int] = {}
         for place, token in enumerate(found):
+            if place and token.table != found[place - 1].table and found[place - 1].table:
+                draft.table(tables[found[place - 1].table])
             draft.write(token.before if place else "")
             start, end = draft.write(token.text)
+            tables.setdefault(token.table, start)
             if start < end:
                 words.append(Word(start, end, number, token.box))
+        if found and found[-1].table:
+            draft.table(tables[found[-1].table])
         draft.place("page", str(number), first, draft.length)
+        draft.mark(outline.get(number, ()), first)
     draft.title = document.get_metadata_value("Title")
     author, created, updated = map(document.get_metadata_value, ("Author", "CreationDate", "ModDate"))
     describe(draft, authors=[author], created=created, updated=updated)
@@ -70,6 +79,17 @@ def parse(data: bytes, way: Way = AS_USUAL) -> Parsed:
     which = f"its {len(document)} pages hold" if len(document) > 1 else "its page holds"
     nothing = f"{which} pictures only, or nothing. {reader.lacking}".rstrip(" .")
     return draft.parsed(words=words, pages=len(document), nothing=nothing)
+
+
+def outline_of(document: pdfium.PdfDocument) -> dict[int, list[tuple[str, int]]]:
+    """The headings that the document's own table of contents names, and their levels, by page."""
+    found: dict[int, list[tuple[str, int]]] = {}
+    for mark in islice(document.get_toc(max_depth=6), MAX_HEADINGS):
+        target = mark.get_dest()
+        page = target.get_index() if target else None
+        if page is not None and (label := one_line(mark.get_title())):
+            found.setdefault(page + 1, []).append((label, mark.level + 1))
+    return found
 
 
 class _Reader:

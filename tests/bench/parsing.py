@@ -31,8 +31,9 @@ SECONDS, RECALL_GOAL = 60, 0.95
 READ = frozenset(
     re.split(
         r"\s+",
-        "pdf docx docm pptx pptm xlsx xlsm xlsb doc xls odt ods epub rtf html htm eml csv tsv json jsonl ndjson yaml md txt rst org tex "
-        "vtt asciidoc png jpg jpeg tif tiff bmp webp zip gz",
+        "pdf docx docm "
+        "pptx pptm xlsx xlsm xlsb doc xls ppt msg odt ods odp epub rtf html htm eml csv tsv json jsonl ndjson yaml xml nxml md txt rst "
+        "org tex vtt asciidoc png jpg jpeg tif tiff bmp webp zip gz",
     )
 )
 """What North says that it reads; another kind is to be refused as one."""
