@@ -16,6 +16,7 @@ from tests.bench import (
     answers,
     api,
     engines,
+    filings,
     ingestion,
     machine,
     memory,
@@ -44,11 +45,12 @@ FIGURES: dict[str, Callable[[Installations], Sequence[Figure]]] = {
     "throughput": throughput.measure,
     "access": access.measure,
     "parsing": parsing.measure,
+    "filings": filings.measure,
     "quantised": quantised.measure,
     "scale": scale.measure,
 }
 """In an order that starts each kind of installation once."""
-BY_NAME = {"throughput", "access", "parsing", "quantised", "scale"}
+BY_NAME = {"throughput", "access", "parsing", "filings", "quantised", "scale"}
 """Measured only where they are named: they take minutes to hours, or install what North does not need."""
 
 
