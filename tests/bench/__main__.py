@@ -15,6 +15,7 @@ from tests.bench import (
     access,
     answers,
     api,
+    dimensions,
     engines,
     filings,
     ingestion,
@@ -46,11 +47,12 @@ FIGURES: dict[str, Callable[[Installations], Sequence[Figure]]] = {
     "access": access.measure,
     "parsing": parsing.measure,
     "filings": filings.measure,
+    "dimensions": dimensions.measure,
     "quantised": quantised.measure,
     "scale": scale.measure,
 }
 """In an order that starts each kind of installation once."""
-BY_NAME = {"throughput", "access", "parsing", "filings", "quantised", "scale"}
+BY_NAME = {"throughput", "access", "parsing", "filings", "dimensions", "quantised", "scale"}
 """Measured only where they are named: they take minutes to hours, or install what North does not need."""
 
 
