@@ -27,7 +27,7 @@ from tests.installation import ROOT
 FOLDER = Path(os.environ.get("NORTH_BENCH_SETS", str(ROOT.parent / "shared" / "data" / "open")), "torture-open")
 VENV = Path("~/.cache/north/bench/markitdown").expanduser()
 MARKITDOWN = "markitdown[pdf,docx,pptx,xlsx,xls,outlook]==0.1.9"
-SECONDS, RECALL_GOAL = 60, 0.95
+SECONDS, RECOGNITION_SECONDS, RECALL_GOAL = 60, 300, 0.95
 READ = frozenset(
     re.split(
         r"\s+",
@@ -39,7 +39,18 @@ READ = frozenset(
 """What North says that it reads; another kind is to be refused as one."""
 ALLOWED = {"broken": {"parsed", "Unreadable", "NoText"}, "encrypted": {"Encrypted", "parsed"}}
 """By what the set says of a file; one that is sealed and opens without its password may be read."""
-BLANK = {"unstructured__fake-text-all-whitespace.txt", "unstructured__test-image-jpg-mime.pptx"}
+BLANK = {
+    "unstructured__fake-text-all-whitespace.txt",
+    "unstructured__test-image-jpg-mime.pptx",
+    "docling__latex__sources__arXiv-2501.01300v2__cas-email.jpeg",  # an icon, three colours, and a flower
+    "unstructured__img__bmp_24.bmp",
+    "unstructured__img__example.jpg",
+    *(  # XBRL's links between things: they have attributes and no text
+        f"docling__xbrl__sources__{name}-taxonomy__{name}-20251231_{part}.xml"
+        for name in ("grve", "mlac")
+        for part in ("cal", "def", "pre")
+    ),
+}
 SEALED = {"docling__pdf_password__sources__2206.01062_pg3.pdf"}
 """What the set does not say of its files."""
 
@@ -51,7 +62,15 @@ def measure(_: Installations | None = None) -> list[Figure]:
     names = [row["file"] for row in rows]
     with tempfile.TemporaryDirectory(prefix="north-bench-") as folder:
         environment = {"DJANGO_SETTINGS_MODULE": "north.settings", "NORTH_DATA_DIR": folder}
-        said = run("parsing", environment, seconds=7200, folder=str(FOLDER / "files"), names=names, seconds_each=SECONDS)
+        said = run(
+            "parsing",
+            environment,
+            seconds=7200,
+            folder=str(FOLDER / "files"),
+            names=names,
+            seconds_each=SECONDS,
+            recognition=RECOGNITION_SECONDS,
+        )
     ours = dict(zip(names, said["files"], strict=True))
     expected = {row["file"]: FOLDER / row["expected_md"] for row in rows if "expected_md" in row}
     rivals = {
@@ -107,7 +126,14 @@ def slowness(ours: Mapping[str, Row], megabytes: float) -> Figure:
     said = f"{pages / spent:.1f} pages/s ({pages} pages); longest file {max(seconds):.1f} s; peak {megabytes:.0f} MB"
     slowest = sorted(ours, key=lambda name: -ours[name]["seconds"])[:5]
     notes = [f"p50 {median(seconds):.2f} s, p95 {percentile(seconds, 95):.2f} s a file; slowest: {', '.join(slowest)}"]
-    return Figure("torture-open: one worker's speed and memory", f"< {SECONDS} s a file", said, max(seconds) < SECONDS, {}, notes)
+    return Figure(
+        "torture-open: one worker's speed and memory",
+        f"< {SECONDS + RECOGNITION_SECONDS} s a file",
+        said,
+        max(seconds) < SECONDS + RECOGNITION_SECONDS,
+        {},
+        notes,
+    )
 
 
 def found(expected: Mapping[str, Path], ours: Mapping[str, Row], rivals: Mapping[str, Mapping[str, Row]]) -> list[Figure]:

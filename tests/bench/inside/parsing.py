@@ -15,8 +15,8 @@ from retrieval.types import Way
 from tests.bench.rivals import markdown
 
 
-def main(folder: str, names: list[str], seconds_each: float) -> dict[str, Any]:
-    found = [read(Path(folder, name), seconds_each) for name in names]
+def main(folder: str, names: list[str], seconds_each: float, recognition: float) -> dict[str, Any]:
+    found = [read(Path(folder, name), seconds_each, recognition) for name in names]
     for waiting in reading.NURSERIES._free.values():
         for nursery in waiting:
             nursery.close()
@@ -24,10 +24,10 @@ def main(folder: str, names: list[str], seconds_each: float) -> dict[str, Any]:
     return {"files": found, "megabytes": peak}
 
 
-def read(path: Path, seconds: float) -> dict[str, Any]:
+def read(path: Path, seconds: float, recognition: float) -> dict[str, Any]:
     began = time.monotonic()
     try:
-        parsed = reading.read(path.name, path, Way(seconds=300), seconds=seconds, megabytes=settings.PARSE_MEGABYTES)
+        parsed = reading.read(path.name, path, Way(seconds=recognition), seconds=seconds, megabytes=settings.PARSE_MEGABYTES)
     except RetrievalError as error:
         return {"outcome": type(error).__name__, "said": str(error), "seconds": time.monotonic() - began}
     return {
