@@ -315,6 +315,10 @@ FILE_UPLOAD_TEMP_DIR = DATA_DIR / "incoming"
 FILE_UPLOAD_TEMP_DIR.mkdir(exist_ok=True, mode=0o700)
 PARSE_SECONDS = int(env("NORTH_PARSE_SECONDS", "120"))
 PARSE_MEGABYTES = int(env("NORTH_PARSE_MEGABYTES", "2000"))
+OCR_LANGUAGES = listed("NORTH_OCR_LANGUAGES") or ["en"]
+"""In which languages (`en,de`) text on pictures is read, before those that the workspace's other documents are in."""
+OCR_SECONDS = int(env("NORTH_OCR_SECONDS", "600"))
+"""How long text recognition may take for one file, on top of NORTH_PARSE_SECONDS; 0 switches it off."""
 
 # --- vectors ----------------------------------------------------------------------------------------------------------------------
 EDGE_PORT = int(env("NORTH_EDGE_PORT", str(PORT + 1)))

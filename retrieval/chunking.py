@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from retrieval.types import Chunk, Parsed, Passage, Place
 
@@ -18,6 +19,9 @@ UNDER = " > "
 PARAGRAPH = re.compile(r"\n[^\S\n]*\n\s*")
 SENTENCE = re.compile(r"[.!?…؟۔।][\"'”’»)\]]{0,3}\s+|[。！？．｡]+[」』）”’]{0,3}\s*|\n\s*")
 WORD = re.compile(r"\s+")
+LINE = re.compile(r"[^\n]*\S[^\n]*")
+LEAST = 5
+"""A chunk ends before a table that would be parted, if it has this part of its length already."""
 JOINERS = frozenset("\u200d\ufe0e\ufe0f")
 
 
@@ -49,8 +53,10 @@ class _Borders:
     """Where the source itself divides: each row's both ends, and the starts of slides and headings."""
 
     def __init__(self, parsed: Parsed) -> None:
+        self._tables = sorted((place.start, place.end) for place in parsed.places if place.kind == "table")
+        lines = (line.span() for start, end in self._tables for line in LINE.finditer(parsed.text, start, end))
         rows = (_stripped(parsed.text, place.start, place.end) for place in parsed.places if place.kind == "row")
-        self._rows = sorted((start, end) for start, end in rows if start < end)
+        self._rows = sorted((start, end) for start, end in chain(rows, lines) if start < end)
         starts = {place.start for place in parsed.places if place.kind in ("slide", "heading")}.union(start for start, _ in self._rows)
         self._all = sorted(starts.union(end for _, end in self._rows))
 
@@ -58,6 +64,12 @@ class _Borders:
         """The last border up to `limit`, or -1."""
         place = bisect_right(self._all, limit)
         return self._all[place - 1] if place else -1
+
+    def table_around(self, limit: int, characters: int) -> int:
+        """Where the table starts that a cut at `limit` would part, if it is no longer than `characters`; or -1."""
+        place = bisect_right(self._tables, (limit, -1))
+        start, end = self._tables[place - 1] if place else (-1, -1)
+        return start if start < limit < end and end - start <= characters else -1
 
     def row_around(self, limit: int) -> int:
         """Where the row starts that a cut at `limit` would part, or -1."""
@@ -67,18 +79,35 @@ class _Borders:
 
 
 class _Headings:
-    """What a chunk stands under: the title, and the nearest heading, sheet or named slide before its first character."""
+    """What a chunk stands under: the title, and the headings, sheet or named slide above its first character; within a table its first row
+    too."""
 
     def __init__(self, parsed: Parsed) -> None:
-        named = sorted((p for p in parsed.places if p.kind != "page"), key=lambda p: (p.start, p.kind == "heading"))
+        named = sorted((p for p in parsed.places if p.kind in ("heading", "slide", "row")), key=lambda p: (p.start, p.kind == "heading"))
         self._starts = [place.start for place in named]
-        self._labels = [_label(place) for place in named]
+        self._paths = list(_paths(named))
+        self._tables = sorted((place.start, place.end, place.label) for place in parsed.places if place.kind == "table")
         self._title = parsed.title.strip()
 
     def at(self, start: int) -> str:
         place = bisect_right(self._starts, start)
-        label = self._labels[place - 1] if place else ""
-        return UNDER.join(part[:200] for part in dict.fromkeys((self._title, label)) if part)
+        path = self._paths[place - 1] if place else ()
+        return UNDER.join(part[:200] for part in dict.fromkeys((self._title, *path, self._columns(start))) if part)
+
+    def _columns(self, start: int) -> str:
+        """The first row of the table in which a chunk begins, if not with that."""
+        place = bisect_right(self._tables, (start,))
+        first, end, label = self._tables[place - 1] if place else (0, 0, "")
+        return label if first < start < end else ""
+
+
+def _paths(places: Iterable[Place]) -> Iterator[tuple[str, ...]]:
+    """The headings above each of the places, and its own. One without a level stands under no other."""
+    above: list[tuple[int, str]] = []
+    for place in places:
+        above = [(level, label) for level, label in above if 0 < level < place.level] if place.kind == "heading" else []
+        above.append((place.level, _label(place)))
+        yield tuple(label for _, label in above)
 
 
 def _label(place: Place) -> str:
@@ -104,9 +133,11 @@ def _spans(text: str, borders: _Borders, characters: int, overlap: int) -> Itera
 
 def _cut(text: str, borders: _Borders, start: int, limit: int) -> tuple[int, bool]:
     """Where the chunk from `start` ends, `limit` at the latest, and whether that is inside a paragraph."""
+    half = start + (limit - start) // 2
+    if (table := borders.table_around(limit, limit - start)) > start + (limit - start) // LEAST:
+        return table, False
     if (row := borders.row_around(limit)) > start:
         return row, False
-    half = start + (limit - start) // 2
     if (border := borders.last(limit)) > half:
         return border, False
     if paragraph := _last(PARAGRAPH, text, half, limit):

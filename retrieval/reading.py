@@ -18,6 +18,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any, Final
@@ -27,7 +28,8 @@ from retrieval.errors import EmptyFile, Encrypted, NoText, ParseError, ReaderUna
 from retrieval.parsers.cleaning import clean
 from retrieval.parsers.message import READY, Malformed, unpack
 from retrieval.parsers.names import clean_name
-from retrieval.types import Parsed
+from retrieval.parsers.sniffing import may_be_scanned
+from retrieval.types import AS_USUAL, Parsed, Way
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +40,7 @@ ROOT: Final = Path(retrieval.__path__[0]).parent
 CHILD: Final = "retrieval.parsers.child"
 NURSERY: Final = "retrieval.parsers.nursery"
 IDLE: Final = 2
+HEAD: Final = 2048
 STARTS_WITHIN: Final = 30
 """Seconds that a nursery may need on a busy machine, beyond its child's own time."""
 PNG: Final = b"\x89PNG\r\n\x1a\n"
@@ -55,14 +58,25 @@ Content = bytes | Path
 
 
 def read(
-    name: str, content: Content, *, seconds: float = 120, megabytes: int = 1500, max_bytes: int = MAX_BYTES, child: str = CHILD
+    name: str,
+    content: Content,
+    way: Way = AS_USUAL,
+    *,
+    seconds: float = 120,
+    megabytes: int = 1500,
+    max_bytes: int = MAX_BYTES,
+    child: str = CHILD,
 ) -> Parsed:
     """The text of a file and where it stands. `content` is its bytes, or where they lie; `name` tells the kind where the bytes do not.
 
-    `seconds` limits wall time and processor time alike, `megabytes` the child's address space; `child` is the module whose `main` runs,
-    which speaks as message.py says. Raises a leaf of ParseError, or ReaderUnavailable where no child can work here.
+    `seconds` limits wall time and processor time alike, for what may be a scan on top of the way's; `megabytes` the child's address
+    space; `child` is the module whose `main` runs, which speaks as message.py says. Raises a leaf of ParseError, or
+    ReaderUnavailable where no child can work here.
     """
-    payload = _answer(child, {"do": "parse", "name": clean_name(name)}, content, seconds=seconds, megabytes=megabytes, max_bytes=max_bytes)
+    if way.recognise != "never" and may_be_scanned(_head(content)):
+        seconds += way.seconds
+    request = {"do": "parse", "name": clean_name(name), "way": {**asdict(way), "without": sorted(way.without)}}
+    payload = _answer(child, request, content, seconds=seconds, megabytes=megabytes, max_bytes=max_bytes)
     try:
         return unpack(payload)
     except Malformed as error:
@@ -70,7 +84,7 @@ def read(
 
 
 def draw(content: Content, page: int, *, width: int = 1200, seconds: float = 30, megabytes: int = 1500) -> bytes:
-    """One page (1 is the first) of a PDF as PNG, `width` pixels wide. Raises as `read`."""
+    """One page (1 is the first) of a PDF or picture as PNG, `width` pixels wide. Raises as `read`."""
     payload = _answer(CHILD, {"do": "draw", "page": page, "width": width}, content, seconds=seconds, megabytes=megabytes)
     if not payload.startswith(PNG):
         raise Unreadable("its reader gave no picture")
@@ -186,6 +200,13 @@ def _file_of(data: bytes) -> IO[bytes]:
     file.write(data)
     file.seek(0)
     return file
+
+
+def _head(content: Content) -> bytes:
+    if isinstance(content, bytes):
+        return content[:HEAD]
+    with content.open("rb") as file:
+        return file.read(HEAD)
 
 
 def _content(file: IO[bytes], most: int) -> bytes:

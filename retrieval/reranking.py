@@ -15,7 +15,7 @@ import numpy as np
 
 from retrieval.chunking import shown
 from retrieval.fusion import Verdict, probability
-from retrieval.similarity import Print, fingerprint
+from retrieval.similarity import Print, fingerprint, restates
 from retrieval.types import Cut, Passage, Score
 
 OLDEST = 0.7
@@ -110,7 +110,7 @@ def best(passages: Iterable[Passage], *, limit: int, per_document: int = 3) -> l
     prints: list[Print] = []
     cuts: dict[int, list[Cut]] = {}
     taken: Counter[str] = Counter()
-    for passage in sorted(passages, key=lambda passage: -passage.score):
+    for passage in sorted(newest(passages), key=lambda passage: -passage.score):
         if len(kept) >= limit:
             break
         look = fingerprint(passage.text)
@@ -124,7 +124,24 @@ def best(passages: Iterable[Passage], *, limit: int, per_document: int = 3) -> l
             taken[passage.document] += 1
             kept.append(passage)
             prints.append(look)
-    return [replace(one, cut=tuple(cuts[number][:LISTED])) if number in cuts else one for number, one in enumerate(kept)]
+    return [replace(one, cut=(*one.cut, *cuts[number])[:LISTED]) if number in cuts else one for number, one in enumerate(kept)]
+
+
+def newest(passages: Iterable[Passage]) -> list[Passage]:
+    """Without those of older editions of a document that the newest restates: it takes their place, and names them in its `cut`. What only
+    an older edition says stays."""
+    found = list(passages)
+    prints = {number: fingerprint(one.text) for number, one in enumerate(found) if one.edition}
+    gone: set[int] = set()
+    for number, look in prints.items():
+        one = found[number]
+        if one.document == one.edition:
+            continue
+        newer = (at for at in prints if found[at].document == one.edition and restates(look, prints[at]))
+        if (at := next(newer, None)) is not None:
+            gone.add(number)
+            found[at] = replace(found[at], score=max(found[at].score, one.score), cut=(*found[at].cut, _cut(one, "duplicate"))[:LISTED])
+    return [one for number, one in enumerate(found) if number not in gone]
 
 
 def _cut(passage: Passage, reason: Literal["duplicate", "document"]) -> Cut:

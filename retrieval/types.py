@@ -128,16 +128,34 @@ Fetched = Listing | Item | Deleted | Skipped | Account | Members | Cursor
 
 
 @dataclass(frozen=True, slots=True)
+class Way:
+    """How to read a file, as far as a person may choose. `recognise`: text in pictures, where there is no other (auto), on every page, or
+    never; in these `languages` (ISO 639-1), for so many `seconds` in all. `tables`: whether lines that are drawn make tables. `without`:
+    the pages (1 is the first) to leave out."""
+
+    recognise: Literal["auto", "always", "never"] = "auto"
+    languages: tuple[str, ...] = ("en",)
+    seconds: float = 60
+    tables: bool = True
+    without: frozenset[int] = frozenset()
+
+
+AS_USUAL = Way()
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """Where characters `start` to `end` (exclusive, code points of `Parsed.text`) stand in the source.
 
-    `kind` says what `label` counts: page 3, slide 2, sheet "Prices" row 7 (`label="Prices!7"`), heading "4.2 Leave".
+    `kind` says what `label` counts: page 3, slide 2, sheet "Prices" row 7 (`label="Prices!7"`), heading "4.2 Leave"; a table, whose rows
+    are lines, is labelled by its first. `level`: of a heading, 1 the highest; 0 where that is not known.
     """
 
     start: int
     end: int
-    kind: Literal["page", "slide", "row", "heading"]
+    kind: Literal["page", "slide", "row", "heading", "table"]
     label: str
+    level: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +166,15 @@ class Word:
     end: int
     page: int
     box: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """A file in a file: a mail's attachment, an archive's member. `folder`: where in it, e.g. "2026/may"; both are clean names."""
+
+    name: str
+    data: bytes
+    folder: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +196,8 @@ class Parsed:
     updated_at: datetime | None = None
     language: str = ""
     """ISO 639-1 of most of the text, e.g. "de"; empty where it cannot be told."""
+    attached: tuple[Attached, ...] = ()
+    """Files in it, which are documents of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +293,8 @@ class Passage:
     sha256: str = ""
     why: Mapping[str, float] = field(default_factory=dict)
     cut: tuple[Cut, ...] = ()
+    edition: str = ""
+    """The newest of the documents found that nearly equal this one, itself included; empty where there is no other."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,10 @@ if ! command -v chromium >/dev/null && ! command -v google-chrome >/dev/null; th
         echo "The browser tests need Chromium: apt-get install chromium (as root)"; exit 1
     fi
 fi
+if ! command -v tesseract >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    echo "Installing text recognition for the tests that read pictures ..."
+    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends tesseract-ocr tesseract-ocr-deu >/dev/null
+fi
 $python manage.py models pull
 $python manage.py models pull all-minilm-l6-v2-int8
 if [ "$#" != 0 ]; then

@@ -25,10 +25,11 @@ from north.api.schemas.knowledge import (
     Span,
     TextOut,
     VerifiedIn,
+    WayIn,
 )
 from north.api.shapes import document_out
 from north.api.tags import held, tagged
-from north.documents import actions, passages
+from north.documents import actions, passages, ways
 from north.documents.models import Document, DocumentQuerySet
 from north.documents.models import Status as DocumentStatus
 from north.documents.readers import principals
@@ -104,6 +105,14 @@ def retry_document(request: HttpRequest, document_id: uuid.UUID) -> Status[Docum
     """From the stored file, as where it failed."""
     actor = caller(request)
     actions.retry(one(document_id, actor), actor=actor)
+    return Status(202, described(actor, one(document_id, actor)))
+
+
+@routes.put("/{uuid:document_id}/reading", response=answers(202, DocumentOut, 409), summary="Read a document another way")
+def read_again(request: HttpRequest, document_id: uuid.UUID, body: WayIn) -> Status[DocumentOut]:
+    """From the stored file, this time and from now on. The old text answers until the new one is there."""
+    actor = caller(request)
+    actions.reread(one(document_id, actor), ways.chosen(**body.model_dump()), actor=actor)
     return Status(202, described(actor, one(document_id, actor)))
 
 

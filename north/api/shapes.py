@@ -38,6 +38,7 @@ def document_out(document: Document, workspace: Workspace, groups: Iterable[Grou
         bytes=document.bytes,
         sha256=document.sha256,
         source=document.source_id,
+        parent=document.parent_id,
         notes=document.notes,
         pages=document.pages,
         verified_at=document.verified_at,

@@ -123,6 +123,8 @@ def restrict(document: Document, readers: Readers, *, actor: Membership) -> None
     if document.source and document.source.as_source:
         words = _("This document is as open as in its source. Change that there, or choose other readers for the source.")
         raise Refused(words, field="readers")
+    if document.parent is not None:
+        raise Refused(_("It came in %s, and is read by whoever may read that. Say there who may.") % document.parent.name)
     with transaction.atomic():
         if document.restrict(readers.principals(actor.workspace)):
             record("document.restrict", actor=actor, thing=document, name=document.name, readers=str(readers))
@@ -155,6 +157,17 @@ def retry(document: Document, *, actor: Membership) -> None:
     with transaction.atomic():
         if document.requeue():
             record("document.retry", actor=actor, thing=document, name=document.name)
+            soon("documents.prepare")
+
+
+def reread(document: Document, way: dict[str, Any], *, actor: Membership) -> None:
+    """Begins again from the stored file, and reads it this way (`ways.chosen`) from now on. Raises Refused where no page would be left."""
+    managed(document, actor)
+    if document.pages and len([page for page in way.get("without", ()) if page <= document.pages]) >= document.pages:
+        raise Refused(_("Leave at least one page in; or delete the document."), field="without")
+    with transaction.atomic():
+        if document.requeue(way=way):
+            record("document.reread", actor=actor, thing=document, name=document.name, **way)
             soon("documents.prepare")
 
 

@@ -30,6 +30,8 @@ KINDS = {
     "page": gettext_lazy("Web pages"),
     "mail": gettext_lazy("E-mail"),
     "book": gettext_lazy("E-books"),
+    "archive": gettext_lazy("Archives"),
+    "picture": gettext_lazy("Pictures"),
     "data": gettext_lazy("Data"),
 }
 

@@ -89,7 +89,7 @@ def write_layout(name: str, parsed: Parsed) -> None:
     finds both."""
     words = [(word.start, word.end, word.page, [round(side, 5) for side in word.box]) for word in parsed.words]
     _write_json(f"{name}.words", words)
-    places = [(place.start, place.end, place.kind, place.label) for place in parsed.places]
+    places = [(place.start, place.end, place.kind, place.label, place.level) for place in parsed.places]
     said = {part: getattr(parsed, part) for part in ("text", "media_type", "title", "pages", "notes", "author", "language")}
     times = {part: at.isoformat() for part in TIMES if (at := getattr(parsed, part))}
     _write_json(name, {**said, **times, "places": places})

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from north.documents import configuring
+from north.documents import configuring, ways
+from north.documents.errors import Refused
 from north.documents.models import Source
 from north.documents.readers import Readers
 from north.workspaces.models import Group, Workspace
@@ -46,6 +48,37 @@ class ReadersForm(forms.Form):
     def chosen(self) -> Readers:
         said = self.cleaned_data["readers"]
         return Readers(everyone=said == EVERYONE, groups=tuple(self.cleaned_data["groups"]) if said == GROUPS else ())
+
+
+class WayForm(forms.Form):
+    """How a file is to be read."""
+
+    recognise = forms.ChoiceField(
+        label=_("Text recognition"),
+        choices=[("auto", _("for pages that are pictures of text")), ("always", _("for every page")), ("never", _("never"))],
+    )
+    language = forms.ChoiceField(label=_("Language on the pictures"), required=False)
+    tables = forms.BooleanField(
+        label=_("Tables"), required=False, help_text=_("Lines that are drawn on a page part its words into rows and columns.")
+    )
+    without = forms.CharField(
+        label=_("Pages to leave out"), required=False, max_length=500, help_text=_("Such as 3, 5-7. No answer uses what stands on them.")
+    )
+
+    def __init__(self, *args: Any, languages: Iterable[tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["language"].choices = [("", _("as in the workspace's other documents")), *languages]  # type: ignore[attr-defined]
+
+    def clean_without(self) -> list[int]:
+        try:
+            return ways.pages_in(self.cleaned_data["without"])
+        except Refused as refusal:
+            raise forms.ValidationError(str(refusal)) from None
+
+    @staticmethod
+    def initial_of(way: dict[str, Any]) -> dict[str, Any]:
+        pages = ways.pages_told(way.get("without", ()))
+        return {"recognise": "auto", "tables": True, **way, "without": pages}
 
 
 class UploadForm(ReadersForm):

@@ -198,11 +198,20 @@ class DocumentQuerySet(LeasedQuerySet):
             missing = [Principal(document_id=pk, value=value) for pk in some for value in wanted - listed[pk]]
             Principal.objects.bulk_create(missing)
             Document.objects.filter(pk__in=some).update(access=F("access") + 1)
+        attached = Document.objects.alive().filter(parent__in=list(listed))
+        if listed and attached.exists():
+            attached.restrict(wanted)
         return len(changed)
 
+    @transaction.atomic
     def bury(self) -> int:
-        """Marks as deleted: no answer uses them from here on. Their points, files and rows go later."""
-        return self.alive().update(deleted_at=timezone.now(), source=None, **UNHELD)
+        """Marks as deleted, with all that is attached to them: no answer uses them from here on. Their points, files and rows go later."""
+        going = list(self.alive().values_list("pk", flat=True))
+        for number in range(0, len(going), 500):
+            some = going[number : number + 500]
+            Document.objects.alive().filter(pk__in=some).update(deleted_at=timezone.now(), source=None, **UNHELD)
+            Document.objects.filter(parent__in=some).bury()
+        return len(going)
 
 
 class Document(Leased):
@@ -217,6 +226,8 @@ class Document(Leased):
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="documents")
     source = models.ForeignKey(Source, on_delete=models.RESTRICT, null=True, related_name="documents")
     """None: an upload."""
+    parent = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, related_name="attached")
+    """The mail or archive that it came in: it has the same source and readers, and goes with it."""
     external_id = models.CharField(max_length=1024, blank=True)
     revision = models.CharField(max_length=200, blank=True)
     """As the source names what was fetched last: the same means the same bytes."""
@@ -240,6 +251,10 @@ class Document(Leased):
     text = models.TextField(blank=True)
     pages = models.PositiveIntegerField(default=0)
     notes = models.JSONField(default=list)
+    way = models.JSONField(default=dict)
+    """How its people want it read, where not as usual: `ways.py` says what may stand here."""
+    likeness = models.CharField(max_length=512, blank=True)
+    """A sketch of its words, by which nearly equal documents are told."""
     chunks = models.PositiveIntegerField(default=0)
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.QUEUED, db_index=True)
     error = models.TextField(blank=True)

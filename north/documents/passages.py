@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, TypedDict
+from typing import Any, NamedTuple, TypedDict
 from uuid import UUID
 
 from django.conf import settings
@@ -25,6 +25,7 @@ from retrieval.chunking import chunk
 from retrieval.fusion import Weights
 from retrieval.reranking import recency
 from retrieval.retriever import By
+from retrieval.similarity import editions
 from retrieval.types import EVERYTHING, Chunk, Filters, Found, Parsed, Passage, Scope
 
 
@@ -33,19 +34,29 @@ def recheck(scope: Scope, passages: Sequence[Passage]) -> list[Passage]:
     and a person's word for the document count; the others are dropped. Two queries for all."""
     known = _readable(scope, passages)
     allowed = [passage for passage in passages if (passage.document, passage.sha256) in known]
+    newest = editions({document: row.likeness for (document, _), row in known.items()})
     return [
-        replace(passage, text=text, name=name, why={**passage.why, **weights})
+        replace(passage, text=text, name=row.name, why={**passage.why, **row.weights}, edition=newest.get(passage.document, ""))
         for passage, text in zip(allowed, _words(allowed), strict=True)
-        for name, weights in [known[passage.document, passage.sha256]]
+        for row in [known[passage.document, passage.sha256]]
         if text
     ]
 
 
-def _readable(scope: Scope, passages: Sequence[Passage]) -> dict[tuple[str, str], tuple[str, dict[str, float]]]:
-    """Names and weights of those documents of the passages that this scope may read, by their key and the revision that is indexed."""
+class Readable(NamedTuple):
+    name: str
+    weights: dict[str, float]
+    likeness: str
+
+
+def _readable(scope: Scope, passages: Sequence[Passage]) -> dict[tuple[str, str], Readable]:
+    """Those documents of the passages that this scope may read, by their key and the revision that is indexed, newest first."""
     documents = Document.objects.in_scope(scope).filter(pk__in={UUID(passage.document) for passage in passages})
-    rows = documents.values_list("pk", "indexed_sha256", "name", "changed_at", "source__half_life", "verified_at")
-    return {(str(pk), sha256): (name, _weights(at, half_life, verified)) for pk, sha256, name, at, half_life, verified in rows}
+    rows = documents.values_list("pk", "indexed_sha256", "name", "changed_at", "source__half_life", "verified_at", "likeness")
+    return {
+        (str(pk), sha256): Readable(name, _weights(at, half_life, verified), likeness)
+        for pk, sha256, name, at, half_life, verified, likeness in rows.order_by("-changed_at", "-created_at", "pk")
+    }
 
 
 def _weights(changed_at: datetime | None, half_life: int | None, verified_at: datetime | None) -> dict[str, float]:

@@ -179,9 +179,9 @@ def rows(text: str, start: int, end: int, span: Span | None, places: Sequence[Pl
 
 
 def place_at(places: Sequence[Place], start: int) -> Place | None:
-    """The narrowest place in which this character lies."""
-    around = [place for place in places if place.start <= start < place.end]
-    return min(around, key=lambda place: place.end - place.start) if around else None
+    """The page in which this character lies, else the narrowest of what can be opened there."""
+    around = [place for place in places if place.start <= start < place.end and place.kind != "table"]
+    return min(around, key=lambda place: (place.kind != "page", place.end - place.start)) if around else None
 
 
 def matches(text: str, query: str) -> list[Span]:

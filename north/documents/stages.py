@@ -12,10 +12,11 @@ from django.conf import settings
 from django.utils import timezone
 
 from north import wiring
-from north.documents import files
+from north.documents import attached, files
 from north.documents.errors import FileLost
 from north.documents.models import UNHELD, Document, Status
 from north.documents.passages import recheck
+from north.documents.ways import way_of
 from north.failpoints import failpoint
 from north.inference.metering import metered
 from north.leases import LeaseLost
@@ -23,6 +24,7 @@ from north.usage import models as usage
 from retrieval import reading
 from retrieval.families import family_of
 from retrieval.parsers import load
+from retrieval.similarity import sketch
 from retrieval.types import Entry, Parsed
 
 UNVERIFIED = {"verified_at": None, "verified_by": None}
@@ -36,9 +38,11 @@ def read(document: Document) -> None:
     path = files.check(document.file_of(document.sha256), document.sha256)
     document.move(Status.PARSING)
     failpoint("parse")
-    parsed = reading.read(document.name, path, seconds=settings.PARSE_SECONDS, megabytes=settings.PARSE_MEGABYTES, max_bytes=files.limit())
+    seconds, megabytes = settings.PARSE_SECONDS, settings.PARSE_MEGABYTES
+    parsed = reading.read(document.name, path, way_of(document), seconds=seconds, megabytes=megabytes, max_bytes=files.limit())
     language = load("retrieval.parsers.languages.language_of")(parsed.text)
-    files.write_layout(document.layout_of(document.sha256), replace(parsed, language=language))
+    notes = (*parsed.notes, *attached.take_in(document, parsed.attached))
+    files.write_layout(document.layout_of(document.sha256), replace(parsed, language=language, notes=notes))
     document.move(Status.INDEXING, error="", **UNHELD)
 
 
@@ -60,6 +64,7 @@ def index(document: Document) -> None:
             **facts,
             pages=parsed.pages,
             notes=list(parsed.notes),
+            likeness=sketch(parsed.text),
             chunks=count,
             indexed_sha256=document.sha256,
             **(UNVERIFIED if document.sha256 != document.indexed_sha256 else {}),

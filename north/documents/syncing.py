@@ -162,7 +162,7 @@ class Pass:
         self.written, self.fresh = time.monotonic(), False
 
     def documents(self) -> Any:
-        return Document.objects.alive().filter(source=self.source)
+        return Document.objects.alive().filter(source=self.source, parent=None)
 
     def skip(self, external_id: str, name: str, reason: str) -> None:
         self.owes(external_id)

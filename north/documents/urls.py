@@ -1,12 +1,14 @@
 from django.urls import include, path
 
-from north.documents.views import documents, mapping, searching, sources, viewing
+from north.documents.views import documents, mapping, reading, searching, sources, viewing
 
 app_name = "documents"
 one_document = [
     path("", viewing.document, name="document"),
     path("/pages/<int:page>.png", viewing.page, name="page"),
     path("/file", viewing.file, name="file"),
+    path("/reading", reading.reading, name="reading"),
+    path("/reread", reading.reread, name="reread"),
     path("/retry", documents.retry, name="retry"),
     path("/delete", documents.delete, name="delete"),
     path("/access", documents.access, name="access"),

@@ -1,5 +1,6 @@
 """Which parser reads which kind of file, and how a kind is told. A parser is a function `parse(data: bytes) -> Parsed` of one file here.
 
+Those of BY_WAY are `parse(data: bytes, way: Way)`.
 The functions are named, not imported: the child process that reads a file (`child.py`) pays for the one library that it needs.
 Every parser raises the leaves of ParseError for what a person can mend; whatever else it raises ends the child, and only the child.
 """
@@ -10,10 +11,10 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any, Final
 
-from retrieval.parsers.sniffing import KNOWN, sniff
-from retrieval.types import Parsed
+from retrieval.parsers.sniffing import KNOWN, PICTURES, sniff
+from retrieval.types import AS_USUAL, Parsed, Way
 
-__all__ = ["KNOWN", "PARSERS", "load", "parse", "sniff"]
+__all__ = ["BY_WAY", "KNOWN", "PARSERS", "load", "parse", "sniff"]
 
 OPENXML: Final = "application/vnd.openxmlformats-officedocument"
 
@@ -34,8 +35,17 @@ PARSERS: Final[dict[str, str]] = {
     "application/epub+zip": "retrieval.parsers.epub.parse",
     "application/rtf": "retrieval.parsers.office.parse_rtf",
     "application/pdf": "retrieval.parsers.pdf.parse",
+    "application/vnd.oasis.opendocument.presentation": "retrieval.parsers.opendocument.parse_slides",
+    "application/vnd.ms-powerpoint": "retrieval.parsers.office.parse_ppt",
+    "application/vnd.ms-outlook": "retrieval.parsers.office.parse_msg",
+    "application/zip": "retrieval.parsers.packed.parse_zip",
+    "application/x-tar": "retrieval.parsers.packed.parse_tar",
+    "application/xml": "retrieval.parsers.xml.parse",
     "message/rfc822": "retrieval.parsers.mail.parse",
+    **dict.fromkeys(PICTURES, "retrieval.parsers.pictures.parse"),
 }
+BY_WAY: Final = {"application/pdf", *PICTURES}
+"""Kinds that can be read in several ways, and drawn."""
 
 
 def load(dotted: str) -> Callable[..., Any]:
@@ -45,7 +55,12 @@ def load(dotted: str) -> Callable[..., Any]:
     return function
 
 
-def parse(name: str, data: bytes) -> Parsed:
+def parse(name: str, data: bytes, way: Way = AS_USUAL) -> Parsed:
     """Reads the bytes by what they are. Only for the child process, and for what lies inside other files: it has no limits of its own."""
-    parsed: Parsed = load(PARSERS[sniff(name, data)])(data)
-    return parsed
+    return reader(sniff(name, data))(data, way)
+
+
+def reader(media_type: str) -> Callable[[bytes, Way], Parsed]:
+    """The parser of this kind, with its library loaded."""
+    read = load(PARSERS[media_type])
+    return read if media_type in BY_WAY else lambda data, way: read(data)

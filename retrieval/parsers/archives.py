@@ -17,8 +17,9 @@ RATIO_COUNTS_FROM: Final = 20_000_000
 BROKEN: Final = (BadZipFile, EOFError, NotImplementedError, OSError, ValueError, struct.error, zlib.error)
 
 
-def open_archive(data: bytes) -> ZipFile:
-    """The zip file in these bytes. Raises Unreadable, Encrypted, or TooLarge by what its directory says."""
+def open_archive(data: bytes, *, sealed: bool = False) -> ZipFile:
+    """The zip file in these bytes; `sealed`: members may be encrypted. Raises Unreadable, Encrypted, or TooLarge by what its directory
+    says."""
     try:
         archive = ZipFile(BytesIO(data))
     except BROKEN as error:
@@ -26,7 +27,7 @@ def open_archive(data: bytes) -> ZipFile:
     entries = archive.infolist()
     if len(entries) > MAX_FILES:
         raise TooLarge(f"The file's archive holds {len(entries):,} files", f"{MAX_FILES:,}")
-    if any(entry.flag_bits & 1 for entry in entries):
+    if not sealed and any(entry.flag_bits & 1 for entry in entries):
         raise Encrypted
     _weigh(sum(entry.file_size for entry in entries), len(data))
     return archive

@@ -11,9 +11,13 @@ from collections.abc import Callable
 from typing import Any
 
 from retrieval.errors import ParseError, TooLarge, Unreadable
-from retrieval.parsers import PARSERS, load, sniff
+from retrieval.parsers import load, reader, sniff
 from retrieval.parsers.confinement import confine
 from retrieval.parsers.message import READY, pack
+from retrieval.parsers.sniffing import PICTURES
+from retrieval.types import Way
+
+DRAWERS = dict.fromkeys(PICTURES, "retrieval.parsers.pictures.draw_page")
 
 
 def main() -> None:
@@ -48,13 +52,14 @@ def _work(request: dict[str, Any], data: bytes, cut_off: bool) -> Callable[[], b
     if request["do"] == "check":
         return lambda: b"cut off" if cut_off else b"not cut off"
     if request["do"] == "draw":
-        draw = load("retrieval.parsers.pdf_drawing.draw_page")
+        draw = load(DRAWERS.get(sniff("", data), "retrieval.parsers.pdf_drawing.draw_page"))
         return lambda: bytes(draw(data, request["page"], width=request["width"]))
     if request["do"] == "query":
         query = load("retrieval.parsers.tables.query")
         return lambda: bytes(query(request["name"], data, request["sql"]))
-    parse = load(PARSERS[sniff(request["name"], data)])
-    return lambda: pack(parse(data))
+    parse, given = reader(sniff(request["name"], data)), request["way"]
+    way = Way(**{**given, "languages": tuple(given["languages"]), "without": frozenset(given["without"])})
+    return lambda: pack(parse(data, way))
 
 
 def _error(error: ParseError) -> bytes:

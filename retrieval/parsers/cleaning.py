@@ -13,10 +13,12 @@ from datetime import datetime
 from typing import Final, Literal
 
 from retrieval.errors import NoText, TooLarge
-from retrieval.types import Parsed, Place, Word
+from retrieval.types import Attached, Parsed, Place, Word
 
 MAX_CHARACTERS: Final = 10_000_000
 MAX_LABEL: Final = 200
+BETWEEN_CELLS: Final = " | "
+Kind = Literal["page", "slide", "row", "heading", "table"]
 
 LINE_ENDS: Final = re.compile("\r\n|[\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 UNSEEN: Final = re.compile(
@@ -50,11 +52,12 @@ class Draft:
         self.created_at: datetime | None = None
         self.updated_at: datetime | None = None
         self.notes: list[str] = []
+        self.attached: list[Attached] = []
         self.length = 0
         self._pieces: list[str] = []
         self._tail = ""
         self._places: list[Place] = []
-        self._section: tuple[int, str] | None = None
+        self._section: tuple[int, str, int] | None = None
 
     def write(self, text: str) -> tuple[int, int]:
         """Adds the text and gives its start and end. Raises TooLarge."""
@@ -86,28 +89,57 @@ class Draft:
             self.write("\n")
         return self.line(text) if text else (self.length, self.length)
 
-    def heading(self, text: str) -> None:
+    def heading(self, text: str, level: int = 0) -> None:
         """A heading as a paragraph of its own; its place reaches to the next heading."""
         label = one_line(text)
         if label:
             self.paragraph()
-            self.section(label)
+            self.section(label, level)
             self.line(label)
 
-    def section(self, label: str) -> None:
+    def section(self, label: str, level: int = 0) -> None:
         """What follows, up to the next section, stands under this heading."""
         self.close_section()
-        self._section = (self.length, label)
+        self._section = (self.length, label, level)
 
     def close_section(self) -> None:
+        self._end_section(self.length)
+
+    def _end_section(self, end: int) -> None:
         if self._section is not None:
-            self.place("heading", self._section[1], self._section[0], self.length)
+            start, label, level = self._section
+            self.place("heading", label, start, end, level)
             self._section = None
 
-    def place(self, kind: Literal["page", "slide", "row", "heading"], label: str, start: int, end: int) -> None:
+    def mark(self, headings: Sequence[tuple[str, int]], start: int) -> None:
+        """Sections of what was written since `start`, each from where its words stand, else from where the one before does."""
+        text = self._since(start) if headings else ""
+        at = 0
+        for label, level in headings:
+            words = [re.escape(word) for word in label.split()]
+            found = re.compile(r"\s*".join(words), re.IGNORECASE).search(text, at)
+            at = found.start() if found else at
+            self._end_section(start + at)
+            self._section = (start + at, label, level)
+
+    def table(self, start: int) -> None:
+        """What was written since `start` is a table, if it is rows of cells."""
+        text = self._since(start)
+        rows = text.strip().split("\n")
+        if len(rows) > 1 and all(BETWEEN_CELLS in row for row in rows[:2]):
+            self.place("table", rows[0], start + len(text) - len(text.lstrip()), start + len(text.rstrip()))
+
+    def _since(self, start: int) -> str:
+        count, length = 0, 0
+        while length < self.length - start:
+            count += 1
+            length += len(self._pieces[-count])
+        return "".join(self._pieces[len(self._pieces) - count :])[length - (self.length - start) :]
+
+    def place(self, kind: Kind, label: str, start: int, end: int, level: int = 0) -> None:
         label = one_line(label)[:MAX_LABEL].strip()
         if start < end and label:
-            self._places.append(Place(start, end, kind, label))
+            self._places.append(Place(start, end, kind, label, level))
 
     def note(self, sentence: str) -> None:
         """A sentence for a person on what could not be read; said once."""
@@ -137,4 +169,5 @@ class Draft:
             author=self.author,
             created_at=self.created_at,
             updated_at=self.updated_at,
+            attached=tuple(self.attached),
         )

@@ -98,6 +98,8 @@ class _Writer:
         self._line: list[str] = []
         self._cells = 0
         """How many table cells the walk is in: inside one, a block's end is a space."""
+        self._table = 0
+        """Where the table begins that the walk is in, or was in last."""
         self._pre = 0
         self._apart = False
         """Whether an empty line is due before the next words."""
@@ -136,6 +138,8 @@ class _Writer:
             self._text(element.get("alt"))
         elif tag in BLOCKS or tag in HEADINGS:
             self._border(tag)
+            if tag == "table" and not self._cells:
+                self._table = self._draft.length
             self._pre += tag == "pre"
             self._text_as_it_is("- " if tag == "li" and not self._cells else "")
 
@@ -146,10 +150,12 @@ class _Writer:
         if tag in ("td", "th"):
             self._cells = max(0, self._cells - 1)
         elif tag in HEADINGS and not self._cells:
-            self._draft.heading("".join(self._line))
+            self._draft.heading("".join(self._line), int(tag[1]))
             self._line.clear()
         elif tag in BLOCKS:
             self._border(tag)
+            if tag == "table" and not self._cells:
+                self._draft.table(self._table)
             self._pre = max(0, self._pre - (tag == "pre"))
 
     def _border(self, tag: str) -> None:

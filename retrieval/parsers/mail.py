@@ -1,4 +1,5 @@
-"""E-mail as files: sender, recipients, date and subject as lines, then the body, then what is attached, read by its own kind's parser."""
+"""E-mail as files: sender, recipients, date and subject as lines, then the body, then the names of what is attached:
+each file is a document of its own. A mail that is attached to one is read with it."""
 
 from __future__ import annotations
 
@@ -10,18 +11,20 @@ from email.message import Message
 from email.utils import getaddresses
 from typing import Final
 
-from retrieval.errors import Encrypted, ParseError, Unreadable
-from retrieval.parsers import parse as parse_any
+from retrieval.errors import Encrypted, Unreadable
 from retrieval.parsers.cleaning import Draft, one_line
 from retrieval.parsers.html import write_html
 from retrieval.parsers.names import clean_name
 from retrieval.parsers.properties import describe
 from retrieval.parsers.text import decode
-from retrieval.types import Parsed
+from retrieval.types import Attached, Parsed
 
 SHOWN: Final = ("From", "To", "Cc", "Date", "Subject")
 MAX_DEPTH: Final = 3
 MAX_PARTS: Final = 1000
+MAX_ATTACHED: Final = 200
+MAX_ATTACHED_BYTES: Final = 100_000_000
+DECORATION: Final = 20_000
 SEALED: Final = ("multipart/encrypted", "application/pkcs7-mime", "application/x-pkcs7-mime")
 
 
@@ -97,20 +100,19 @@ def _write_attachment(draft: Draft, part: Message, depth: int) -> None:
         if depth < MAX_DEPTH:
             _write(draft, inner[0], depth + 1)
         return
-    draft.heading(f"Attachment: {name}")
     data = part.get_payload(decode=True)
-    try:
-        attached = parse_any(name, data if isinstance(data, bytes) else b"")
-    except ParseError as error:
-        draft.note(f'The attachment "{name}" was not read. {error}')
+    draft.line(f"Attachment: {name}")
+    if not isinstance(data, bytes) or not data or _is_decoration(part, data):
         return
-    start = draft.write(attached.text)[0]
-    draft.end_line()
-    for place in attached.places:
-        if place.kind != "heading":
-            draft.place(place.kind, f"{name} {place.label}", start + place.start, start + place.end)
-    for note in attached.notes:
-        draft.note(f"{name}: {note}")
+    if len(draft.attached) == MAX_ATTACHED or sum(len(one.data) for one in draft.attached) + len(data) > MAX_ATTACHED_BYTES:
+        draft.note(f'The attachment "{name}" was left out: the mail has too many, or too large ones.')
+        return
+    draft.attached.append(Attached(name, data))
+
+
+def _is_decoration(part: Message, data: bytes) -> bool:
+    """A small picture inside of the text: a signature's logo, a smiley."""
+    return part.get_content_maintype() == "image" and len(data) < DECORATION and part.get("Content-ID") is not None
 
 
 def _filename(part: Message) -> str:

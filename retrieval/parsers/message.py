@@ -3,8 +3,8 @@
     READY                     the child is confined and its parser loaded
     {"error": "Encrypted", "message": "..."}\\n      or      {}\\n and a payload: a packed Parsed, or a picture
 
-A packed Parsed is a header of four lengths, then JSON (title, author, times, places, notes), the text as UTF-8, and the words
-as fixed records.
+A packed Parsed is a header of four lengths, then JSON (title, author, times, places, notes, what is attached), the text as UTF-8, the words
+as fixed records, and the attached files' bytes.
 Never pickle: unpickling what a child says would run it.
 """
 
@@ -12,18 +12,22 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Iterator
 from datetime import datetime
 from itertools import pairwise
 from typing import Any, Final
 
 from retrieval.parsers.cleaning import MAX_CHARACTERS, clean
-from retrieval.types import Parsed, Place, Word
+from retrieval.parsers.names import clean_folder, clean_name
+from retrieval.types import Attached, Parsed, Place, Word
 
 READY: Final = b"ready\n"
 HEADER: Final = struct.Struct("<4I")
 WORD: Final = struct.Struct("<3I4f")
 MAX_JSON: Final = 32_000_000
-KINDS: Final = frozenset(("page", "slide", "row", "heading"))
+MAX_ATTACHED: Final = 1000
+KINDS: Final = frozenset(("page", "slide", "row", "heading", "table"))
+LEVELS: Final = range(100)
 
 
 class Malformed(ValueError):
@@ -37,12 +41,14 @@ def pack(parsed: Parsed) -> bytes:
         "author": parsed.author,
         "created_at": _said(parsed.created_at),
         "updated_at": _said(parsed.updated_at),
-        "places": [(place.start, place.end, place.kind, place.label) for place in parsed.places],
+        "places": [(place.start, place.end, place.kind, place.label, place.level) for place in parsed.places],
         "notes": parsed.notes,
+        "attached": [(one.name, one.folder, len(one.data)) for one in parsed.attached],
     }
     head, text = json.dumps(about).encode(), parsed.text.encode()
     words = b"".join(WORD.pack(word.start, word.end, word.page, *word.box) for word in parsed.words)
-    return HEADER.pack(len(head), len(text), len(words), parsed.pages) + head + text + words
+    attached = b"".join(one.data for one in parsed.attached)
+    return b"".join((HEADER.pack(len(head), len(text), len(words), parsed.pages), head, text, words, attached))
 
 
 def unpack(data: bytes) -> Parsed:
@@ -52,7 +58,8 @@ def unpack(data: bytes) -> Parsed:
     head_size, text_size, words_size, pages = HEADER.unpack_from(data)
     head_end = HEADER.size + head_size
     text_end = head_end + text_size
-    if head_size > MAX_JSON or text_end + words_size != len(data) or words_size % WORD.size:
+    words_end = text_end + words_size
+    if head_size > MAX_JSON or words_end > len(data) or words_size % WORD.size:
         raise Malformed("lengths")
     try:
         text = data[head_end:text_end].decode()
@@ -61,7 +68,7 @@ def unpack(data: bytes) -> Parsed:
         raise Malformed("encoding") from error
     if len(text) > MAX_CHARACTERS or clean(text) != text:
         raise Malformed("text")
-    words = tuple(_word(record, len(text), pages) for record in WORD.iter_unpack(data[text_end:]))
+    words = tuple(_word(record, len(text), pages) for record in WORD.iter_unpack(data[text_end:words_end]))
     places = _places(_field(about, "places", list), len(text))
     notes = _field(about, "notes", list)
     if not all(isinstance(note, str) and clean(note) == note for note in notes):
@@ -77,7 +84,22 @@ def unpack(data: bytes) -> Parsed:
         author=_line(about, "author"),
         created_at=_moment(about, "created_at"),
         updated_at=_moment(about, "updated_at"),
+        attached=tuple(_attached(_field(about, "attached", list), data, words_end)),
     )
+
+
+def _attached(rows: list[Any], data: bytes, start: int) -> Iterator[Attached]:
+    for row in rows[: MAX_ATTACHED + 1]:
+        match row:
+            case [str(name), str(folder), int(size)] if 0 < size <= len(data) - start and clean_name(name) == name:
+                if "/".join(clean_folder(folder)) != folder:
+                    raise Malformed("attached")
+                yield Attached(name, data[start : start + size], folder)
+                start += size
+            case _:
+                raise Malformed("attached")
+    if start != len(data) or len(rows) > MAX_ATTACHED:
+        raise Malformed("attached")
 
 
 def _said(at: datetime | None) -> str:
@@ -118,8 +140,10 @@ def _places(rows: list[Any], length: int) -> tuple[Place, ...]:
 
 def _place(row: Any, length: int) -> Place:
     match row:
-        case [int(start), int(end), str(kind), str(label)] if 0 <= start < end <= length and kind in KINDS and clean(label) == label:
-            return Place(start, end, kind, label)  # type: ignore[arg-type]
+        case [int(start), int(end), str(kind), str(label), int(level)] if (
+            0 <= start < end <= length and kind in KINDS and clean(label) == label and level in LEVELS
+        ):
+            return Place(start, end, kind, label, level)  # type: ignore[arg-type]
     raise Malformed("places")
 
 

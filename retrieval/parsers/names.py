@@ -27,6 +27,12 @@ def clean_name(name: str) -> str:
     return _shortened(plain) or "file"
 
 
+def clean_folder(path: str) -> list[str]:
+    """The folders of a path inside of another file, each a clean name, at most ten: nothing leads out of it."""
+    parts = [part for part in SLASHES.split(clean(path)) if part.strip(" .")]
+    return [clean_name(part)[:80].rstrip(" .") or "_" for part in parts[:10]]
+
+
 def _shortened(name: str) -> str:
     if len(name.encode()) <= MAX_BYTES:
         return name

@@ -1,4 +1,5 @@
-"""Texts of word processors (docx, doc, rtf), by kreuzberg's document tree: headings become places, table rows lines "a | b | c"."""
+"""Texts of word processors (docx, doc, rtf), old slides (ppt) and Outlook's mails (msg), by kreuzberg's document tree: headings become
+places, table rows lines "a | b | c"."""
 
 from __future__ import annotations
 
@@ -16,6 +17,7 @@ from lxml import etree
 from retrieval.errors import Encrypted, Unreadable
 from retrieval.parsers.archives import check_archive
 from retrieval.parsers.cleaning import Draft
+from retrieval.parsers.names import clean_name
 from retrieval.parsers.properties import describe
 from retrieval.types import Parsed
 
@@ -44,17 +46,40 @@ def parse_doc(data: bytes) -> Parsed:
     return _parse(data, Draft("application/msword"))
 
 
+def parse_ppt(data: bytes) -> Parsed:
+    return _parse(data, Draft("application/vnd.ms-powerpoint"))
+
+
+def parse_msg(data: bytes) -> Parsed:
+    """Its lines From, To and Date stand above its words, and what is attached, as far as it is text, below them."""
+    draft = Draft("application/vnd.ms-outlook")
+    result = _extracted(data, draft)
+    said = result.metadata
+    draft.title = str(said.get("subject") or "")
+    describe(draft, authors=said.get("authors") or [said.get("from_name")], created=said.get("created_at"))
+    draft.write(result.content)
+    for child in result.children or ():
+        if child["result"].content.strip() not in result.content:
+            draft.heading(f"Attachment: {clean_name(child['path'])}")
+            draft.line(child["result"].content)
+    return draft.parsed()
+
+
 def parse_rtf(data: bytes) -> Parsed:
     return _parse(data, Draft("application/rtf"))
 
 
-def _parse(data: bytes, draft: Draft) -> Parsed:
+def _extracted(data: bytes, draft: Draft) -> Any:
     try:
-        result = extract_bytes_sync(data, draft.media_type, config=CONFIG)
+        return extract_bytes_sync(data, draft.media_type, config=CONFIG)
     except KreuzbergError as error:
         if re.search(r"encrypt|password", str(error), re.IGNORECASE):
             raise Encrypted from error
         raise Unreadable("its text could not be found in it") from error
+
+
+def _parse(data: bytes, draft: Draft) -> Parsed:
+    result = _extracted(data, draft)
     for node in (result.document or {"nodes": []})["nodes"]:
         _write(draft, node["content"])
     if draft.blank:
@@ -73,7 +98,7 @@ def _write(draft: Draft, content: Node) -> None:
     kind = content["node_type"]
     if kind == "heading":
         draft.title = draft.title or content["text"]
-        draft.heading(content["text"])
+        draft.heading(content["text"], min(int(content.get("level") or 0), 9))
     elif kind == "table":
         _write_table(draft, content["grid"]["cells"])
     elif kind == "list_item":
@@ -86,12 +111,13 @@ def _write(draft: Draft, content: Node) -> None:
 
 
 def _write_table(draft: Draft, cells: list[dict[str, Any]]) -> None:
-    draft.paragraph()
+    start = draft.paragraph()[0]
     by_row: Callable[[dict[str, Any]], int] = lambda cell: cell["row"]  # noqa: E731
     for _, row in groupby(sorted(cells, key=by_row), key=by_row):
         texts = [" ".join(MARKS.sub(_unmarked, cell["content"]).split()) for cell in sorted(row, key=lambda cell: cell["col"])]
         if any(texts):
             draft.line(" | ".join(texts))
+    draft.table(start)
 
 
 def _unmarked(mark: re.Match[str]) -> str:

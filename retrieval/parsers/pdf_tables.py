@@ -94,11 +94,12 @@ def _ordered(tokens: Sequence[Token], owner: dict[int, Places]) -> Iterator[Toke
         elif id(table) not in written:
             written.add(id(table))
             after_table = True
-            yield from _row_by_row(table)
+            yield from _row_by_row(table, len(written))
 
 
-def _row_by_row(table: Places) -> Iterator[Token]:
-    """Each row's cells in order. An empty cell keeps its place, unless its whole column is empty; a lone "$" joins its amount."""
+def _row_by_row(table: Places, of_page: int) -> Iterator[Token]:
+    """The tokens of this table of the page: each row's cells in order. An empty cell keeps its place, unless its whole column is
+    empty; a lone "$" joins its amount."""
     columns = sorted({column for (_, column), found in table.items() if found})
     rows = sorted({row for (row, _), found in table.items() if found})
     for row in rows:
@@ -107,6 +108,6 @@ def _row_by_row(table: Places) -> Iterator[Token]:
             before += " " if sign else " | " if number else ""
             found = table[row, column]
             for place, token in enumerate(found):
-                yield Token(token.text, token.box, (" " if token.before else "") if place else before)
+                yield Token(token.text, token.box, (" " if token.before else "") if place else before, of_page)
             before = "" if found else before
             sign = len(found) == 1 and found[0].text in SIGNS

@@ -30,6 +30,8 @@ class Token:
     text: str
     box: Box
     before: str
+    table: int = 0
+    """Which table of the page it stands in, 1 being the first; 0: none."""
 
     @property
     def middle(self) -> tuple[float, float]:

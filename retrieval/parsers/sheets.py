@@ -79,7 +79,7 @@ def _parse_workbook(data: bytes, draft: Draft) -> Parsed:
                 draft.note(f'The hidden sheet "{about.name}" was left out.')
             elif rows := rows_of(workbook, about.name):
                 draft.paragraph()
-                draft.section(about.name)
+                draft.section(about.name, 1)
                 draft.line(about.name)
                 _Sheet(draft, about.name).write(rows)
     except PasswordError as error:

@@ -44,7 +44,7 @@ def _write_slide(draft: Draft, number: int, slide: Slide) -> None:
     start = draft.length
     title = slide.shapes.title
     if title is not None and title.has_text_frame and title.text_frame.text.strip():
-        draft.heading(title.text_frame.text)
+        draft.heading(title.text_frame.text, 1)
         draft.title = draft.title or title.text_frame.text
     for shape in _flat(slide.shapes):
         if title is None or shape.shape_id != title.shape_id:
@@ -70,11 +70,12 @@ def _write_shape(draft: Draft, shape: Any) -> None:
         if shape.text_frame.text.strip():
             draft.paragraph(shape.text_frame.text.strip())
     elif getattr(shape, "has_table", False):
-        draft.paragraph()
+        start = draft.paragraph()[0]
         for row in shape.table.rows:
             texts = [" ".join(cell.text.split()) for cell in row.cells if not cell.is_spanned]
             if any(texts):
                 draft.line(" | ".join(texts))
+        draft.table(start)
     elif getattr(shape, "has_chart", False):
         _write_chart(draft, shape.chart)
     elif description := _description(shape):

@@ -12,8 +12,9 @@ from retrieval.parsers.archives import BROKEN, open_archive
 from retrieval.parsers.names import clean_name
 
 KNOWN: Final = (
-    "PDF, Word (docx, doc), PowerPoint (pptx), Excel (xlsx, xls), OpenDocument (odt, ods), EPUB, RTF, HTML, e-mail (eml), "
-    "CSV and TSV, JSON, YAML, Markdown and plain text"
+    "PDF, Word (docx, doc), PowerPoint (pptx, ppt), Excel (xlsx, xls), OpenDocument (odt, ods, odp), EPUB, RTF, HTML, e-mail (eml, "
+    "msg), CSV and TSV, JSON, XML, YAML, Markdown, plain text, text on pictures (PNG, JPEG, TIFF, GIF, BMP, WebP), and archives of these "
+    "(zip, tar, gz, bz2, xz)"
 )
 OPENXML: Final = "application/vnd.openxmlformats-officedocument"
 BY_EXTENSION: Final = {
@@ -24,10 +25,14 @@ BY_EXTENSION: Final = {
     **dict.fromkeys(("yaml", "yml"), "application/yaml"),
     **dict.fromkeys(("html", "htm", "xhtml"), "text/html"),
     **dict.fromkeys(("eml",), "message/rfc822"),
+    **dict.fromkeys(("xml", "nxml", "xbrl", "rss", "atom"), "application/xml"),
 }
-BINARY_EXTENSIONS: Final = frozenset(
-    ["pdf", "docx", "docm", "dotx", "pptx", "pptm", "ppsx", "xlsx", "xlsm", "xlsb", "doc", "xls", "odt", "ods", "epub", "rtf"]
+BINARY: Final = (
+    "pdf docx docm dotx pptx pptm ppsx xlsx xlsm xlsb doc xls ppt msg odt ods odp epub rtf "
+    "png jpg jpeg gif bmp tif tiff webp zip tar gz tgz bz2 tbz2 xz txz"
 )
+BINARY_EXTENSIONS: Final = frozenset(BINARY.split())
+PACKED: Final = frozenset(("tar", "gz", "tgz", "bz2", "tbz2", "xz", "txz"))
 BY_MEMBER: Final = {
     "word/document.xml": f"{OPENXML}.wordprocessingml.document",
     "word/document2.xml": f"{OPENXML}.wordprocessingml.document",
@@ -38,9 +43,18 @@ BY_MEMBER: Final = {
 BY_MIMETYPE: Final = {
     b"application/vnd.oasis.opendocument.text": "application/vnd.oasis.opendocument.text",
     b"application/vnd.oasis.opendocument.spreadsheet": "application/vnd.oasis.opendocument.spreadsheet",
+    b"application/vnd.oasis.opendocument.presentation": "application/vnd.oasis.opendocument.presentation",
     b"application/epub+zip": "application/epub+zip",
 }
-IMAGES: Final = re.compile(rb"\x89PNG|\xff\xd8\xff|GIF8|BM.{4}\0\0\0\0|II\*\0|MM\0\*|RIFF....WEBP|....ftyp(heic|avif|mif1)", re.DOTALL)
+PICTURES: Final = {
+    "image/png": re.compile(rb"\x89PNG\r\n"),
+    "image/jpeg": re.compile(rb"\xff\xd8\xff"),
+    "image/gif": re.compile(rb"GIF8[79]a"),
+    "image/bmp": re.compile(rb"BM.{4}\0\0\0\0", re.DOTALL),
+    "image/tiff": re.compile(rb"II\*\0|MM\0\*"),
+    "image/webp": re.compile(rb"RIFF....WEBP", re.DOTALL),
+}
+OTHER_PICTURES: Final = re.compile(rb"....ftyp(heic|avif|mif1)", re.DOTALL)
 PDF: Final = re.compile(rb"%PDF-\d")
 HTML: Final = re.compile(rb"\s*(?:<\?xml[^>]*>\s*|<!--(?:(?!-->).)*-->\s*)*<(?:!doctype\s+html|html)\b", re.IGNORECASE | re.DOTALL)
 MARKUP: Final = re.compile(rb"\s*(<\?xml|<!doctype\s|<svg\b)", re.IGNORECASE)
@@ -52,16 +66,22 @@ def sniff(name: str, data: bytes) -> str:
     if not data:
         raise EmptyFile
     extension = PurePosixPath(clean_name(name)).suffix.lower().lstrip(".")
-    if media_type := _by_magic(name, data):
+    if media_type := "application/x-tar" if is_packed(name, data) else _by_magic(name, data):
         return media_type
     if extension in BINARY_EXTENSIONS:
         raise Unreadable(f"its content is not that of a .{extension} file")
-    if IMAGES.match(data) or extension not in BY_EXTENSION:
+    if OTHER_PICTURES.match(data) or extension not in BY_EXTENSION:
         raise UnknownType(clean_name(name), KNOWN)
     media_type = BY_EXTENSION[extension]
-    if media_type != "text/html" and MARKUP.match(_opening(data)):
+    if media_type not in ("text/html", "application/xml") and MARKUP.match(_opening(data)):
         raise UnknownType(clean_name(name), KNOWN)
     return media_type
+
+
+def is_packed(name: str, data: bytes) -> bool:
+    """Whether it is a tar file or something packed, by its bytes and its name both: a program's own format may begin alike."""
+    ends = PurePosixPath(clean_name(name)).suffix.lower().lstrip(".") in PACKED
+    return ends and (data.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0")) or data[257:262] == b"ustar")
 
 
 def _by_magic(name: str, data: bytes) -> str | None:
@@ -70,13 +90,18 @@ def _by_magic(name: str, data: bytes) -> str | None:
         return _zipped(name, data)
     if data.startswith(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"):
         return _compound(name, data)
-    if PDF.search(data, 0, 1024 + 7) and not HTML.match(opening):
+    if HTML.match(opening):
+        return "text/html"
+    if PDF.search(data, 0, 1024 + 7):
         return "application/pdf"
     if data.startswith(b"{\\rtf"):
         return "application/rtf"
-    if HTML.match(opening):
-        return "text/html"
-    return None
+    return next((media_type for media_type, opens in PICTURES.items() if opens.match(data)), None)
+
+
+def may_be_scanned(head: bytes) -> bool:
+    """Whether a file that begins so may hold pictures of text, which take long to read."""
+    return PDF.search(head, 0, 1024 + 7) is not None or any(opens.match(head) for opens in PICTURES.values())
 
 
 def _opening(data: bytes) -> bytes:
@@ -88,7 +113,7 @@ def _opening(data: bytes) -> bytes:
 
 
 def _zipped(name: str, data: bytes) -> str:
-    archive = open_archive(data)
+    archive = open_archive(data, sealed=PurePosixPath(clean_name(name)).suffix.lower() == ".zip")
     members = set(archive.namelist())
     for member, media_type in BY_MEMBER.items():
         if member in members:
@@ -104,6 +129,8 @@ def _zipped(name: str, data: bytes) -> str:
             raise Encrypted
         if media_type:
             return media_type
+    if PurePosixPath(clean_name(name)).suffix.lower() == ".zip":
+        return "application/zip"
     raise UnknownType(clean_name(name), KNOWN)
 
 
@@ -123,6 +150,10 @@ def _compound(name: str, data: bytes) -> str:
 
     if holds("EncryptedPackage"):
         raise Encrypted
+    if holds("PowerPoint Document"):
+        return "application/vnd.ms-powerpoint"
+    if holds("__properties_version1.0"):
+        return "application/vnd.ms-outlook"
     if holds("WordDocument"):
         return "application/msword"
     if holds("Workbook") or holds("Book\0"):

@@ -75,17 +75,17 @@ def parse_markdown(data: bytes) -> Parsed:
     draft = Draft("text/markdown")
     text = clean(decode(data))
     position = 0
-    for start, label in headings(text):
+    for start, label, level in headings(text):
         draft.write(text[position:start])
-        draft.section(label)
+        draft.section(label, level)
         draft.title = draft.title or label
         position = start
     draft.write(text[position:])
     return draft.parsed()
 
 
-def headings(markdown: str) -> Iterator[tuple[int, str]]:
-    """Start and words of each heading (`# ATX` and underlined) outside fenced code and front matter, in order."""
+def headings(markdown: str) -> Iterator[tuple[int, str, int]]:
+    """Start, words and level of each heading (`# ATX` and underlined) outside fenced code and front matter, in order."""
     fence = "---" if markdown.startswith("---\n") else ""
     position, above = 0, (0, "")
     for number, line in enumerate(markdown.split("\n")):
@@ -98,11 +98,11 @@ def headings(markdown: str) -> Iterator[tuple[int, str]]:
         else:
             line_above = line
             if ATX.match(line) and (label := _without_hashes(line)):
-                yield position, label
+                yield position, label, len(line.strip()) - len(line.strip().lstrip("#"))
                 line_above = ""
             elif SETEXT.fullmatch(line):
                 if not NOT_A_TITLE.match(above[1]):
-                    yield above[0], above[1].strip()
+                    yield above[0], above[1].strip(), 1 if "=" in line else 2
                 line_above = ""
         above = (position, line_above)
         position += len(line) + 1

@@ -17,11 +17,13 @@ from tests.bench import (
     api,
     dimensions,
     engines,
+    filings,
     histories,
     ingestion,
     machine,
     memory,
     pages,
+    parsing,
     quantised,
     scale,
     search,
@@ -44,13 +46,15 @@ FIGURES: dict[str, Callable[[Installations], Sequence[Figure]]] = {
     "search": search.measure,
     "throughput": throughput.measure,
     "access": access.measure,
+    "parsing": parsing.measure,
+    "filings": filings.measure,
     "dimensions": dimensions.measure,
     "quantised": quantised.measure,
     "scale": scale.measure,
     "histories": histories.measure,
 }
 """In an order that starts each kind of installation once."""
-BY_NAME = {"throughput", "access", "dimensions", "quantised", "scale", "histories"}
+BY_NAME = {"throughput", "access", "parsing", "filings", "dimensions", "quantised", "scale", "histories"}
 """Measured only where they are named: they take minutes to hours, or install what North does not need."""
 
 

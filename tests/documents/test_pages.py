@@ -132,7 +132,7 @@ def test_a_group_of_another_workspace_opens_nothing(as_bob: Client, workspace: W
     [
         ("empty.txt", b"", 422, "empty"),
         ("program.exe", b"MZ\x90\x00", 415, "cannot be read"),
-        ("archive.zip", b"PK\x03\x04rest", 415, "cannot be read"),
+        ("letter.pages", b"PK\x03\x04rest", 415, "cannot be read"),
         ("picture.svg", b"<svg onload=alert(1)>", 415, "cannot be read"),
         ("large.txt", b"x" * 1_100_000, 413, "at most 1 MB"),
     ],

@@ -8,7 +8,7 @@ from zipfile import ZIP_DEFLATED, ZipFile
 
 from docx import Document
 from openpyxl import Workbook
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from pptx import Presentation
 from pypdfium2 import PdfDocument
 from reportlab.lib import colors
@@ -53,6 +53,38 @@ def pdf_with_table(rows: Sequence[Sequence[str]]) -> bytes:
     out = BytesIO()
     table = Table([list(row) for row in rows], style=TableStyle([("GRID", (0, 0), (-1, -1), 0.5, colors.black)]))
     SimpleDocTemplate(out, pagesize=A4).build([table])
+    return out.getvalue()
+
+
+def picture(*lines: str, turned: int = 0, kind: str = "PNG") -> bytes:
+    """These lines, black on white, as a scanner that was fed askew by so many degrees gives them."""
+    sheet = Image.new("L", (1200, 120 + 80 * len(lines)), "white")
+    for row, line in enumerate(lines):
+        ImageDraw.Draw(sheet).text((60, 60 + 80 * row), line, fill="black", font=ImageFont.load_default(44))
+    out = BytesIO()
+    sheet.rotate(turned, expand=True).save(out, kind)
+    return out.getvalue()
+
+
+def joined(*parts: bytes) -> bytes:
+    """The pages of these PDFs in one."""
+    whole = PdfDocument.new()
+    for part in parts:
+        whole.import_pages(PdfDocument(part))
+    out = BytesIO()
+    whole.save(out)
+    return out.getvalue()
+
+
+def pdf_of_scans(*scans: bytes) -> bytes:
+    out = BytesIO()
+    canvas = Canvas(out, pagesize=A4)
+    for scan in scans:
+        shown = Image.open(BytesIO(scan))
+        scale = 500 / max(shown.size)
+        canvas.drawImage(ImageReader(shown), 40, 300, shown.width * scale, shown.height * scale)
+        canvas.showPage()
+    canvas.save()
     return out.getvalue()
 
 

@@ -154,3 +154,28 @@ def test_a_line_of_millions_takes_time_in_proportion(piece: str) -> None:
     began = time.process_time()
     chunk(parsed(text))
     assert time.process_time() - began < 3
+
+
+def test_a_table_that_fits_is_not_parted() -> None:
+    table = "Who | Days\nAnn | 30\nBob | 28"
+    text = f"{'Some words before it. ' * 3}\n{table}"
+    start = text.index(table)
+    chunks = chunk(parsed(text, Place(start, len(text), "table", "Who | Days")), characters=80, overlap=0)
+    assert [one.text for one in chunks][-1] == table
+
+
+def test_a_row_of_a_long_table_is_whole_and_stands_under_the_columns() -> None:
+    table = "\n".join(["Who | Days", *(f"Person {number} | {number}" for number in range(40))])
+    chunks = chunk(parsed(table, Place(0, len(table), "table", "Who | Days"), title="Leave"), characters=120, overlap=20)
+    assert all(f"Person {number} | {number}" in " ".join(one.text for one in chunks) for number in range(40))
+    assert all(line.startswith(("Who", "Person")) and line.count("|") == 1 for one in chunks for line in one.text.split("\n"))
+    assert [one.heading for one in chunks] == ["Leave"] + ["Leave > Who | Days"] * (len(chunks) - 1)
+
+
+def test_a_chunk_stands_under_all_the_headings_above_it() -> None:
+    text = "Leave\nParental\nweeks\nPay\nmonthly"
+    places = [Place(0, 6, "heading", "Leave", 1), Place(6, 21, "heading", "Parental", 2), Place(21, len(text), "heading", "Pay", 1)]
+    assert [one.heading for one in chunk(parsed(text, *places, title="Handbook"), characters=12, overlap=0)][1:] == [
+        "Handbook > Leave > Parental",
+        "Handbook > Pay",
+    ]

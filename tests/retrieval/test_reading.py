@@ -59,7 +59,8 @@ def test_a_file_is_read_where_it_lies(tmp_path: Path) -> None:
         ("a.docx", b"no docx", Unreadable),
         ("a.pdf", files.pdf(["a"], password="x"), Encrypted),
         ("a.pdf", files.pdf_of_pictures(), NoText),
-        ("a.png", b"\x89PNG\r\n\x1a\n", UnknownType),
+        ("a.png", b"\x89PNG\r\n\x1a\n", Unreadable),
+        ("a.bin", b"\x00\x01\x02", UnknownType),
         ("a.txt", b"x" * 1001, TooLarge),
     ],
 )

@@ -187,3 +187,13 @@ def test_weights_keep_a_score_between_0_and_1(score: float, age: float, verified
     assert one.score == pytest.approx(expected + VERIFIED * (1 - expected) if verified else expected)
     plain = passage("a", score)
     assert weighed([plain]) == [plain]
+
+
+def test_the_newest_edition_takes_the_place_of_older_ones_and_names_them() -> None:
+    old = Passage("old", "2024.pdf", 0, 0, 40, "The notice period is 3 months for all of the staff.", 0.9, edition="new")
+    new = Passage("new", "2026.pdf", 0, 0, 40, "The notice period is 6 months for all of the staff.", 0.5, edition="new")
+    alone = Passage("old", "2024.pdf", 1, 50, 90, "Bicycles may be leased by whoever asks.", 0.4, edition="new")
+    kept = best([old, new, alone], limit=5)
+    assert [(one.name, one.score) for one in kept] == [("2026.pdf", 0.9), ("2024.pdf", 0.4)]
+    assert [(cut.name, cut.reason) for cut in kept[0].cut] == [("2024.pdf", "duplicate")]
+    assert kept[1].text == alone.text

@@ -13,6 +13,7 @@ from north.api.paging import Paging
 from north.api.schemas import In, Page, Text
 from north.documents import filtering
 from retrieval.families import MEDIA_TYPES
+from retrieval.parsers.recognition import CODES
 
 
 class AccessIn(In):
@@ -20,6 +21,17 @@ class AccessIn(In):
 
     everyone: bool = False
     groups: list[Text] = Field(default_factory=list, max_length=1000, description="Names or ids.")
+
+
+class WayIn(In):
+    """What is left out is as usual."""
+
+    recognise: Literal["auto", "always", "never"] = Field(
+        "auto", description="Text recognition: for pages that are pictures, all, or none."
+    )
+    language: Literal["", *sorted(CODES)] = Field("", description="On the pictures, ISO 639-1.")  # type: ignore[valid-type]
+    tables: bool = Field(True, description="Whether lines that are drawn part the words into rows and columns.")
+    without: list[Annotated[int, Field(ge=1, le=5000)]] = Field(default_factory=list, max_length=5000, description="Pages to leave out.")
 
 
 SETTINGS = "The connector's settings by their names, as `GET /connectors` lists them. A secret that is left out stays as it is."
@@ -172,6 +184,7 @@ class DocumentOut(Schema):
     bytes: int
     sha256: str
     source: uuid.UUID | None = None
+    parent: uuid.UUID | None = Field(None, description="The mail or archive that it came in.")
     access: list[str] = Field(description='Who may read it: "everyone" in the workspace, names of groups; empty means nobody.')
     notes: list[str] = Field(default_factory=list)
     pages: int = 0

@@ -28,6 +28,7 @@ from retrieval.errors import ParseError, ReaderUnavailable
 from retrieval.types import Parsed, Place
 
 PICTURE_WIDTH = 1200
+ATTACHED = 200
 MARKDOWN = "text/markdown"
 MONOSPACED = {"application/json", "application/yaml", "text/plain"}
 
@@ -49,7 +50,7 @@ def number(value: str | None) -> int:
 @require_GET
 def document(request: HttpRequest, membership: Membership, document: UUID) -> HttpResponse:
     """`start` and `end` mark a span; `of` names the revision that the span was taken from; `page` and `part` leaf."""
-    row = get_object_or_404(actions.readable(membership).select_related("source", "uploaded_by", "verified_by"), pk=document)
+    row = get_object_or_404(actions.readable(membership).select_related("source", "uploaded_by", "verified_by", "parent"), pk=document)
     pane = bool(request.htmx) and request.htmx.target == "aside"  # type: ignore[attr-defined]
     context = {"document": row, "pane": pane, "nav": "documents", **(shown(request, row) if row.searchable else {})}
     if pane or request.htmx:  # type: ignore[attr-defined]
@@ -57,10 +58,11 @@ def document(request: HttpRequest, membership: Membership, document: UUID) -> Ht
     groups = Group.objects.filter(workspace=membership.workspace)
     values = row.principals.values_list("value", flat=True)
     may_manage = membership.may_edit
+    attached = actions.readable(membership).filter(parent=row).only("pk", "name")[:ATTACHED]
     return render(
         request,
         "documents/document.html",
-        context | {"readers": Readers.of(values, membership.workspace, groups), "may_manage": may_manage},
+        context | {"readers": Readers.of(values, membership.workspace, groups), "may_manage": may_manage, "attached": attached},
     )
 
 

@@ -18,6 +18,7 @@ from north.inference import catalogue, installed
 from north.inference.errors import ModelError
 from north.workspaces import audit
 from retrieval.errors import RetrievalError
+from retrieval.parsers import recognition
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ class Command(BaseCommand):
 def findings() -> Iterator[Finding]:
     yield from settings_findings()
     yield from model_files()
+    yield recognition_finding()
     reachable = list(part_findings())
     yield from reachable
     if all(finding.ok for finding in reachable if finding.name == "database"):
@@ -62,6 +64,12 @@ def settings_findings() -> Iterator[Finding]:
     yield from (Finding(str(problem.id), False, str(problem.msg), str(problem.hint or "")) for problem in problems)
     if not problems:
         yield Finding("settings", True, f"data in {settings.DATA_DIR}")
+
+
+def recognition_finding() -> Finding:
+    """Text recognition is optional, so it is never amiss, but what it lacks is said."""
+    lacking = recognition.missing(settings.OCR_LANGUAGES) if settings.OCR_SECONDS else "switched off (NORTH_OCR_SECONDS=0)"
+    return Finding("text recognition", True, lacking or f"tesseract reads {', '.join(sorted(recognition.installed()))}")
 
 
 def model_files() -> Iterator[Finding]:

@@ -39,18 +39,21 @@ def test_html_is_read_where_plain_text_says_little() -> None:
     assert "We moved" in text and "SECRET" not in text
 
 
-def test_attachments_are_named_and_read() -> None:
+def test_attachments_are_named_and_come_as_files_of_their_own() -> None:
     message = mail()
     rules = files.docx([("Heading 1", "Rules"), ("Normal", "No smoking.")])
     message.add_attachment(rules, "application", "octet-stream", filename="../rules.docx")
-    message.add_attachment(files.xlsx({"A": [["x", "y"], ["1", "2"]]}), "application", "octet-stream", filename="sums.xlsx")
-    message.add_attachment(b"\x89PNG\r\n\x1a\n", "image", "png", filename="logo.png")
+    message.add_attachment(b"", "text", "csv", filename="empty.csv")
     parsed = parse(message.as_bytes())
-    assert "Attachment: rules.docx\n" in parsed.text and "No smoking." in parsed.text and "x: 1; y: 2" in parsed.text
-    assert "Attachment: logo.png\n" in parsed.text
-    assert any('"logo.png" was not read' in note for note in parsed.notes)
-    row = next(place for place in parsed.places if place.label == "sums.xlsx A!2")
-    assert parsed.text[row.start : row.end] == "x: 1; y: 2"
+    assert "Attachment: rules.docx\n" in parsed.text and "Attachment: empty.csv\n" in parsed.text and "No smoking" not in parsed.text
+    assert [(one.name, one.data, one.folder) for one in parsed.attached] == [("rules.docx", rules, "")]
+
+
+def test_a_signatures_logo_is_no_attachment() -> None:
+    message = mail()
+    message.add_attachment(files.picture("Acme"), "image", "png", filename="logo.png", cid="<logo>")
+    message.add_attachment(files.picture("Plan"), "image", "png", filename="plan.png")
+    assert [one.name for one in parse(message.as_bytes()).attached] == ["plan.png"]
 
 
 def test_a_forwarded_mail_is_read() -> None:

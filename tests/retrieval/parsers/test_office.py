@@ -26,7 +26,11 @@ def test_headings_lists_and_tables_of_a_docx() -> None:
     for line in ("Leave", "Thirty days a year – for all.", "Day | Note", "1 | call us twice", "有給休暇"):
         assert f"{line}\n" in parsed.text
     assert "apply early" in parsed.text
-    assert [(place.kind, place.label) for place in parsed.places] == [("heading", "Leave"), ("heading", "Sick leave")]
+    assert [(place.kind, place.label, place.level) for place in parsed.places] == [
+        ("heading", "Leave", 1),
+        ("heading", "Sick leave", 2),
+        ("table", "Day | Note", 0),
+    ]
     assert parsed.text[parsed.places[1].start :].startswith("Sick leave\n")
     assert parsed.title == "Leave"
 

@@ -24,12 +24,13 @@ LINES = ["Notice period", "The notice period is three months.", "Call 030 1234."
 def check(parsed: Parsed) -> None:
     """What every parsed PDF keeps."""
     assert clean(parsed.text) == parsed.text
-    assert [place.label for place in parsed.places] == sorted({place.label for place in parsed.places}, key=int)
+    pages = [place.label for place in parsed.places if place.kind == "page"]
+    assert pages == sorted(set(pages), key=int)
     for word in parsed.words:
         left, top, right, bottom = word.box
         assert 0 <= left <= right <= 1 and 0 <= top <= bottom <= 1
         assert parsed.text[word.start : word.end].strip() == parsed.text[word.start : word.end] != ""
-        page = next(place for place in parsed.places if place.label == str(word.page))
+        page = next(place for place in parsed.places if (place.kind, place.label) == ("page", str(word.page)))
         assert page.start <= word.start < word.end <= page.end
     covered = {spot for word in parsed.words for spot in range(word.start, word.end)}
     assert all(letter.isspace() or letter == "|" or spot in covered for spot, letter in enumerate(parsed.text))
@@ -83,6 +84,9 @@ def test_a_table_drawn_with_lines_is_read_row_by_row() -> None:
     parsed = parse(data)
     check(parsed)
     assert parsed.text == "Item | Unit price | Left\nPen | 2.50\nLarge desk | 300 | four"
+    assert [(place.kind, parsed.text[place.start : place.end]) for place in parsed.places if place.kind != "page"] == [
+        ("table", parsed.text)
+    ]
     picture = Image.open(BytesIO(draw_page(data, 1)))
     assert all(ink(picture, word.box) > 5 for word in parsed.words)
 
@@ -180,3 +184,17 @@ def test_a_page_is_drawn_as_wide_as_asked_within_limits() -> None:
 def test_a_page_that_is_not_there_is_not_drawn(page: int) -> None:
     with pytest.raises(Unreadable, match="has no page"):
         draw_page(files.pdf(LINES), page)
+
+
+def test_the_table_of_contents_gives_the_headings() -> None:
+    out = BytesIO()
+    canvas = Canvas(out, pagesize=A4)
+    for number, (level, heading) in enumerate([(0, "1  Leave"), (1, "Parental leave"), (0, "Pay")]):
+        canvas.bookmarkPage(str(number))
+        canvas.addOutlineEntry(heading, str(number), level)
+        canvas.drawString(72, 700, f"Before. {heading}: words.")
+        canvas.showPage()
+    canvas.save()
+    parsed = parse(out.getvalue())
+    headings = [(place.label, place.level, parsed.text[place.start :].split(":")[0]) for place in parsed.places if place.kind == "heading"]
+    assert headings == [("1 Leave", 1, "1 Leave"), ("Parental leave", 2, "Parental leave"), ("Pay", 1, "Pay")]

@@ -103,8 +103,9 @@ def test_markdown_keeps_its_text_and_gives_its_headings() -> None:
 def test_headings_stand_where_they_are_said_to(lines: list[str]) -> None:
     text = "\n".join(lines)
     found = list(headings(text))
-    assert [start for start, _ in found] == sorted({start for start, _ in found})
-    assert all(label in text[start:].split("\n")[0] and (start == 0 or text[start - 1] == "\n") for start, label in found)
+    assert [start for start, _, _ in found] == sorted({start for start, _, _ in found})
+    assert all(label in text[start:].split("\n")[0] and (start == 0 or text[start - 1] == "\n") for start, label, _ in found)
+    assert all(level in {1, 2} for _, _, level in found)
 
 
 def test_long_lines_and_many_headings_take_time_in_proportion() -> None:
