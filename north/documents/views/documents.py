@@ -70,6 +70,7 @@ def listing(request: HttpRequest, membership: Membership) -> dict[str, Any]:
     return {
         "rows": [row_of(document, membership, mine, groups) for document in page],
         "page": page,
+        "groups": groups,
         "query": query,
         "status": status,
         "total": sum(counts.values()),

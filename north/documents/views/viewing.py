@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from django.conf import settings
+from django.db.models import Exists, OuterRef
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -50,7 +51,9 @@ def number(value: str | None) -> int:
 @require_GET
 def document(request: HttpRequest, membership: Membership, document: UUID) -> HttpResponse:
     """`start` and `end` mark a span; `of` names the revision that the span was taken from; `page` and `part` leaf."""
-    row = get_object_or_404(actions.readable(membership).select_related("source", "uploaded_by", "verified_by", "parent"), pk=document)
+    brings = Exists(Document.objects.filter(parent=OuterRef("pk")))
+    found = actions.readable(membership).select_related("source", "uploaded_by", "verified_by", "parent").annotate(brings=brings)
+    row = get_object_or_404(found, pk=document)
     pane = bool(request.htmx) and request.htmx.target == "aside"  # type: ignore[attr-defined]
     context = {"document": row, "pane": pane, "nav": "documents", **(shown(request, row) if row.searchable else {})}
     if pane or request.htmx:  # type: ignore[attr-defined]
@@ -58,7 +61,7 @@ def document(request: HttpRequest, membership: Membership, document: UUID) -> Ht
     groups = Group.objects.filter(workspace=membership.workspace)
     values = row.principals.values_list("value", flat=True)
     may_manage = membership.may_edit
-    attached = actions.readable(membership).filter(parent=row).only("pk", "name")[:ATTACHED]
+    attached = actions.readable(membership).filter(parent=row).only("pk", "name")[:ATTACHED] if row.brings else []
     return render(
         request,
         "documents/document.html",
