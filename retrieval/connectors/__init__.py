@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from retrieval.connectors import folder
+from retrieval.connectors import folder, web
 from retrieval.connectors.contract import Connector
 
 __all__ = ["CONNECTORS", "Connector"]
 
 CONNECTORS: Final[dict[str, Connector]] = {
     "folder": folder.CONNECTOR,
+    "web": web.CONNECTOR,
 }
