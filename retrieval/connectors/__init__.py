@@ -5,12 +5,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from retrieval.connectors import folder, web
+from retrieval.connectors import folder, s3, web, webdav
 from retrieval.connectors.contract import Connector
 
 __all__ = ["CONNECTORS", "Connector"]
 
 CONNECTORS: Final[dict[str, Connector]] = {
     "folder": folder.CONNECTOR,
+    "s3": s3.CONNECTOR,
     "web": web.CONNECTOR,
+    "webdav": webdav.CONNECTOR,
 }
