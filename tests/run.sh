@@ -11,6 +11,10 @@ if ! command -v chromium >/dev/null && ! command -v google-chrome >/dev/null; th
         echo "The browser tests need Chromium: apt-get install chromium (as root)"; exit 1
     fi
 fi
+if ! command -v dovecot >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    echo "Installing Dovecot for the tests of mailboxes ..."
+    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends dovecot-imapd >/dev/null
+fi
 $python manage.py models pull
 if [ "$#" != 0 ]; then
     exec $python -m pytest "$@"

@@ -5,13 +5,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from retrieval.connectors import folder, s3, web, webdav
+from retrieval.connectors import feed, folder, imap, s3, web, webdav
 from retrieval.connectors.contract import Connector
 
 __all__ = ["CONNECTORS", "Connector"]
 
 CONNECTORS: Final[dict[str, Connector]] = {
+    "feed": feed.CONNECTOR,
     "folder": folder.CONNECTOR,
+    "imap": imap.CONNECTOR,
     "s3": s3.CONNECTOR,
     "web": web.CONNECTOR,
     "webdav": webdav.CONNECTOR,
