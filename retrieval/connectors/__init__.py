@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from retrieval.connectors import feed, folder, imap, s3, web, webdav
+from retrieval.connectors import feed, folder, imap, s3, sql, web, webdav
 from retrieval.connectors.contract import Connector
 
 __all__ = ["CONNECTORS", "Connector"]
@@ -15,6 +15,7 @@ CONNECTORS: Final[dict[str, Connector]] = {
     "folder": folder.CONNECTOR,
     "imap": imap.CONNECTOR,
     "s3": s3.CONNECTOR,
+    "sql": sql.CONNECTOR,
     "web": web.CONNECTOR,
     "webdav": webdav.CONNECTOR,
 }
