@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from retrieval.connectors import feed, folder, imap, s3, sql, web, webdav
+from retrieval.connectors import feed, folder, git, imap, s3, sql, web, webdav
 from retrieval.connectors.contract import Connector
 
 __all__ = ["CONNECTORS", "Connector"]
@@ -13,6 +13,7 @@ __all__ = ["CONNECTORS", "Connector"]
 CONNECTORS: Final[dict[str, Connector]] = {
     "feed": feed.CONNECTOR,
     "folder": folder.CONNECTOR,
+    "git": git.CONNECTOR,
     "imap": imap.CONNECTOR,
     "s3": s3.CONNECTOR,
     "sql": sql.CONNECTOR,
