@@ -52,6 +52,8 @@ HOST = env("NORTH_HOST", "127.0.0.1")
 PORT = int(env("PORT", "8000"))
 PUBLIC_URL = env("NORTH_PUBLIC_URL", f"http://{'localhost' if HOST in {'127.0.0.1', '0.0.0.0'} else HOST}:{PORT}").rstrip("/")  # noqa: S104
 SECRET_KEY = env("NORTH_SECRET_KEY") or kept_secret("secret-key")
+# Keys under which stored secrets are sealed, the newest first (`python manage.py rotate_secrets`); without any, one is made of SECRET_KEY.
+SEALING_KEYS = listed("NORTH_SEALING_KEYS")
 DEBUG = flag("NORTH_DEBUG")
 ALLOWED_HOSTS = [*listed("NORTH_ALLOWED_HOSTS"), "localhost", "127.0.0.1", "[::1]", urlsplit(PUBLIC_URL).hostname or "localhost"]
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
@@ -302,6 +304,8 @@ OUTBOUND_ALLOWED = listed("NORTH_OUTBOUND_ALLOWED")
 UPLOAD_MEGABYTES = int(env("NORTH_UPLOAD_MEGABYTES", "100"))
 # Connectors beside North's own: wiki=acme.connectors.wiki.CONNECTOR, separated by commas; their code runs in the workers.
 CONNECTORS = dict(entry.partition("=")[::2] for entry in listed("NORTH_CONNECTORS"))
+# Rights that a source gave are believed for so long without a good sync; then nobody sees its documents until there is one. 0: for ever.
+RIGHTS_HOURS = int(env("NORTH_RIGHTS_HOURS", "24"))
 FOLDER_ROOTS = [Path(path).expanduser() for path in listed("NORTH_FOLDER_ROOTS", os.pathsep)]
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler", "north.documents.uploads.UploadHandler"]

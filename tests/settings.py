@@ -46,3 +46,8 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
 FOLDER_ROOTS = [DATA_DIR / "shares"]
 FOLDER_ROOTS[0].mkdir(exist_ok=True)
+CONNECTORS = {
+    "memory": "tests.documents.histories.CONNECTOR",
+    "memory-plain": "tests.documents.histories.WITHOUT_AGAIN",
+    "shelf": "tests.retrieval.connectors.shelf.CONNECTOR",
+}

@@ -31,8 +31,8 @@ from north.api.tags import held, tagged
 from north.documents import actions, passages
 from north.documents.models import Document, DocumentQuerySet
 from north.documents.models import Status as DocumentStatus
+from north.documents.readers import principals
 from north.documents.views.viewing import download
-from north.workspaces.access import principals
 from north.workspaces.models import Membership
 
 TEXT_LENGTH = 100_000

@@ -11,20 +11,40 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from ninja import Query, Status
 
+from north import wiring
 from north.api.keys import caller
 from north.api.paging import Paging, page
 from north.api.problems import Conflict
 from north.api.router import answers, readers_of, router
-from north.api.schemas.knowledge import SourceChange, SourceIn, SourceOut, SourcePage, SyncOut, SyncPage
+from north.api.schemas.knowledge import (
+    ConnectorList,
+    ConnectorOut,
+    FindingOut,
+    MappingIn,
+    PreviewOut,
+    SettingOut,
+    SourceAccountOut,
+    SourceAccountPage,
+    SourceChange,
+    SourceIn,
+    SourceOut,
+    SourcePage,
+    SourceTried,
+    SyncOut,
+    SyncPage,
+)
 from north.api.shapes import access_names
 from north.api.tags import held, tagged
-from north.documents import actions
+from north.documents import actions, configuring, mapping
+from north.documents.accounts import Identity
+from north.documents.errors import Refused
 from north.documents.models import Source, SyncRun
 from north.documents.readers import Readers
 from north.workspaces.access import demand
-from north.workspaces.models import Group, Membership, Role
+from north.workspaces.models import Group, Membership, Role, User
+from retrieval.connectors.contract import Connector
 
-routes = router()
+routes, connectors = router(), router()
 
 
 def editor(request: HttpRequest) -> Membership:
@@ -47,6 +67,11 @@ def source_out(actor: Membership, source: Source, groups: list[Group] | None = N
         name=source.name,
         connector=source.connector,
         path=source.config.get("path", ""),
+        settings=source.config,
+        secrets=sorted(configuring.secrets_of(source)),
+        include=source.include,
+        exclude=source.exclude,
+        as_source=source.as_source,
         schedule=source.schedule,
         half_life=source.half_life,
         access=access_names(source.principals, actor.workspace, groups),
@@ -69,11 +94,21 @@ def list_sources(request: HttpRequest, paging: Query[Paging]) -> SourcePage:
 
 @routes.post("", response=answers(201, SourceOut, 409), summary="Set up a source")
 def create_source(request: HttpRequest, body: SourceIn) -> Status[SourceOut]:
-    """A folder of the server; its first sync begins at once."""
+    """Its first sync begins at once."""
     actor = editor(request)
     readers = readers_of(body.access.everyone, body.access.groups, actor)
-    values = body.model_dump(exclude={"access"})
-    return Status(201, source_out(actor, actions.create_source(**values, readers=readers, actor=actor)))
+    plain = body.model_dump(exclude={"access", "path", "settings"})
+    return Status(201, source_out(actor, actions.create_source(**plain, given=body.given(), readers=readers, actor=actor)))
+
+
+@routes.post("/preview", response=answers(200, PreviewOut), summary="Try settings before a source is set up")
+def preview_source(request: HttpRequest, body: SourceTried) -> PreviewOut:
+    """What works, what is missing, and how many documents would come. Takes up to some seconds."""
+    actor = editor(request)
+    found = actions.preview_source(None, body.connector, body.given(), body.include, body.exclude, actor=actor)
+    findings = [FindingOut(works=one.works, words=one.words) for one in found.findings]
+    counted = {name: getattr(found, name) for name in ("works", "count", "bytes", "left_out", "whole", "examples")}
+    return PreviewOut(findings=findings, **counted)
 
 
 @routes.get("/{uuid:source_id}", response=answers(200, SourceOut, 304), summary="One source")
@@ -93,12 +128,14 @@ def change_source(request: HttpRequest, response: HttpResponse, source_id: uuid.
 
 def changed(source: Source, body: SourceChange, actor: Membership) -> dict[str, Any]:
     """Everything that a source has, with what the body changes."""
-    now = {"name": source.name, "path": source.config.get("path", ""), "schedule": source.schedule, "half_life": source.half_life}
+    names = ("name", "schedule", "half_life", "as_source", "include", "exclude")
+    now = {name: getattr(source, name) for name in names} | body.model_dump(include=set(names), exclude_none=True)
+    given = {**source.config, **(body.settings or {}), **({"path": body.path} if body.path is not None else {})}
     if body.access is None:
         readers = Readers.of(source.principals, actor.workspace, actor.workspace.groups.all())
     else:
         readers = readers_of(body.access.everyone, body.access.groups, actor)
-    return {**now, **body.model_dump(exclude={"access"}, exclude_none=True), "readers": readers}
+    return {**now, "given": given, "readers": readers}
 
 
 @routes.delete("/{uuid:source_id}", response=answers(204, None, 409, 412), summary="Delete a source and its documents")
@@ -125,3 +162,68 @@ def list_syncs(request: HttpRequest, source_id: uuid.UUID, paging: Query[Paging]
     rows = SyncRun.objects.filter(source=one(source_id, actor))
     found, following = page(rows, paging, by="-created_at", within=actor.workspace_id)
     return SyncPage(items=[sync_out(run) for run in found], next=following)
+
+
+# --- who is who ------------------------------------------------------------------------------------------------------------------------
+@routes.get("/{uuid:source_id}/accounts", response=answers(200, SourceAccountPage), summary="The accounts of a source, and who they are")
+def list_source_accounts(request: HttpRequest, source_id: uuid.UUID, paging: Query[Paging]) -> SourceAccountPage:
+    """Owners only."""
+    actor = caller(request)
+    demand(actor, Role.OWNER)
+    source = one(source_id, actor)
+    found, following = page(mapping.accounts(source), paging, by="key", within=actor.workspace_id)
+    members = mapping.people_of(source)
+    return SourceAccountPage(items=[account_out(row, members) for row in found], next=following)
+
+
+@routes.put("/{uuid:source_id}/accounts/{uuid:identity_id}", response=answers(200, SourceAccountOut), summary="Say who an account is")
+def map_source_account(request: HttpRequest, source_id: uuid.UUID, identity_id: uuid.UUID, body: MappingIn) -> SourceAccountOut:
+    """Owners only. It holds for the next question."""
+    actor, row, members = account(request, source_id, identity_id)
+    user = members.get(User.objects.normalise(body.person)) if body.person else None
+    if body.person and user is None:
+        raise Refused("This person is no member of the workspace. Invite them first.", field="person")
+    mapping.map_identity(row, user, actor=actor)
+    return account_out(row, members)
+
+
+@routes.delete("/{uuid:source_id}/accounts/{uuid:identity_id}", response=answers(200, SourceAccountOut), summary="Let its address say it")
+def unmap_source_account(request: HttpRequest, source_id: uuid.UUID, identity_id: uuid.UUID) -> SourceAccountOut:
+    """Owners only."""
+    actor, row, members = account(request, source_id, identity_id)
+    mapping.unmap_identity(row, actor=actor)
+    return account_out(row, members)
+
+
+def account(request: HttpRequest, source_id: uuid.UUID, identity_id: uuid.UUID) -> tuple[Membership, Identity, dict[str, User]]:
+    actor = caller(request)
+    demand(actor, Role.OWNER)
+    source = one(source_id, actor)
+    row = get_object_or_404(Identity.objects.select_related("source", "user"), source=source, pk=identity_id)
+    return actor, row, mapping.people_of(source)
+
+
+def account_out(row: Identity, members: dict[str, User]) -> SourceAccountOut:
+    person = row.user if row.mapped else members.get(row.email)
+    plain = {name: getattr(row, name) for name in ("id", "key", "name", "email", "active", "mapped")}
+    return SourceAccountOut(**plain, person=person.email if person else None)
+
+
+# --- connectors ------------------------------------------------------------------------------------------------------------------------
+@connectors.get("", response=answers(200, ConnectorList), summary="The kinds of sources, and what each asks for")
+def list_connectors(request: HttpRequest) -> ConnectorList:
+    editor(request)
+    return ConnectorList(items=[connector_out(kind, found) for kind, found in wiring.connectors().items()])
+
+
+def connector_out(kind: str, found: Connector) -> ConnectorOut:
+    plain = ("name", "label", "help", "kind", "required")
+    settings = [
+        SettingOut(
+            **{name: getattr(one, name) for name in plain},
+            default=list(one.default) if isinstance(one.default, tuple) else one.default,
+            choices=[value for value, _label in one.choices],
+        )
+        for one in found.settings
+    ]
+    return ConnectorOut(connector=kind, title=found.title, help=found.help, rights=found.rights, settings=settings)

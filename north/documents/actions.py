@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
-from pathlib import Path
+from pathlib import PurePath
 from typing import Any
 
 import redis
-from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.http import Http404
 from django.utils import timezone
@@ -23,14 +22,13 @@ from kombu.exceptions import OperationalError
 
 from north import health
 from north.broker import redis_client
-from north.documents import files, passages
+from north.documents import configuring, files, passages, reaching
 from north.documents.errors import Busy, NoAnswer, NobodyChosen, Refused, disk
 from north.documents.files import Stream
 from north.documents.filtering import packed
 from north.documents.models import Document, DocumentQuerySet, Principal, Source, SyncRun
-from north.documents.readers import Readers, scope_of
+from north.documents.readers import Readers, principals, scope_of
 from north.hints import hint, send
-from north.workspaces.access import principals
 from north.workspaces.audit import record
 from north.workspaces.models import Group, Membership
 from retrieval.errors import IndexFault, UnknownType
@@ -114,14 +112,17 @@ def sniffed(stream: Stream, name: str) -> str:
     stream.seek(0)
     if not head.startswith(WHOLE):
         return sniff(name, head)
-    if Path(name).suffix.lower().lstrip(".") not in BINARY_EXTENSIONS:
+    if PurePath(name).suffix.lower().lstrip(".") not in BINARY_EXTENSIONS:
         raise UnknownType(name, KNOWN)
     return ""
 
 
 def restrict(document: Document, readers: Readers, *, actor: Membership) -> None:
-    """From now on these may read it, and nobody else."""
+    """From now on these may read it, and nobody else. Raises Refused where its source says who may."""
     managed(document, actor)
+    if document.source and document.source.as_source:
+        words = _("This document is as open as in its source. Change that there, or choose other readers for the source.")
+        raise Refused(words, field="readers")
     with transaction.atomic():
         if document.restrict(readers.principals(actor.workspace)):
             record("document.restrict", actor=actor, thing=document, name=document.name, readers=str(readers))
@@ -134,9 +135,18 @@ def delete(document: Document, *, actor: Membership) -> None:
         return
     managed(document, actor)
     with transaction.atomic():
+        put_aside(document)
         if Document.objects.filter(pk=document.pk).bury():
             record("document.delete", actor=actor, thing=document, name=document.name)
             soon("documents.index")
+
+
+def put_aside(document: Document) -> None:
+    """What its source still has does not come back with the next pass, but only when it has changed there."""
+    if document.source_id:
+        source = Source.objects.select_for_update().get(pk=document.source_id)
+        source.removed[document.external_id] = document.revision
+        source.save(update_fields=["removed"])
 
 
 def retry(document: Document, *, actor: Membership) -> None:
@@ -211,42 +221,83 @@ def unpacked(answer: dict[str, Any]) -> Found:
 
 
 # --- sources -----------------------------------------------------------------------------------------------------------------------
-def create_source(*, name: str, path: str, schedule: int, readers: Readers, actor: Membership, half_life: int = 0) -> Source:
-    """A folder of this machine, and its first pass. Raises Refused for a path that is not allowed or a name that is taken."""
-    if not actor.may_edit or actor.sources is not None:
-        raise Http404
-    source = Source(
-        workspace=actor.workspace,
-        connector="folder",
-        name=name,
-        config={"path": allowed(path)},
-        schedule=schedule,
-        half_life=half_life,
-        principals=sorted(readers.principals(actor.workspace)),
-        created_by=actor.user,
-    )
+def create_source(
+    *, name: str, given: Mapping[str, Any], schedule: int, readers: Readers, actor: Membership, connector: str = configuring.FOLDER,
+    half_life: int = 0, as_source: bool = False, include: Sequence[str] = (), exclude: Sequence[str] = (),
+) -> Source:  # fmt: skip
+    """A source, and its first pass. `given`: its connector's settings. Raises Refused for what is not allowed or a name that is taken."""
+    may_set_up(actor)
+    source = Source(workspace=actor.workspace, connector=connector, created_by=actor.user)
+    settle(source, given, name, schedule, half_life, as_source, include, exclude, readers)
     with transaction.atomic():
         saved(source)
-        record("source.create", actor=actor, thing=source, name=name, path=source.config["path"], readers=str(readers))
+        record("source.create", actor=actor, thing=source, readers=said_of(source, readers), **told(source))
         start(source)
     return source
 
 
-def edit_source(source: Source, *, name: str, path: str, schedule: int, readers: Readers, actor: Membership, half_life: int = 0) -> None:
-    """Another path is listed afresh; other readers hold for all its documents from this commit on."""
+def edit_source(
+    source: Source, *, name: str, given: Mapping[str, Any], schedule: int, readers: Readers, actor: Membership, half_life: int = 0,
+    as_source: bool = False, include: Sequence[str] = (), exclude: Sequence[str] = (),
+) -> None:  # fmt: skip
+    """Other settings are listed afresh; other readers hold for all its documents from this commit on."""
     owned(source, actor)
     with transaction.atomic():
         source = Source.objects.select_for_update().get(pk=source.pk)
-        config = {"path": allowed(path)}
-        if config != source.config:
-            source.config, source.cursor = config, None
-        before, source.principals = source.principals, sorted(readers.principals(actor.workspace))
-        source.name, source.schedule, source.half_life = name, schedule, half_life
+        before = (source.config, configuring.secrets_of(source), source.as_source, source.include, source.exclude)
+        readers_before = (source.principals, source.as_source)
+        settle(source, given, name, schedule, half_life, as_source, include, exclude, readers)
+        afresh = before != (source.config, configuring.secrets_of(source), source.as_source, source.include, source.exclude)
+        if afresh:
+            source.cursor = source.open_items = source.open_people = None
+        if readers_before[1] and not source.as_source:
+            source.rights_until = None
         saved(source)
-        record("source.edit", actor=actor, thing=source, name=name, path=config["path"], readers=str(readers), half_life=half_life)
-        if before != source.principals:
+        record("source.edit", actor=actor, thing=source, readers=said_of(source, readers), half_life=half_life, **told(source))
+        if readers_before != (source.principals, source.as_source):
             Document.objects.alive().filter(source=source).restrict(source.principals)
             soon("documents.index")
+        if afresh:
+            source.begin_again()
+
+
+def settle(  # noqa: PLR0917
+    source: Source, given: Mapping[str, Any], name: str, schedule: int, half_life: int, as_source: bool, include: Sequence[str],
+    exclude: Sequence[str], readers: Readers,
+) -> None:  # fmt: skip
+    """Writes the settings into the row, which is not saved. With `as_source` nobody reads anything that no pass has seen the rights of."""
+    if as_source and not configuring.connector(source.connector).rights:
+        raise Refused(_("This connector does not tell who may see a thing. Say who may read it."), field="readers")
+    config, secrets = configuring.taken(source.connector, given, None if source._state.adding else source)
+    source.config, source.secrets = config, reaching.sealed(source, secrets)
+    source.name, source.schedule, source.half_life, source.as_source = name, schedule, half_life, as_source
+    source.include, source.exclude = configuring.patterns(include, "include"), configuring.patterns(exclude, "exclude")
+    source.principals = [] if as_source else sorted(readers.principals(source.workspace))
+
+
+def said_of(source: Source, readers: Readers) -> str:
+    return "as in the source" if source.as_source else str(readers)
+
+
+def told(source: Source) -> dict[str, Any]:
+    """For the audit: what is no secret."""
+    return {"name": source.name, "connector": source.connector, "path": source.config.get("path") or source.config.get("url") or ""}
+
+
+def preview_source(
+    source: Source | None, connector: str, given: Mapping[str, Any], include: Sequence[str], exclude: Sequence[str], *, actor: Membership
+) -> configuring.Preview:
+    """What a source with these settings would bring, whether there is one or not yet. Nothing is kept. Raises Refused."""
+    owned(source, actor) if source else may_set_up(actor)
+    row = Source(workspace=actor.workspace, connector=connector, name=connector)
+    config, secrets = configuring.taken(connector, given, source)
+    row.include, row.exclude = configuring.patterns(include, "include"), configuring.patterns(exclude, "exclude")
+    return configuring.previewed(row, {**config, **secrets, **reaching.given_to(connector)}, source or row)
+
+
+def may_set_up(actor: Membership) -> None:
+    if not actor.may_edit or actor.sources is not None:
+        raise Http404
 
 
 def delete_source(source: Source, *, actor: Membership) -> None:
@@ -290,19 +341,3 @@ def saved(source: Source) -> None:
             source.save()
     except IntegrityError:
         raise Refused(_("A source of this name exists in the workspace. Choose another name."), field="name") from None
-
-
-def allowed(path: str) -> str:
-    """The folder's real path, if it lies inside what the administrator allows."""
-    real = Path(path).expanduser().resolve() if "\0" not in path else Path()
-    if any(real.is_relative_to(root.resolve()) for root in settings.FOLDER_ROOTS):
-        if real.is_dir():
-            return str(real)
-        raise Refused(_("This folder does not exist on the server. Check the path, and that it is mounted."), field="path")
-    if not settings.FOLDER_ROOTS:
-        raise Refused(
-            _("The administrator allows no folders yet: set NORTH_FOLDER_ROOTS on the server and start North again."), field="path"
-        )
-    roots = ", ".join(str(root) for root in settings.FOLDER_ROOTS)
-    words = _("This folder is not among those that the administrator allows: %s. Choose a folder in one of them.")
-    raise Refused(words % roots, field="path")

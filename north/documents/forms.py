@@ -7,9 +7,11 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from north.documents import configuring
 from north.documents.models import Source
 from north.documents.readers import Readers
 from north.workspaces.models import Group, Workspace
+from retrieval.connectors.contract import Setting
 
 EVERYONE, GROUPS, NOBODY = "everyone", "groups", "nobody"
 
@@ -58,9 +60,50 @@ class UploadForm(ReadersForm):
         self.fields["readers"].initial = choices[0][0]
 
 
+AS_SOURCE = "source"
+PREFIX = "of_"
+"""Before the names of a connector's own settings, so that none is taken for one of North's."""
+KEPT = "••••••••"
+
+
+def field_of(setting: Setting, *, kept: bool = False) -> forms.Field:
+    """The form field of one setting. `kept`: a secret is there already, and stays if nothing is written."""
+    told = {"label": setting.label, "help_text": setting.help, "required": False, "initial": initial_of(setting)}
+    match setting.kind:
+        case "switch":
+            return forms.BooleanField(**told)
+        case "number":
+            return forms.IntegerField(**told, min_value=setting.least, max_value=setting.most)
+        case "choice":
+            return forms.ChoiceField(**told, choices=setting.choices)
+        case "list" | "long":
+            return forms.CharField(**told, widget=forms.Textarea(attrs={"rows": 3}))
+        case "secret":
+            shown = {"autocomplete": "new-password", **({"placeholder": KEPT} if kept else {})}
+            return forms.CharField(**told, widget=forms.PasswordInput(attrs=shown, render_value=True), strip=True)
+    return forms.CharField(**told, max_length=10_000)
+
+
+def initial_of(setting: Setting) -> Any:
+    return "\n".join(setting.default) if isinstance(setting.default, tuple) else setting.default
+
+
 class SourceForm(ReadersForm):
+    """The fields of every source, and those that the connector's schema asks for, which judges them, too."""
+
     name = forms.CharField(label=_("Name"), max_length=120, help_text=_("As your colleagues know it."))
-    path = forms.CharField(label=_("Folder on the server"), max_length=1000)
+    include = forms.CharField(
+        label=_("Only these"),
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text=_("Patterns of paths, one a line, such as *.pdf, hr/*.docx or handbook/ for all in that folder. Empty: everything."),
+    )
+    exclude = forms.CharField(
+        label=_("But not these"),
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text=_("Patterns of the same kind, such as drafts/ or *.tmp."),
+    )
     schedule = forms.TypedChoiceField(label=_("Sync"), choices=Source.Schedule.choices, coerce=int, initial=Source.Schedule.HOUR)
     half_life = forms.IntegerField(
         label=_("Half-life in days"),
@@ -70,7 +113,58 @@ class SourceForm(ReadersForm):
         required=False,
         help_text=_("After so many days a document has lost half of what age can cost it in a search (30 %); 0: age does not count."),
     )
-    field_order = ("name", "path", "schedule", "half_life", "readers", "groups")
+
+    def __init__(
+        self, *args: Any, workspace: Workspace, connector: str = configuring.FOLDER, source: Source | None = None, **kwargs: Any
+    ) -> None:
+        kwargs["initial"] = {**({} if source is None else self.shown(source)), **(kwargs.get("initial") or {})}
+        super().__init__(*args, workspace=workspace, **kwargs)
+        self.connector, self.source = configuring.connector(connector), source
+        self.kind = connector
+        kept = configuring.secrets_of(source) if source else {}
+        for setting in self.connector.settings:
+            self.fields[PREFIX + setting.name] = field_of(setting, kept=setting.name in kept)
+        if self.connector.rights:
+            choices = [(AS_SOURCE, _("Whoever may see it in the source")), *self.fields["readers"].choices]  # type: ignore[attr-defined]
+            self.fields["readers"].choices = choices  # type: ignore[attr-defined]
+
+    @staticmethod
+    def shown(source: Source) -> dict[str, Any]:
+        said = {PREFIX + name: "\n".join(value) if isinstance(value, list) else value for name, value in source.config.items()}
+        scope = {"include": "\n".join(source.include), "exclude": "\n".join(source.exclude)}
+        return {"name": source.name, "schedule": source.schedule, "half_life": source.half_life, **scope, **said}
+
+    @property
+    def own(self) -> list[forms.BoundField]:
+        return [self[PREFIX + setting.name] for setting in self.connector.settings]
 
     def clean_half_life(self) -> int:
         return self.cleaned_data["half_life"] or 0
+
+    def clean_include(self) -> list[str]:
+        return self.cleaned_data["include"].splitlines()
+
+    def clean_exclude(self) -> list[str]:
+        return self.cleaned_data["exclude"].splitlines()
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean()
+        wrong = configuring.judged(self.kind, self.given(), self.source).wrong
+        for name, words in wrong.items():
+            if PREFIX + name not in self.errors:
+                self.add_error(PREFIX + name, words)
+        return values
+
+    def given(self) -> dict[str, Any]:
+        names = [setting.name for setting in self.connector.settings]
+        return {name: self.cleaned_data[PREFIX + name] for name in names if self.cleaned_data.get(PREFIX + name) not in (None, "")}
+
+    def values(self) -> dict[str, Any]:
+        """As the verbs take them."""
+        plain = {name: self.cleaned_data[name] for name in ("name", "schedule", "half_life", "include", "exclude")}
+        return {**plain, "given": self.given(), "as_source": self.cleaned_data["readers"] == AS_SOURCE, "readers": self.chosen()}
+
+    def refuse(self, field: str, words: str) -> None:
+        """A refusal beside the field that it is about."""
+        named = next((name for name in (field, PREFIX + field) if name in self.fields), None)
+        self.add_error(named, words)

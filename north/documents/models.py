@@ -16,14 +16,18 @@ from django.utils import timezone
 from django.utils.translation import get_language_info
 from django.utils.translation import gettext_lazy as _
 
+from north.documents.accounts import Identity, Rule, SourceGroup
 from north.hints import hint
 from north.leases import Leased, LeasedQuerySet, LeaseLost
 from north.workspaces.models import Membership, User, Workspace
 from retrieval.types import Parsed, Scope
 
+__all__ = ["Identity", "Rule", "SourceGroup"]
+
 
 class Source(models.Model):
-    """A connector set up in a workspace. `principals` are given to what the source system has no rights for: empty means nobody."""
+    """A connector set up in a workspace. `principals` are given to what comes from it, empty meaning nobody; with `as_source` each thing
+    is as open as in its source instead."""
 
     class Schedule(models.IntegerChoices):
         BY_HAND = 0, _("only by button")
@@ -36,8 +40,25 @@ class Source(models.Model):
     connector = models.CharField(max_length=40)
     name = models.CharField(_("name"), max_length=120)
     config = models.JSONField(default=dict)
+    secrets = models.TextField(blank=True)
+    """The secret ones of its settings, sealed together."""
     cursor = models.JSONField(null=True)
+    listings = models.PositiveIntegerField(default=0)
+    """How many listings were begun: each has its number."""
+    open_items = models.PositiveIntegerField(null=True)
+    open_people = models.PositiveIntegerField(null=True)
+    """The listings that `cursor` stands in the middle of."""
     principals = models.JSONField(default=list)
+    as_source = models.BooleanField(default=False)
+    rights_until = models.DateTimeField(null=True)
+    """With `as_source`: how long what was read of rights is believed without a good pass. After that nobody sees the documents."""
+    owed = models.JSONField(default=dict)
+    """What could not be had, by its id, and in how many passes since nothing was heard of it."""
+    removed = models.JSONField(default=dict)
+    """What somebody deleted here, by its id, and its revision then: it comes back when the source has another."""
+    include = models.JSONField(default=list)
+    exclude = models.JSONField(default=list)
+    """Patterns over the paths of things, such as "hr/*.pdf"; nothing included means everything."""
     half_life = models.PositiveIntegerField(_("half-life"), default=0, validators=[MaxValueValidator(36_500)])
     """Days after which a document's age has cost half of what age can cost in a search; 0: age does not count."""
     schedule = models.PositiveIntegerField(_("sync"), choices=Schedule.choices, default=Schedule.HOUR)
@@ -62,6 +83,11 @@ class Source(models.Model):
                 return run
         except IntegrityError:
             return None
+
+    def begin_again(self) -> None:
+        """What is under way uses settings that have changed: it writes nothing more, and its work begins anew."""
+        working = SyncRun.objects.filter(source=self.pk, status__in=SyncRun.WORKING)
+        working.update(status=SyncRun.Status.QUEUED, **UNHELD)
 
 
 class SyncRun(Leased):
@@ -122,13 +148,19 @@ UNHELD = {"lease_token": None, "lease_until": None, "try_at": None, "attempts": 
 """Nobody's, due now, and not yet tried. Written from outside, it fences off the worker that holds the row."""
 
 
+def readable(principals: Iterable[str]) -> Q:
+    """What these principals open, if what is known of its rights is not too old."""
+    believed = Q(source=None) | Q(source__rights_until=None) | Q(source__rights_until__gt=timezone.now())
+    return believed & Q(Exists(Principal.objects.filter(document=OuterRef("pk"), value__in=list(principals))))
+
+
 class DocumentQuerySet(LeasedQuerySet):
     def alive(self) -> Self:
         return self.filter(deleted_at=None)
 
     def readable_by(self, principals: Iterable[str]) -> Self:
         """What somebody holding these principals may read. Nobody listed means nobody."""
-        return self.alive().filter(Exists(Principal.objects.filter(document=OuterRef("pk"), value__in=list(principals))))
+        return self.alive().filter(readable(principals))
 
     def in_scope(self, scope: Scope) -> Self:
         """The same within a workspace, and within the sources that a key is limited to."""
@@ -143,8 +175,8 @@ class DocumentQuerySet(LeasedQuerySet):
             listed = listed.filter(source__in=membership.sources)
         if membership.is_owner:
             return listed
-        readable = Q(Exists(Principal.objects.filter(document=OuterRef("pk"), value__in=list(principals))))
-        return listed.filter(readable | Q(uploaded_by=membership.user) if membership.may_edit else readable)
+        mine = readable(principals)
+        return listed.filter(mine | Q(uploaded_by=membership.user) if membership.may_edit else mine)
 
     def move(self, status: str, **values: Any) -> int:
         """The one way a status changes, and only along `BEFORE`. Returns how many rows did."""
@@ -186,6 +218,12 @@ class Document(Leased):
     source = models.ForeignKey(Source, on_delete=models.RESTRICT, null=True, related_name="documents")
     """None: an upload."""
     external_id = models.CharField(max_length=1024, blank=True)
+    revision = models.CharField(max_length=200, blank=True)
+    """As the source names what was fetched last: the same means the same bytes."""
+    listed = models.PositiveIntegerField(default=0)
+    """The listing of its source in which it was named last."""
+    link = models.CharField(max_length=2000, blank=True)
+    """Where people open it in its source."""
     name = models.CharField(max_length=255)
     title = models.CharField(max_length=300, blank=True)
     media_type = models.CharField(max_length=120, blank=True)

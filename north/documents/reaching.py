@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import fnmatch
+import functools
+import json
+import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from django.conf import settings
+from django.db import transaction
 
 from north import wiring
 from north.documents.models import Source, SyncRun
 from north.outbound import NotAllowed, Outbound, OutboundError
+from north.sealing import Unreadable, seal, unseal
 from retrieval.connectors.contract import Answer, Connector
-from retrieval.errors import SourceNotAllowed, SourceUnreachable
-from retrieval.types import Fetched
+from retrieval.errors import RateLimited, SourceNotAllowed, SourceUnreachable, TokenRefused
+from retrieval.types import Fetched, Item
+
+MAX_BYTES = 200_000_000
 
 
 def fetched(row: SyncRun) -> Iterator[Fetched]:
@@ -23,21 +31,76 @@ def fetched(row: SyncRun) -> Iterator[Fetched]:
     return connector_of(source).fetch(config_of(source), source.cursor, Way(source, row))
 
 
+def again(row: SyncRun, ids: Sequence[str]) -> Iterator[Fetched] | None:
+    """These things once more, where the connector can give single ones."""
+    source, ask = row.source, connector_of(row.source).again
+    return ask(config_of(source), ids, Way(source, row)) if ask else None
+
+
 def connector_of(source: Source) -> Connector:
     return wiring.connectors()[source.connector]
 
 
 def config_of(source: Source) -> dict[str, Any]:
-    """As the connector takes it, with what the administrator allows."""
-    return {**source.config, "roots": [str(root) for root in settings.FOLDER_ROOTS]}
+    """As the connector takes it: with its secrets in plain words. Raises TokenRefused where those cannot be read any more."""
+    return {**source.config, **secrets_of(source), **given_to(source.connector)}
+
+
+def given_to(kind: str) -> dict[str, Any]:
+    """What the administrator of the installation says, and nobody else."""
+    return {"roots": [str(root) for root in settings.FOLDER_ROOTS]} if kind == "folder" else {}
+
+
+def sealed(source: Source, secrets: Mapping[str, str]) -> str:
+    """Bound to the source: in another source's row it opens nothing."""
+    return seal(json.dumps({"source": str(source.pk), "secrets": dict(secrets)})) if secrets else ""
+
+
+def secrets_of(source: Source) -> dict[str, str]:
+    if not source.secrets:
+        return {}
+    try:
+        said = json.loads(unseal(source.secrets))
+    except Unreadable as error:
+        raise TokenRefused.from_message(str(error)) from error
+    if said["source"] != str(source.pk):
+        raise TokenRefused(source.name)
+    return dict(said["secrets"])
+
+
+def scope_of(source: Source) -> Callable[[Item], bool]:
+    """Whether a thing is among those that the source is to bring, by its path."""
+    include, exclude = matcher(source.include), matcher(source.exclude)
+    return lambda item: (not source.include or include(path_of(item))) and not exclude(path_of(item))
+
+
+def path_of(item: Item) -> str:
+    return f"{item.folder}/{item.name}" if item.folder else item.name
+
+
+def matcher(patterns: Sequence[str]) -> Callable[[str], bool]:
+    """Patterns as shells know them, whatever the case: * and ? stand for any characters; one without a slash is for names alone, and one
+    that ends in a slash for all in that folder."""
+    wanted = [re.compile(fnmatch.translate(pattern.lower() + "*" * pattern.endswith("/"))) for pattern in patterns]
+    whole = [pattern for pattern, said in zip(wanted, patterns, strict=True) if "/" in said]
+    names = [pattern for pattern, said in zip(wanted, patterns, strict=True) if "/" not in said]
+    return lambda path: (
+        any(one.match(path.lower().strip("/")) for one in whole) or any(one.match(path.lower().rpartition("/")[2]) for one in names)
+    )
+
+
+@functools.cache
+def outbound(allowed: tuple[str, ...]) -> Outbound:
+    """One for all sources: its list of certificate authorities takes a while to read."""
+    return Outbound(allowed, max_bytes=MAX_BYTES)
 
 
 class Way:
     """The outside of one source: `retrieval.connectors.contract.Outside`."""
 
-    def __init__(self, source: Source, row: SyncRun | None = None) -> None:
-        self._source, self._row = source, row
-        self._outbound = Outbound(settings.OUTBOUND_ALLOWED, max_bytes=200_000_000)
+    def __init__(self, source: Source, row: SyncRun | None = None, *, seconds: float = 60.0) -> None:
+        self._source, self._row, self._seconds = source, row, seconds
+        self._outbound = outbound(tuple(settings.OUTBOUND_ALLOWED))
 
     def request(
         self,
@@ -53,7 +116,14 @@ class Way:
     ) -> Answer:
         with _in_words(url):
             return self._outbound.request(
-                method, url, headers=headers, json=json, content=content, redirects=redirects, seconds=seconds, max_bytes=max_bytes
+                method,
+                url,
+                headers=headers,
+                json=json,
+                content=content,
+                redirects=redirects,
+                seconds=min(seconds or self._seconds, self._seconds) if self._row is None else seconds,
+                max_bytes=max_bytes,
             )
 
     def addresses(self, host: str, port: int) -> Sequence[str]:
@@ -65,7 +135,9 @@ class Way:
             return self._outbound.dial(host, port, seconds)
 
     def sleep(self, seconds: float) -> None:
-        """In small steps, so that a pass that was stopped, or lost its lease, does not wait."""
+        """In small steps, so that a pass that was stopped, or lost its lease, does not wait; nor does anybody before a page."""
+        if self._row is None:
+            raise RateLimited(self._source.name, seconds)
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
             time.sleep(min(left, 1.0))
@@ -73,7 +145,15 @@ class Way:
                 self._row.renew()
 
     def keep(self, name: str, secret: str) -> None:
-        raise NotImplementedError
+        """Sealed at once: the source takes the one before it no more. Of a source that is not set up yet there is nothing to keep it in."""
+        if self._source._state.adding:
+            return
+        with transaction.atomic():
+            if self._row:
+                self._row.renew()
+            source = Source.objects.select_for_update().get(pk=self._source.pk)
+            self._source.secrets = sealed(source, {**secrets_of(source), name: secret})
+            Source.objects.filter(pk=source.pk).update(secrets=self._source.secrets)
 
 
 @contextmanager

@@ -9,8 +9,9 @@ from typing import Self
 from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 
+from north.documents.identities import held_by
 from north.documents.models import Principal
-from north.workspaces.access import principals
+from north.workspaces import access
 from north.workspaces.models import Group, Membership, Workspace
 from retrieval.types import Scope
 
@@ -45,6 +46,11 @@ class Readers:
             return _("everyone in the workspace")
         names = [group.name for group in self.groups] + ([_("people named by the source")] if self.others else [])
         return get_text_list(names, _("and")) if names else _("nobody")
+
+
+def principals(membership: Membership) -> frozenset[str]:
+    """Everything that this person is in this workspace and in its sources, as documents list it."""
+    return access.principals(membership) | held_by(membership)
 
 
 def scope_of(membership: Membership) -> Scope:

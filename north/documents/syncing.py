@@ -1,39 +1,53 @@
-"""One pass over a source: what is new, changed, unchanged and gone, against the rows. A partial listing never deletes, and whatever is met
-twice is done once. Knows no broker; runs under the lease of its `SyncRun`."""
+"""One pass over a source: what is new, changed, unchanged and gone, and who may read it, against the rows. Only a listing that came to its
+end deletes what it did not name, and whatever is met twice is done once. Knows no broker; runs under the lease of its `SyncRun`."""
 
 from __future__ import annotations
 
 import hashlib
 import io
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from north.documents import files, reaching
+from north.documents import files, identities, reaching
 from north.documents.models import Document, Principal, Source, Status, SyncRun
 from north.failpoints import failpoint
 from north.webhooks.announcing import announce
 from north.webhooks.models import Event
-from retrieval.errors import ItemBroken, ParseError
-from retrieval.types import Cursor, Deleted, Fetched, Item, Listing, Skipped
+from retrieval.errors import CursorExpired, ItemBroken, ParseError, RateLimited, SourceError
+from retrieval.types import Account, Cursor, Deleted, Fetched, Item, Listing, Members, Skipped
 
 KEPT_RUNS = 30
 TOLD = 200
 """So many skipped things are named; the others are counted."""
+BATCH = 100
+"""So many things are looked up in the rows at a time."""
+LONGEST_ID = 1024
+OWED = 1000
+"""So many things that could not be had are remembered."""
 
 
 def run(row: SyncRun, *, found: Callable[[], None]) -> None:
     """The whole pass. `found` is called when something new waits to be read. Raises SourceErrors, StorageFull, LeaseLost."""
     row.write(
-        status=SyncRun.Status.RUNNING, started_at=row.started_at or timezone.now(), new=0, changed=0, unchanged=0, deleted=0, skipped=[]
-    )
+        status=SyncRun.Status.RUNNING, started_at=row.started_at or timezone.now(), error="",
+        new=0, changed=0, unchanged=0, deleted=0, skipped=[],
+    )  # fmt: skip
     work = Pass(row, found)
-    for thing in reaching.fetched(row):
-        work.take(thing)
+    try:
+        work.through(reaching.fetched(row))
+    except CursorExpired:
+        work.forget_cursor()
+        work.through(reaching.fetched(row))
+    work.ask_again()
     end(row, **work.counts())
 
 
@@ -43,8 +57,25 @@ def end(row: SyncRun, *, error: str = "", **counts: Any) -> None:
         row.give_back(status=status, ended_at=timezone.now(), error=error, try_at=None, **counts)
         if error:
             tell_failed(row)
+        else:
+            Source.objects.filter(pk=row.source_id).update(rights_until=believed_until(row.source))
     old = SyncRun.objects.filter(source=row.source_id).values_list("pk", flat=True)[KEPT_RUNS:]
     SyncRun.objects.filter(pk__in=list(old)).delete()
+
+
+def wait(row: SyncRun, limit: RateLimited) -> None:
+    """The source asks to wait: the pass goes on from its cursor then, and that is no failure."""
+    row.give_back(
+        status=SyncRun.Status.QUEUED, error=str(limit), attempts=max(row.attempts - 1, 0),
+        try_at=timezone.now() + timedelta(seconds=limit.retry_after),
+    )  # fmt: skip
+
+
+def believed_until(source: Source) -> Any:
+    """How long the rights are believed that were read just now; without a schedule for ever, since nobody promised to look again."""
+    if not (source.as_source and source.schedule and settings.RIGHTS_HOURS):
+        return None
+    return timezone.now() + max(timedelta(hours=settings.RIGHTS_HOURS), timedelta(seconds=3 * source.schedule))
 
 
 def tell_failed(row: SyncRun) -> None:
@@ -55,44 +86,74 @@ def tell_failed(row: SyncRun) -> None:
         announce(Event.SYNC_FAILED, workspace=source.workspace_id, source=source.pk, sync=row.pk, name=source.name, error=row.error)
 
 
+@dataclass(frozen=True)
+class Known:
+    """A document of the source as the rows have it, and who may read it."""
+
+    document: Document
+    principals: frozenset[str]
+
+
 class Pass:
-    """What one pass has met so far. Its counts are written about once a second, so that a page can show them."""
+    """What one pass has met so far. Things are taken in batches, people too; whatever else comes is preceded by what waits. Its counts are
+    written about once a second, so that a page can show them."""
 
     def __init__(self, row: SyncRun, found: Callable[[], None]) -> None:
         self.row, self.source, self.found = row, row.source, found
         self.new = self.changed = self.unchanged = self.deleted = self.left_out = 0
         self.skipped: list[dict[str, str]] = []
-        self.seen: set[str] = set()
-        self.listing = False
+        self.items: list[Item] = []
+        self.people: list[Account | Members] = []
+        self.open_items, self.open_people = self.source.open_items, self.source.open_people
+        self.scope = reaching.scope_of(self.source)
+        self.owed_before: dict[str, int] = dict(self.source.owed)
+        self.owed, self.met, self.began_items = dict(self.owed_before), set[str](), False
         self.written, self.fresh = 0.0, False
 
     def counts(self) -> dict[str, Any]:
-        return {
-            "new": self.new,
-            "changed": self.changed,
-            "unchanged": self.unchanged,
-            "deleted": self.deleted,
-            "skipped": self.skipped,
-            "left_out": self.left_out,
-        }
+        named = ("new", "changed", "unchanged", "deleted", "skipped", "left_out")
+        return {name: getattr(self, name) for name in named}
+
+    def through(self, events: Iterable[Fetched]) -> None:
+        """What came before a fault is true, and is kept."""
+        try:
+            for event in events:
+                self.take(event)
+        except SourceError:
+            self.settle()
+            raise
+        self.settle()
 
     def take(self, thing: Fetched) -> None:
         match thing:
             case Item():
-                self.seen.add(thing.external_id)
-                failpoint("fetch")
-                self.receive(thing)
-            case Listing("items"):
-                self.listing, self.seen = True, set()
-            case Skipped():
-                self.seen.add(thing.external_id)
-                self.skip(thing.name, thing.reason)
-            case Deleted():
-                self.deleted += self.documents().filter(external_id=thing.external_id).bury()
-            case Cursor():
-                self.remember(thing)
+                self.items.append(thing)
+                if len(self.items) >= BATCH or time.monotonic() - self.written > 1:
+                    self.settle_items()
+            case Account() | Members():
+                self.people.append(thing)
+            case _:
+                self.settle()
+                self.take_other(thing)
         if time.monotonic() - self.written > 1:
             self.tell()
+
+    def take_other(self, thing: Fetched) -> None:
+        match thing:
+            case Listing():
+                self.begin(thing)
+            case Skipped():
+                self.skip(thing.external_id, thing.name, thing.reason)
+                self.named([thing.external_id])
+            case Deleted():
+                self.bury(self.documents().filter(external_id=thing.external_id))
+                self.owed.pop(thing.external_id, None)
+            case Cursor():
+                self.remember(thing)
+
+    def settle(self) -> None:
+        self.settle_items()
+        self.settle_people()
 
     def tell(self) -> None:
         self.row.write(**self.counts())
@@ -103,75 +164,213 @@ class Pass:
     def documents(self) -> Any:
         return Document.objects.alive().filter(source=self.source)
 
-    def skip(self, name: str, reason: str) -> None:
+    def skip(self, external_id: str, name: str, reason: str) -> None:
+        self.owes(external_id)
         if len(self.skipped) < TOLD:
             self.skipped.append({"name": name, "reason": reason})
         else:
             self.left_out += 1
 
-    def receive(self, item: Item) -> None:
-        """Stores what is new or changed, and queues it."""
-        if len(item.external_id) > 1024:
-            self.skip(item.name, _("Its path is longer than 1024 characters. Move it to a folder nearer to the top."))
+    # --- things --------------------------------------------------------------------------------------------------------------------
+    def settle_items(self) -> None:
+        """Against the rows, all of the batch looked up at once; the last word on each counts."""
+        items = list({item.external_id: item for item in self.items}.values())
+        self.items = []
+        if not items:
             return
-        document = self.documents().defer("text").filter(external_id=item.external_id).first()
+        listed = {item.external_id: self.listed_by(item) for item in items}
+        known = self.known([item.external_id for item in items])
+        kept = []
+        for item in items:
+            if self.receive(item, listed[item.external_id], known.get(item.external_id)):
+                kept.append(item.external_id)
+        self.named(kept)
+
+    def named(self, ids: list[str]) -> None:
+        self.met |= self.owed_before.keys() & set(ids)
+        if self.open_items is not None:
+            with transaction.atomic():
+                self.fence()
+                self.documents().filter(external_id__in=ids, listed__lt=self.open_items).update(listed=self.open_items)
+
+    def bury(self, documents: Any) -> None:
+        with transaction.atomic():
+            self.fence()
+            self.deleted += documents.bury()
+
+    def known(self, ids: list[str]) -> dict[str, Known]:
+        rows = self.documents().defer("text", "notes").filter(external_id__in=ids)
+        found = {row.pk: row for row in rows}
+        principals: dict[Any, set[str]] = {pk: set() for pk in found}
+        for pk, value in Principal.objects.filter(document__in=found).values_list("document", "value"):
+            principals[pk].add(value)
+        return {row.external_id: Known(row, frozenset(principals[pk])) for pk, row in found.items()}
+
+    def listed_by(self, item: Item) -> frozenset[str] | None:
+        """Whom the item's document is to list; None where that is not the source's to say. A rule is there before a document lists it."""
+        if not self.source.as_source:
+            return None
+        principals, clauses = identities.listed_by(item.rights, self.source)
+        if clauses is not None:
+            with transaction.atomic():
+                self.fence()
+                if identities.keep_rules(self.source, {next(iter(principals)): clauses}):
+                    identities.resolve(self.source)
+        return principals
+
+    def receive(self, item: Item, principals: frozenset[str] | None, known: Known | None) -> bool:
+        """Stores what is new or changed, and queues it; whether it is to be there."""
+        failpoint("fetch")
+        self.owed.pop(item.external_id, None)
+        if known is None and self.source.removed.get(item.external_id) == item.revision[:200]:
+            return False
+        if not self.scope(item):
+            if known:
+                self.bury(Document.objects.filter(pk=known.document.pk))
+            return False
+        if len(item.external_id) > LONGEST_ID:
+            self.skip(item.external_id, item.name, _("Its path is longer than 1024 characters. Move it to a folder nearer to the top."))
+            return False
         try:
-            if document is None:
-                self.add(item)
-            elif self.update(document, item):
+            if known is None:
+                self.add(item, principals)
+            elif self.update(item, principals, known):
                 self.changed += 1
             else:
                 self.unchanged += 1
         except (ParseError, ItemBroken) as error:
-            self.skip(item.name, str(error))
+            self.skip(item.external_id, item.name, str(error))
+        return True
 
-    def add(self, item: Item) -> None:
-        document = Document(
-            workspace=self.source.workspace,
-            source=self.source,
-            external_id=item.external_id,
-            name=item.name,
-            modified_at=item.modified_at,
-            kept_in=item.folder,
-        )
+    def add(self, item: Item, principals: frozenset[str] | None) -> None:
+        document = Document(workspace=self.source.workspace, source=self.source, external_id=item.external_id, **facts_of(item))
         document.sha256, document.bytes = files.store(io.BytesIO(item.read()), document.folder)
+        document.revision, document.listed = item.revision[:200], self.open_items or 0
         with transaction.atomic():
             self.fence()
             document.save(force_insert=True)
-            Principal.objects.bulk_create([Principal(document=document, value=value) for value in self.principals_of(item)])
+            values = self.source.principals if principals is None else principals
+            Principal.objects.bulk_create([Principal(document=document, value=value) for value in values])
         self.new += 1
         self.fresh = True
 
-    def update(self, document: Document, item: Item) -> bool:
-        """Whether the item's bytes, name or readers differ from the document's, which then has them."""
-        data = item.read()
-        sha256 = hashlib.sha256(data).hexdigest()
-        if sha256 == document.sha256 and item.name == document.name:
+    def update(self, item: Item, principals: frozenset[str] | None, known: Known) -> bool:
+        """Whether anything was another than the rows say. Rights first: they hold also where the bytes cannot be had."""
+        document, changed = known.document, False
+        if principals is not None and principals != known.principals:
+            with transaction.atomic():
+                self.fence()
+                changed = document.restrict(principals)
+        if item.revision and item.revision[:200] == document.revision:
+            sha256, size = document.sha256, document.bytes
+        else:
+            data = item.read()
+            sha256, size = hashlib.sha256(data).hexdigest(), len(data)
+            if sha256 != document.sha256:
+                files.store(io.BytesIO(data), document.folder)
+        return self.write(document, item, sha256, size) or changed
+
+    def write(self, document: Document, item: Item, sha256: str, size: int) -> bool:
+        """Queues what has other words or another name; else notes what is only kept elsewhere, which the index is told."""
+        facts = facts_of(item)
+        if (sha256, facts["name"]) != (document.sha256, document.name):
+            with transaction.atomic():
+                self.fence()
+                values = {**facts, "sha256": sha256, "bytes": size, "revision": item.revision[:200], "version": document.version + 1}
+                document.requeue(Status.QUEUED, **values)
+            self.fresh = True
+            return True
+        if (document.revision, document.kept_in, document.link) == (item.revision[:200], facts["kept_in"], facts["link"]):
             return False
-        _sha256, size = files.store(io.BytesIO(data), document.folder)
+        elsewhere = document.kept_in != facts["kept_in"]
+        more = {"access": F("access") + 1} if elsewhere else {}
         with transaction.atomic():
             self.fence()
-            changed = {"sha256": sha256, "bytes": size, "name": item.name, "modified_at": item.modified_at, "kept_in": item.folder}
-            document.requeue(Status.QUEUED, **changed, version=document.version + 1)
-        self.fresh = True
-        return True
+            self.documents().filter(pk=document.pk).update(**facts, revision=item.revision[:200], **more)
+        return elsewhere
 
+    # --- what could not be had -------------------------------------------------------------------------------------------------------
+    def owes(self, external_id: str) -> None:
+        if len(self.owed) < OWED:
+            self.owed[external_id] = self.owed.get(external_id, 0)
+
+    def ask_again(self) -> None:
+        """A feed of changes names a thing once, so what could not be had then is asked for at the end of each later pass; or everything is
+        listed afresh, after one pass, two, four, and so on."""
+        waiting = [one for one in self.owed if one in self.owed_before and one not in self.met]
+        if waiting and (again := reaching.again(self.row, waiting)):
+            self.through(again)
+        elif any(is_power_of_two(self.owed[one] + 1) for one in waiting):
+            self.forget_cursor()
+        self.owed = {one: passes + (one in waiting) for one, passes in self.owed.items()}
+        with transaction.atomic():
+            self.fence()
+            self.keep(self.source.cursor)
+
+    # --- people --------------------------------------------------------------------------------------------------------------------
+    def settle_people(self) -> None:
+        people, self.people = self.people, []
+        if people:
+            with transaction.atomic():
+                self.fence()
+                identities.take(self.source, people, self.open_people or 0)
+                identities.resolve(self.source)
+
+    # --- where the pass is ---------------------------------------------------------------------------------------------------------
     def fence(self) -> None:
         """In a transaction: who lost the lease, or whose source was deleted, writes nothing more; and who may read is as the source says
         now, and stays so until the commit."""
         self.row.renew()
-        self.source.principals = Source.objects.select_for_update().get(pk=self.source.pk).principals
+        now = Source.objects.select_for_update().get(pk=self.source.pk)
+        self.source.principals, self.source.removed = now.principals, now.removed
 
-    def principals_of(self, item: Item) -> set[str]:
-        return set(self.source.principals)
-
-    def remember(self, cursor: Cursor) -> None:
-        """What a complete listing did not name is gone; then the next pass may begin from here."""
+    def begin(self, listing: Listing) -> None:
+        """A number of its own, never used before: what a pass that died has named counts for nothing."""
         with transaction.atomic():
             self.fence()
-            if cursor.complete and self.listing:
-                known = self.documents().values_list("pk", "external_id")
-                gone = [pk for pk, external_id in known if external_id not in self.seen]
-                for number in range(0, len(gone), 500):
-                    self.deleted += Document.objects.filter(pk__in=gone[number : number + 500]).bury()
-            Source.objects.filter(pk=self.source.pk).update(cursor=dict(cursor.value))
+            Source.objects.filter(pk=self.source.pk).update(listings=F("listings") + 1)
+        self.source.refresh_from_db(fields=["listings"])
+        setattr(self, f"open_{listing.of}", self.source.listings)
+        self.began_items = self.began_items or listing.of == "items"
+
+    def remember(self, cursor: Cursor) -> None:
+        """What a listing that came to its end did not name is gone; then the next pass may begin from here."""
+        with transaction.atomic():
+            self.fence()
+            if cursor.complete and self.open_items is not None:
+                self.bury_unnamed(self.open_items)
+            if cursor.complete and self.open_people is not None:
+                identities.drop(self.source, self.open_people)
+                identities.resolve(self.source)
+            if cursor.complete and self.began_items:
+                self.owed = {one: passes for one, passes in self.owed.items() if one in self.met or one not in self.owed_before}
+            if cursor.complete:
+                self.open_items = self.open_people = None
+            self.keep(dict(cursor.value))
+
+    def bury_unnamed(self, listing: int) -> None:
+        gone = list(self.documents().filter(listed__lt=listing).values_list("pk", flat=True))
+        for number in range(0, len(gone), 500):
+            self.deleted += Document.objects.filter(pk__in=gone[number : number + 500]).bury()
+
+    def forget_cursor(self) -> None:
+        with transaction.atomic():
+            self.fence()
+            self.open_items = self.open_people = None
+            self.keep(None)
+
+    def keep(self, cursor: dict[str, Any] | None) -> None:
+        place = {"cursor": cursor, "open_items": self.open_items, "open_people": self.open_people, "owed": self.owed}
+        Source.objects.filter(pk=self.source.pk).update(**place)
+        for name, value in place.items():
+            setattr(self.source, name, value)
+
+
+def facts_of(item: Item) -> dict[str, Any]:
+    """What a document's row has from the item beside its bytes."""
+    link = item.link if item.link.startswith(("http://", "https://")) and len(item.link) <= 2000 else ""
+    return {"name": item.name[:255], "modified_at": item.modified_at, "kept_in": item.folder[:1024], "link": link}
+
+
+def is_power_of_two(number: int) -> bool:
+    return number > 0 and number & (number - 1) == 0

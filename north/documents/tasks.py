@@ -46,7 +46,7 @@ from north.inference.metering import Used, metered
 from north.leases import LeaseLost
 from north.tracing import trace_id
 from north.usage import models as usage
-from retrieval.errors import ParseError, ReaderUnavailable, RetrievalError
+from retrieval.errors import ParseError, RateLimited, ReaderUnavailable, RetrievalError
 
 logger = logging.getLogger(__name__)
 SLICE_SECONDS = 5.0
@@ -223,6 +223,9 @@ def sync(run_id: str) -> None:
             syncing.run(run, found=lambda: hint("documents.prepare"))
     except LeaseLost as loss:
         logger.info("%s", loss, extra={"source": run.source_id})
+    except RateLimited as limit:
+        logger.info("A sync waits: %s", limit, extra={"source": run.source_id})
+        syncing.wait(run, limit)
     except OUTAGES as error:
         logger.warning("A sync failed: %s", error, extra={"source": run.source_id})
         syncing.end(run, error=str(error))

@@ -1,6 +1,6 @@
 from django.urls import include, path
 
-from north.documents.views import documents, searching, sources, viewing
+from north.documents.views import documents, mapping, searching, sources, viewing
 
 app_name = "documents"
 one_document = [
@@ -16,6 +16,8 @@ one_source = [
     path("", sources.source, name="source"),
     path("/edit", sources.edit, name="edit_source"),
     path("/sync", sources.sync, name="sync"),
+    path("/people", mapping.people, name="source_people"),
+    path("/people/<uuid:identity_id>", mapping.decide, name="map_account"),
     path("/delete", sources.delete, name="delete_source"),
 ]
 urlpatterns = [
@@ -28,5 +30,6 @@ urlpatterns = [
     path("w/<slug:slug>/search/saved/<uuid:search>/delete", searching.delete_saved, name="delete_search"),
     path("w/<slug:slug>/sources", sources.index, name="sources"),
     path("w/<slug:slug>/sources/new", sources.new, name="new_source"),
+    path("w/<slug:slug>/sources/preview", sources.preview, name="preview_source"),
     path("w/<slug:slug>/sources/<uuid:source>", include(one_source)),
 ]

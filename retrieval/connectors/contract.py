@@ -125,6 +125,9 @@ class Connector:
     settings: tuple[Setting, ...] = ()
     probe: Callable[[Config, Outside], Iterable[Finding]] = all_well
     browse: Callable[[Config, str, Outside], Iterable[Branch]] | None = None
+    again: Callable[[Config, Sequence[str], Outside], Iterator[Fetched]] | None = None
+    """Single things once more, by their external ids, as `fetch` would yield them: what could not be had when a feed of changes named it.
+    Without it everything is listed afresh now and then, while something is missing."""
     rights: bool = False
     group: Literal["files", "pages", "messages", "work", "data"] = "files"
     """Where people look for it in the list of connectors."""

@@ -226,3 +226,49 @@ def test_ids_of_another_workspace_are_not_found(
         theirs.get(f"/documents/{ids['document']}").json()["access"] == ["everyone"]
         and theirs.get(f"/runs/{ids['run']}").status_code == 200
     )
+
+
+# --- connectors, previews, and who is who ---------------------------------------------------------------------------------------------
+def test_connectors_say_what_they_ask_for(bob_calls: Caller, rita_calls: Caller) -> None:
+    found = {one["connector"]: one for one in bob_calls.get("/connectors").json()["items"]}
+    assert found["folder"]["rights"] and [one["name"] for one in found["folder"]["settings"]] == ["path", "domain"]
+    assert {one["name"]: one["kind"] for one in found["shelf"]["settings"]} == {"url": "url", "token": "secret", "depth": "number"}
+    assert rita_calls.get("/connectors").status_code == 404
+
+
+def test_settings_are_tried_before_a_source_is_set_up(bob_calls: Caller, folder: str) -> None:
+    for name in ("a.md", "b.md", "c.tmp"):
+        Path(folder, name).write_text("x")
+    said = bob_calls.post("/sources/preview", {"path": folder, "exclude": ["*.tmp"]}).json()
+    assert (said["works"], said["count"], said["left_out"], said["whole"]) == (True, 2, 1, True)
+    assert sorted(said["examples"]) == ["a.md", "b.md"]
+    wrong = bob_calls.post("/sources/preview", {"connector": "shelf", "settings": {"url": "https://x.example", "depth": 99}})
+    assert wrong.status_code == 422 and not Source.objects.exists()
+    assert bob_calls.post("/sources/preview", {"connector": "none"}).json()["errors"][0]["field"] == "/connector"
+
+
+def test_secrets_are_never_said_and_stay_where_they_are_not_named(bob_calls: Caller) -> None:
+    given = {"url": "https://shelf.example", "token": "very-secret"}
+    made = bob_calls.post("/sources", {"name": "S", "connector": "shelf", "settings": given, "access": {}, "as_source": True})
+    assert made.status_code == 201 and "very-secret" not in made.content.decode()
+    said = made.json()
+    assert (said["settings"], said["secrets"], said["as_source"]) == ({"url": "https://shelf.example", "depth": 3}, ["token"], True)
+    path = f"/sources/{said['id']}"
+    changed = bob_calls.send("PATCH", path, {"settings": {"depth": 4}, "include": ["*.md"]}).json()
+    assert (changed["secrets"], changed["settings"]["depth"], changed["include"]) == (["token"], 4, ["*.md"])
+    moved = bob_calls.send("PATCH", path, {"settings": {"url": "https://elsewhere.example"}})
+    assert moved.status_code == 422 and moved.json()["errors"][0]["field"] == "/token"
+
+
+def test_an_owner_says_who_an_account_is(alice_calls: Caller, bob_calls: Caller, workspace: Workspace) -> None:
+    source = Source.objects.create(workspace=workspace, connector="folder", name="Share", config={"path": "/nowhere"}, as_source=True)
+    account = source.identities.create(key="anna", email="rita@acme.example")
+    path = f"/sources/{source.pk}/accounts"
+    assert [one["person"] for one in alice_calls.get(path).json()["items"]] == ["rita@acme.example"]
+    assert bob_calls.get(path).status_code == 404 == bob_calls.send("PUT", f"{path}/{account.pk}", {"person": None}).status_code
+    said = alice_calls.send("PUT", f"{path}/{account.pk}", {"person": "Bob@acme.example"}).json()
+    assert (said["mapped"], said["person"]) == (True, "bob@acme.example")
+    assert alice_calls.send("PUT", f"{path}/{account.pk}", {"person": None}).json()["person"] is None
+    stranger = alice_calls.send("PUT", f"{path}/{account.pk}", {"person": "charlie@elsewhere.example"})
+    assert stranger.status_code == 422 and stranger.json()["errors"][0]["field"] == "/person"
+    assert alice_calls.delete(f"{path}/{account.pk}").json()["person"] == "rita@acme.example"

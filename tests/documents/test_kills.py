@@ -75,7 +75,7 @@ def test_a_sync_killed_in_the_middle_begins_again_and_doubles_nothing(
     settings.FOLDER_ROOTS = [tmp_path / "shares"]
     for number in range(5):
         (folder / f"{number}.txt").write_text(f"words of number {number}")
-    source = actions.create_source(name="Many", path=str(folder), schedule=0, readers=Readers(everyone=True), actor=editor)
+    source = actions.create_source(name="Many", given={"path": str(folder)}, schedule=0, readers=Readers(everyone=True), actor=editor)
     assert work_until_killed(workers, "fetch:3") == -9
     assert source.documents.count() == 2
     recover()

@@ -91,7 +91,7 @@ def test_an_editor_sees_own_uploads_without_reading_them(as_bob: Client, bob: Us
 def test_a_page_needs_few_queries(as_alice: Client, workspace: Workspace, address: str, django_assert_max_num_queries: Callable) -> None:
     for number in range(60):
         make(workspace, "x", name=f"a{number}.txt")
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(13):
         assert as_alice.get(address).status_code == 200
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from ninja import Schema
 from pydantic import Field
@@ -22,20 +22,100 @@ class AccessIn(In):
     groups: list[Text] = Field(default_factory=list, max_length=1000, description="Names or ids.")
 
 
-class SourceIn(In):
+SETTINGS = "The connector's settings by their names, as `GET /connectors` lists them. A secret that is left out stays as it is."
+AS_SOURCE = "Whoever may see a thing in the source may read it, nobody else; then `access` is empty. Where the connector tells rights."
+SCOPE = "Patterns of paths, such as *.pdf or hr/; none: everything."
+Patterns = Annotated[list[Annotated[Text, Field(max_length=200)]], Field(max_length=100)]
+
+
+class SourceTried(In):
+    connector: Text = Field("folder", max_length=40)
+    path: Text | None = Field(None, max_length=1000, description="Of a folder of the server: the same as `settings.path`.")
+    settings: dict[str, Any] = Field(default_factory=dict, description=SETTINGS)
+    include: Patterns = Field(default_factory=list, description=SCOPE)
+    exclude: Patterns = Field(default_factory=list)
+
+    def given(self) -> dict[str, Any]:
+        return {**self.settings, **({"path": self.path} if self.path is not None else {})}
+
+
+class SourceIn(SourceTried):
     name: Text = Field(min_length=1, max_length=120)
-    path: Text = Field(min_length=1, max_length=1000, description="A folder of the server that its administrator allows.")
     schedule: Literal[0, 900, 3600, 86400] = Field(3600, description="Seconds between two syncs; 0: paused, it syncs only when told to.")
     half_life: int = Field(0, ge=0, le=36_500, description="Days after which age has cost half of what it can; 0: age does not count.")
+    as_source: bool = Field(False, description=AS_SOURCE)
     access: AccessIn
 
 
 class SourceChange(In):
     name: Text | None = Field(None, min_length=1, max_length=120)
     path: Text | None = Field(None, min_length=1, max_length=1000)
+    settings: dict[str, Any] | None = Field(None, description=SETTINGS)
+    include: Patterns | None = None
+    exclude: Patterns | None = None
     schedule: Literal[0, 900, 3600, 86400] | None = None
     half_life: int | None = Field(None, ge=0, le=36_500)
+    as_source: bool | None = None
     access: AccessIn | None = None
+
+
+class FindingOut(Schema):
+    works: bool | None = Field(description="Null: neither, but worth knowing.")
+    words: str
+
+
+class PreviewOut(Schema):
+    """What a source with these settings would bring; nothing is set up."""
+
+    works: bool
+    findings: list[FindingOut]
+    count: int = Field(description="Documents that would come.")
+    bytes: int
+    left_out: int = Field(description="Documents that the patterns leave out.")
+    whole: bool = Field(description="False: counting stopped after some seconds, or thousands.")
+    examples: list[str]
+
+
+class SettingOut(Schema):
+    name: str
+    label: str
+    help: str
+    kind: Literal["text", "url", "secret", "number", "choice", "list", "switch", "long"]
+    required: bool
+    default: Any
+    choices: list[str]
+
+
+class ConnectorOut(Schema):
+    connector: str
+    title: str
+    help: str
+    rights: bool = Field(description="Whether it tells who may see a thing, so that `as_source` is possible.")
+    settings: list[SettingOut]
+
+
+class ConnectorList(Schema):
+    items: list[ConnectorOut]
+
+
+class SourceAccountOut(Schema):
+    """An account of the source, and who that is here."""
+
+    id: uuid.UUID
+    key: str
+    name: str
+    email: str = Field(description="As the source vouches for it; else empty.")
+    active: bool
+    mapped: bool = Field(description="An owner said who it is; else its address does.")
+    person: str | None = Field(description="The address of the member that it is; null: nobody.")
+
+
+class SourceAccountPage(Page):
+    items: list[SourceAccountOut]
+
+
+class MappingIn(In):
+    person: Text | None = Field(description="The address of a member; null: nobody here.")
 
 
 class SyncOut(Schema):
@@ -62,6 +142,11 @@ class SourceOut(Schema):
     name: str
     connector: str
     path: str
+    settings: dict[str, Any] = Field(description="Without the secrets.")
+    secrets: list[str] = Field(description="Names of the secret settings that are kept.")
+    include: list[str]
+    exclude: list[str]
+    as_source: bool
     schedule: int
     half_life: int
     access: list[str] = Field(description='Who may read what comes from it: "everyone", names of groups; empty means nobody.')

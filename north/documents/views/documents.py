@@ -20,12 +20,12 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from north.documents import actions, files
-from north.documents.errors import DocumentError, NobodyChosen, NothingSent, disk, status_of
+from north.documents.errors import DocumentError, NobodyChosen, NothingSent, Refused, disk, status_of
 from north.documents.forms import GROUPS, ReadersForm, UploadForm
 from north.documents.models import WORKING, Document, Status
-from north.documents.readers import Readers
+from north.documents.readers import Readers, principals
 from north.documents.uploads import fault_of
-from north.workspaces.access import inside, principals
+from north.workspaces.access import inside
 from north.workspaces.models import Group, Membership, Role
 from retrieval.errors import RetrievalError
 from retrieval.parsers.sniffing import KNOWN
@@ -210,8 +210,11 @@ def access(request: HttpRequest, membership: Membership, document: UUID) -> Http
     initial = ReadersForm.initial_of(readers)
     form = ReadersForm(request.POST or None, workspace=membership.workspace, initial=initial)
     if request.method == "POST" and form.is_valid():
-        actions.restrict(row, form.chosen(), actor=membership)
-        return done(request, membership, _("%(name)s may now be read by: %(readers)s.") % {"name": row.name, "readers": form.chosen()})
+        try:
+            actions.restrict(row, form.chosen(), actor=membership)
+            return done(request, membership, _("%(name)s may now be read by: %(readers)s.") % {"name": row.name, "readers": form.chosen()})
+        except Refused as refusal:
+            form.add_error("readers", str(refusal))
     page = "documents/access.html#form" if request.htmx else "documents/access.html"  # type: ignore[attr-defined]
     back = reverse("documents:index", args=[membership.workspace.slug])
     context = {"document": row, "form": form, "readers": readers, "nav": "documents", "back": back}

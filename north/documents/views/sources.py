@@ -9,20 +9,29 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib import messages
 from django.db.models import Count, OuterRef, Q, Subquery
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from north.documents import actions
+from north import wiring
+from north.documents import actions, configuring
 from north.documents.errors import Refused
-from north.documents.forms import SourceForm
+from north.documents.forms import AS_SOURCE, SourceForm
 from north.documents.models import WORKING, Document, Source, Status, SyncRun
 from north.documents.readers import Readers
 from north.workspaces.access import inside
 from north.workspaces.models import Group, Membership, Role
 
 SHOWN_RUNS = 10
+GROUPS = {
+    "files": _lazy("Files"),
+    "pages": _lazy("Pages"),
+    "messages": _lazy("Messages"),
+    "work": _lazy("Work"),
+    "data": _lazy("Data"),
+}
 
 
 @inside(Role.EDITOR)
@@ -59,7 +68,8 @@ def described(source: Source, run: SyncRun | None, counts: dict[str, Any], group
         "run": run,
         "counts": counts,
         "following": following,
-        "path": source.config.get("path", ""),
+        "path": source.config.get("path") or source.config.get("url") or "",
+        "connector": wiring.connectors().get(source.connector),
         "readers": Readers.of(source.principals, source.workspace, groups),
         "syncing": bool(run and run.status in SyncRun.WORKING),
     }
@@ -83,14 +93,17 @@ def found(membership: Membership, source: UUID) -> Source:
 @inside(Role.EDITOR)
 @require_http_methods(["GET", "POST"])
 def new(request: HttpRequest, membership: Membership) -> HttpResponse:
-    form = SourceForm(request.POST or None, workspace=membership.workspace)
+    kind = request.POST.get("connector") or request.GET.get("connector") or configuring.FOLDER
+    if kind not in wiring.connectors():
+        raise Http404
+    form = SourceForm(request.POST or None, workspace=membership.workspace, connector=kind)
     if request.method == "POST" and form.is_valid():
         try:
-            made = actions.create_source(**values_of(form), actor=membership)
+            made = actions.create_source(**form.values(), connector=kind, actor=membership)
             messages.success(request, _("%s is set up; its first sync begins now.") % made.name)
             return redirect("documents:source", membership.workspace.slug, made.pk)
         except Refused as refusal:
-            form.add_error(refusal.field, str(refusal))
+            form.refuse(refusal.field, str(refusal))
     return filled(request, form, None)
 
 
@@ -98,27 +111,66 @@ def new(request: HttpRequest, membership: Membership) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def edit(request: HttpRequest, membership: Membership, source: UUID) -> HttpResponse:
     row = found(membership, source)
-    groups = Group.objects.filter(workspace=membership.workspace)
-    readers = SourceForm.initial_of(Readers.of(row.principals, membership.workspace, groups))
-    initial = {"name": row.name, "path": row.config.get("path", ""), "schedule": row.schedule, "half_life": row.half_life, **readers}
-    form = SourceForm(request.POST or None, workspace=membership.workspace, initial=initial)
+    form = form_of(request, membership, row)
     if request.method == "POST" and form.is_valid():
         try:
-            actions.edit_source(row, **values_of(form), actor=membership)
+            actions.edit_source(row, **form.values(), actor=membership)
             messages.success(request, _("Saved."))
             return redirect("documents:source", membership.workspace.slug, row.pk)
         except Refused as refusal:
-            form.add_error(refusal.field, str(refusal))
+            form.refuse(refusal.field, str(refusal))
     return filled(request, form, row)
 
 
-def values_of(form: SourceForm) -> dict[str, Any]:
-    return {**{name: form.cleaned_data[name] for name in ("name", "path", "schedule", "half_life")}, "readers": form.chosen()}
+def form_of(request: HttpRequest, membership: Membership, row: Source) -> SourceForm:
+    groups = Group.objects.filter(workspace=membership.workspace)
+    readers = SourceForm.initial_of(Readers.of(row.principals, membership.workspace, groups))
+    if row.as_source:
+        readers["readers"] = AS_SOURCE
+    data = request.POST or None
+    return SourceForm(data, workspace=membership.workspace, connector=row.connector, source=row, initial=readers)
 
 
 def filled(request: HttpRequest, form: SourceForm, row: Source | None) -> HttpResponse:
-    context = {"form": form, "source": row, "nav": "sources", "roots": settings.FOLDER_ROOTS}
+    groups = {name: str(label) for name, label in GROUPS.items()}
+    listed = sorted(wiring.connectors().items(), key=lambda entry: (list(GROUPS).index(entry[1].group), entry[1].title))
+    kinds = [{"kind": kind, "title": one.title, "group": groups[one.group]} for kind, one in listed]
+    context = {"form": form, "source": row, "nav": "sources", "roots": settings.FOLDER_ROOTS, "kinds": kinds}
     return render(request, "documents/source_form.html", context, status=422 if form.errors else 200)
+
+
+@inside(Role.EDITOR)
+@require_POST
+def preview(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """What a source with what stands in the form would bring."""
+    kind = request.POST.get("connector", "")
+    if kind not in wiring.connectors():
+        raise Http404
+    row = found(membership, UUID(request.POST["source"])) if is_uuid(request.POST.get("source", "")) else None
+    form = SourceForm(request.POST, workspace=membership.workspace, connector=kind, source=row)
+    form.is_valid()
+    context: dict[str, Any] = {"preview": None, "faults": faults_of(form)}
+    if not context["faults"]:
+        scope = form.cleaned_data["include"], form.cleaned_data["exclude"]
+        try:
+            context["preview"] = actions.preview_source(row, kind, form.given(), *scope, actor=membership)
+        except Refused as refusal:
+            context["faults"] = [str(refusal)]
+    return render(request, "documents/source_form.html#preview", context)
+
+
+def faults_of(form: SourceForm) -> list[str]:
+    """Of the settings that a preview needs: neither name nor readers."""
+    needed = [*(field.name for field in form.own), "include", "exclude"]
+    return [f"{form[name].label}: {words}" for name in needed for words in form.errors.get(name, ())]
+
+
+def is_uuid(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
 
 
 @inside(Role.EDITOR)

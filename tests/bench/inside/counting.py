@@ -59,7 +59,7 @@ def source(membership: Membership) -> Source:
     folder = settings.FOLDER_ROOTS[0]
     (folder / "note.md").write_text("# A note\n\nThat lies in a folder.\n")
     readers = Readers(everyone=True)
-    return documents.create_source(name="Shared folder", path=str(folder), schedule=0, readers=readers, actor=membership)
+    return documents.create_source(name="Shared folder", given={"path": str(folder)}, schedule=0, readers=readers, actor=membership)
 
 
 def main(slug: str, email: str) -> dict[str, Any]:

@@ -3,7 +3,7 @@ to it, as short as a whole one can be. New connectors may begin from a copy of i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -86,6 +86,8 @@ class Shelf:
                 if id not in self.things:
                     return Said(404)
                 return Said(500) if id in self.poisoned else Said(200, self.things[id].text.encode())
+            case ["things", id]:
+                return Said.json(self.about(self.things[id])) if id in self.things else Said(404)
             case ["people"]:
                 return Said.json([{"key": key, "email": email} for key, email in self.people.items()])
             case ["groups"]:
@@ -134,6 +136,15 @@ def people(ask: Asker) -> Iterator[Fetched]:
         yield Members(group["name"], frozenset(group["users"]), frozenset(group["groups"]))
 
 
+def again(config: Config, ids: Sequence[str], outside: Outside) -> Iterator[Fetched]:
+    ask = asker(config, outside)
+    for id in ids:
+        try:
+            yield item(ask.json(f"/things/{id}"), ask)
+        except SourceMissing:
+            yield Deleted(id)
+
+
 def item(thing: Mapping[str, Any], ask: Asker) -> Item:
     def text() -> bytes:
         try:
@@ -147,7 +158,10 @@ def item(thing: Mapping[str, Any], ask: Asker) -> Item:
 def rights(said: Mapping[str, Any] | None) -> Rights | None:
     if said is None:
         return None
-    return PUBLIC if said.get("public") else Rights(frozenset(said.get("users", ())), frozenset(said.get("groups", ())))
+    if said.get("public"):
+        return PUBLIC
+    within = tuple(found for outer in said.get("within", ()) if (found := rights(outer)))
+    return Rights(frozenset(said.get("users", ())), frozenset(said.get("groups", ())), within=within)
 
 
 def asker(config: Config, outside: Outside) -> Asker:
@@ -176,6 +190,7 @@ CONNECTOR = Connector(
     fetch=fetch,
     probe=probe,
     browse=browse,
+    again=again,
     rights=True,
     group="data",
     settings=(

@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.retrieval.connectors import shelf
 from tests.retrieval.connectors.conformance import PEOPLE, Fault
-from tests.retrieval.connectors.outside import InProcess, Said, once
+from tests.retrieval.connectors.outside import Headers, InProcess, Said, once
 
 
 class ShelfWorld:
@@ -46,7 +46,7 @@ class ShelfWorld:
         thing = self.shelf.named(name)
         match fault:
             case "rate limit":
-                self.outside.faults = [once(Said(429, headers={"retry-after": "600"}), self.in_the_middle)]  # type: ignore[arg-type]
+                self.outside.faults = [once(Said(429, headers=Headers({"retry-after": "600"})), self.in_the_middle)]
             case "token expiry":
                 self.outside.faults = [lambda asked: Said(401) if self.in_the_middle(asked) else None]
             case "truncated page":
