@@ -6,13 +6,14 @@ the word itself is never taken from the graph, only from whoever keeps the appro
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 
-from agents import prompts
+from agents import charting, prompts
 from agents.calling import act as do
 from agents.calling import call
 from agents.consent import Proposal
@@ -27,7 +28,7 @@ from agents.tools.query_table import described
 
 DERIVED: Mapping[str, tuple[str, ...]] = {"write_document": ("text", "citations"), "query_table": ("sql",), "calculate": ("expression",)}
 """The arguments that a model made which had read documents or tables."""
-MODEL_MADE = {"calculate": "expression", "query_table": "sql"}
+MODEL_MADE = {"calculate": "expression", "query_table": "sql", "create_chart": "labels"}
 EVERYDAY = digits_of("1; 2; 4; 7; 10; 12; 24; 52; 60; 100; 365; 1000")
 """Numbers that an expression may hold though nobody named them: a week has seven days."""
 STATEMENT_TOKENS = 240
@@ -42,13 +43,13 @@ def act(state: State, runtime: Runtime[Context]) -> State:
     with Step(runtime, f"act:{place + 1}", "act", name=task["name"], tool=task["tool"], input=task["input"]) as step:
         try:
             tool = _tool(state, task, context)
-            if (missing := MODEL_MADE.get(task["tool"])) and missing not in task["arguments"]:
+            if (missing := "arguments" if tool.schema else MODEL_MADE.get(task["tool"])) and missing not in task["arguments"]:
                 # Kept before it is used: after a crash the same arguments are proposed, never others that the model makes anew.
-                made = _made(state, task, context, step)
+                made = _made(state, task, context, step) if not tool.schema else _filled(tool, state, context, step)
                 return {"tasks": _changed(state, place, arguments={**task["arguments"], **made}), "tokens_in": step.tokens_in,
                         "tokens_out": step.tokens_out}  # fmt: skip
             arguments = _arguments(state, task)
-            outcome = _used(tool, arguments, f"act:{place + 1}", derived(state, tool), context)
+            outcome = _used(tool, arguments, f"act:{place + 1}", derived(state, tool, str(arguments.get("url", "\0"))), context)
             status, words = "done", outcome.text
         except ToolFailed as error:
             if again := _mended(state, place, str(error)):
@@ -85,8 +86,11 @@ def _tool(state: State, task: Plain, context: Context) -> Tool:
     return tool
 
 
-def derived(state: State, tool: Tool) -> tuple[str, ...]:
-    """The arguments that come from what was read; of a tool that is not known better, all of them. None where nothing was read."""
+def derived(state: State, tool: Tool, address: str = "") -> tuple[str, ...]:
+    """The arguments that come from what was read; of a tool that is not known better, all of them. None where nothing was read,
+    nor of a page whose address the person wrote."""
+    if tool.name == "fetch_page" and address in state["question"]:
+        return ()
     read = any(state.get("found", [])) or state.get("results") or state.get("history")
     return DERIVED.get(tool.name, tuple(tool.arguments)) if read else ()
 
@@ -102,7 +106,7 @@ def _used(tool: Tool, arguments: Mapping[str, Any], key: str, made_of: tuple[str
         interrupt(key)
         decision = context.consent.propose(proposal)
     if decision.standing == "approved":
-        decision = context.consent.perform(key, lambda given: do(tool, given, context))
+        decision = context.consent.perform(key, lambda given: (call if tool.effect == "leaves" else do)(tool, given, context))
     if decision.standing != "done":
         raise ToolFailed(decision.words or "Nobody decided on it, so nothing was done.")
     return Outcome(decision.words)
@@ -112,6 +116,8 @@ def _arguments(state: State, task: Plain) -> Mapping[str, Any]:
     match task["tool"]:
         case "read_document":
             return {"name": task["input"]}
+        case "fetch_page":
+            return {"url": task["input"], "about": state["standalone"], **task["arguments"]}
         case "ask_user":
             return {"question": task["input"], "answer": ""}
         case "write_document":
@@ -121,9 +127,21 @@ def _arguments(state: State, task: Plain) -> Mapping[str, Any]:
     return {name: value for name, value in task["arguments"].items() if name != "fault"} or {"input": task["input"]}
 
 
-def _made(state: State, task: Plain, context: Context, step: Step) -> Mapping[str, str]:
+def _made(state: State, task: Plain, context: Context, step: Step) -> Mapping[str, Any]:
     """What the model must write for this tool. Raises ToolFailed where it cannot be used."""
+    if task["tool"] == "create_chart":
+        return charting.made(state, task, context, lambda: _statement(task, context, step))
     return _expression(state, context, step) if task["tool"] == "calculate" else _statement(task, context, step)
+
+
+def _filled(tool: Tool, state: State, context: Context, step: Step) -> Mapping[str, str]:
+    """Arguments of a tool that is not ours. What the model says of values that the schema does not know is left out."""
+    schema = tool.schema or {}
+    said = ask(*prompts.arguments(context.instructions, tool.name, tool.about, schema, state["standalone"]), context, step)
+    known = {name: value for name, value in said.items() if name in schema["properties"]}
+    if lacking := [name for name in schema["required"] if name not in known]:
+        raise ToolFailed(f"The model could not say what {tool.name} needs: {', '.join(lacking)}.")
+    return {"arguments": json.dumps(known, ensure_ascii=False)}
 
 
 def _expression(state: State, context: Context, step: Step) -> Mapping[str, str]:
@@ -173,7 +191,7 @@ def _gained(state: State, task: Plain, key: str, outcome: Outcome) -> State:
         return {"found": [[passage_to_plain(passage) for passage in outcome.passages], *state.get("found", [])]}
     if task["tool"] == "ask_user":
         return {"standalone": outcome.text, "pending": [outcome.text], "tasks": _retitled(state, task, outcome.text)}
-    if task["tool"] == "write_document":
+    if task["tool"] in {"write_document", "create_chart"}:
         return {}
     result = {"key": key, "tool": task["tool"], "input": task["input"], "text": outcome.text,
               "sources": [fields(source) for source in outcome.sources]}  # fmt: skip

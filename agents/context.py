@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from langchain_core.language_models import BaseChatModel
 from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -26,6 +26,16 @@ class Turn:
 
     question: str
     answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How answers are to be, as the agent's maker chose; what is empty is as the question needs."""
+
+    language: str = ""
+    """By code, as `languages.NAMES`."""
+    length: Literal["short", "", "long"] = ""
+    form: Literal["", "prose", "list", "table"] = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +61,21 @@ class Shelf(Protocol):
     def select(self, document: str, sql: str) -> Mapping[str, Any]:
         """What a SELECT finds in the tables of this document."""
 
-    def write(self, title: str, text: str, citations: Sequence[Citation]) -> str:
+    def write(self, title: str, text: str, citations: Sequence[Citation], chart: Mapping[str, Any] | None = None) -> str:
         """Keeps this as a document of the workspace, or as a new version of the one of this title that the run wrote. Its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of the web as text; `url`: where it was at last."""
+
+    url: str
+    text: str
+
+
+class Web(Protocol):
+    def page(self, url: str) -> Page:
+        """The page at this address, if its host is one that may be asked. Raises ToolFailed."""
 
 
 # A claim and the texts that it shall rest on: a score each, higher is nearer (a cross-encoder's logit); None while no model can say.
@@ -71,11 +94,13 @@ class Context:
     """No answer without a retrieval; what the documents do not hold is refused."""
     instructions: str = ""
     """The agent's own, from its configuration."""
+    style: Style = field(default_factory=Style)
     card: Card = field(default_factory=Card)
     limits: Limits = field(default_factory=Limits)
     tools: Mapping[str, Tool] = field(default_factory=dict)
     """What the agent may use beside its search; none of them: it answers from passages only."""
     shelf: Shelf | None = None
+    web: Web | None = None
     consent: Consent | None = None
     """Without it nothing is written and nobody is asked."""
     judge: Judge | None = None

@@ -24,6 +24,7 @@ from agents.matching import words_of
 from agents.reading import choose
 from agents.state import Plain, State, fields, passage_from_plain, passage_to_plain
 from agents.steps import Step, ask, check, stream
+from agents.tool import Tool
 from agents.tools.search import search as find
 from agents.verification import by_results, counts, verify
 from retrieval.types import Passage
@@ -101,7 +102,12 @@ def _tasks(question: str, context: Context, step: Step) -> tuple[list[Plain], li
         tasks, queries, left_out = planning.planned(ask(messages, wanted, context, step, PLAN_TOKENS), context.tools)
         if left_out or not (tasks or queries):
             step.detail["note"] = "Some steps of the model's plan could not be used." if tasks or queries else NO_PLAN
-    return [{**task, "late": context.tools[task["tool"]].effect in {"writes", "leaves"}} for task in tasks], queries
+    return [{**task, "late": is_late(context.tools[task["tool"]])} for task in tasks], queries
+
+
+def is_late(tool: Tool) -> bool:
+    """Whether it is used after the answer was verified: what changes something, and what is told to others."""
+    return tool.effect in {"writes", "leaves"} and not tool.informs
 
 
 def search(state: State, runtime: Runtime[Context]) -> State:
@@ -170,7 +176,8 @@ def answer(state: State, runtime: Runtime[Context]) -> State:
         shown = [passage_from_plain(plain) for plain in state["shown"]]
         if state["verdict"] == "answer":
             results = state.get("results", [])
-            messages = prompts.answer(context.instructions, shown, question, standalone, results, writes=planning.writes(question))
+            messages = prompts.answer(context.instructions, shown, question, standalone, results, writes=planning.writes(question),
+                                      style=context.style)  # fmt: skip
         else:
             shown, messages = [], prompts.answer_freely(context.instructions, question, standalone)
         if note := " ".join(filter(None, (context.lacks(), language_note(question, context.card)))):

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
+from agents.charting import CHARTS
 from agents.context import Sheets
 from agents.errors import ToolFailed
 from agents.matching import words_of
@@ -48,6 +49,7 @@ _COUNTS = re.compile(
     r"|cuánt[oa]s|número de|promedio|media|suma|máximo|mínimo|más|menos|por)\b",
     re.IGNORECASE,
 )
+ADDRESS = re.compile(r"https?://[^\s<>\"“”]{4,2000}", re.IGNORECASE)
 _FILE = re.compile(
     r"[“\"„«'](?P<quoted>[^”\"“»']{3,120})[”\"“»']|(?P<plain>[\w-][\w.()-]*\.(?:pdf|docx?|xlsx?|pptx?|md|txt|html?|csv|od[tsp]|eml|rtf|epub))\b"
 )
@@ -83,14 +85,25 @@ def tasks_of(question: str, sheets: Callable[[str], Sequence[Sheets]], tools: Co
     found = []
     if writes(question) and not words_of(topic).words:
         found.append(task("Ask what it should be about", "ask_user", "What should the document be about?"))
-    if (file := _FILE.search(question)) and (file["plain"] or _OPENS.search(question)):
+    for name in [one for one in tools if "." in one and f"@{one}".lower() in question.lower()]:
+        found.append(task(f"Use {name}", name, topic))
+    if address := ADDRESS.search(question):
+        url = address[0].rstrip(".,;:!?)’'”\"")
+        found.append(task("Read the page", "fetch_page", url, {"url": url}))
+    if (file := _FILE.search(ADDRESS.sub("", question))) and (file["plain"] or _OPENS.search(question)):
         found.append(task("Open the document", "read_document", file["plain"] or file["quoted"]))
     if expression := expression_in(question):
         found.append(task("Work out the numbers", "calculate", expression, {"expression": expression}))
     elif _WORKS_OUT.search(question) and any(map(str.isdigit, question)):
         found.append(task("Work out the numbers", "calculate", topic))
-    if "query_table" in tools and _COUNTS.search(topic) and (fitting := [one for one in sheets(topic) if fits(topic, one)]):
+    if (
+        "query_table" in tools
+        and (_COUNTS.search(topic) or CHARTS.search(topic))
+        and (fitting := [one for one in sheets(topic) if fits(topic, one)])
+    ):
         found.append(task(f"Ask the table {fitting[0].name}", "query_table", topic, {"document": fitting[0].document}))
+        if CHARTS.search(question):
+            found.append(task("Draw the chart", "create_chart", title_of(topic), {"document": fitting[0].document}))
     if writes(question):
         found.append(task("Write the document", "write_document", title_of(topic)))
     return [one for one in found if one["tool"] in tools]

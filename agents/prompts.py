@@ -12,7 +12,7 @@ from typing import Any
 
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 
-from agents.context import Turn
+from agents.context import Style, Turn
 from agents.languages import NAMES, language_of
 from retrieval.types import Passage
 
@@ -39,7 +39,12 @@ STEPS_TASK = (
     "Split the request into its steps, in order. For each give a short name, the tool, and what goes into it. "
     'Reply with {"steps": [{"name": "...", "tool": "...", "input": "..."}]}'
 )
+ARGUMENTS_TASK = "Write the arguments with which this tool does what is asked, as one JSON object."
 REWORD = 'Write a search query that asks for the same with other words. Reply with {"queries": ["..."]}'
+
+LENGTHS = {"short": "in at most two sentences", "": "", "long": "with all details"}
+FORMS = {"": "", "prose": "in paragraphs without lists", "list": "as a list of points that begin with -", "table": "as a Markdown table"}
+AS_ASKED = Style()
 
 QUESTION_CHARACTERS = 2000
 TURNS = 2
@@ -117,6 +122,15 @@ def statement(instructions: str, tables: str, question: str, fault: str) -> list
     return [system(instructions), HumanMessage(material + STATEMENT_TASK)]
 
 
+def arguments(
+    instructions: str, tool: str, about: str, wanted: Mapping[str, Any], question: str
+) -> tuple[list[BaseMessage], Mapping[str, Any]]:
+    """The prompt for the arguments of a tool of somebody else's, whose description is data, and the schema that they must follow."""
+    told = f"<tables>\n{as_data(tool)}: {as_data(about)}\n{as_data(', '.join(wanted['properties']))}\n</tables>"
+    form = {"type": "json_schema", "json_schema": {"name": "arguments", "strict": True, "schema": wanted}}
+    return [system(instructions), HumanMessage(f"{told}\n\nRequest: {_asked(question)}\n\n{ARGUMENTS_TASK}")], form
+
+
 def judge(instructions: str, passages: Sequence[Passage], question: str, standalone: str, *, writes: bool = False) -> list[BaseMessage]:
     return [system(instructions), HumanMessage(_material(passages, question, standalone) + (ABOUT if writes else JUDGE))]
 
@@ -129,12 +143,15 @@ def answer(
     results: Sequence[Mapping[str, Any]] = (),
     *,
     writes: bool = False,
+    style: Style = AS_ASKED,
 ) -> list[BaseMessage]:
     """The judgement's prompt but for its last sentence. `results`: what tools found, as data beside the passages."""
-    language = _language(question)
-    task = f"Answer the question in {language}, briefly, with the facts of the passages{' and results' if results else ''}."
+    language = NAMES.get(style.language) or _language(question)
+    form, length = FORMS[style.form], LENGTHS[style.length]
+    manner = ", ".join(filter(None, [length or ("" if writes else "briefly"), form or ("in short paragraphs" if writes else "")]))
+    task = f"Answer the question in {language}, {manner}, with the facts of the passages{' and results' if results else ''}."
     if writes:
-        task = f"Write the text that is asked for, in {language}, in short paragraphs, with nothing but the facts of the passages."
+        task = f"Write the text that is asked for, in {language}, {manner}, with nothing but the facts of the passages."
     found = "".join(f"<result {as_data(one['input'])}>\n{as_data(one['text'])}\n</result>\n" for one in results)
     return [system(instructions), HumanMessage(_fenced(passages) + "\n" + found + "\n" + _question(question, standalone) + "\n\n" + task)]
 

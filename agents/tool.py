@@ -34,3 +34,7 @@ class Tool:
     run: Callable[[Mapping[str, Any], Any], Outcome]
     preview: Callable[[Mapping[str, Any]], str] = field(default=lambda arguments: "")
     """What will happen, for the person who is asked; only what is not seen in the arguments themselves."""
+    schema: Mapping[str, Any] | None = None
+    """Of a tool of somebody else's: what the model writes as JSON into its one argument `arguments`."""
+    informs: bool = False
+    """What it gives is for the answer: it is used before that is written, though it leaves the house."""

@@ -28,6 +28,7 @@ import httpx
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve = Callable[[str, int], Sequence[str]]
+Response = httpx.Response
 
 REDIRECTS = 3
 NO_ADDRESS = "This is not an address that North can ask. Write it as https://host/path."
@@ -60,6 +61,18 @@ class TooLarge(OutboundError):
 
 def system_resolver(host: str, port: int) -> list[str]:
     return [str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+
+
+def host_of(url: str) -> str:
+    """The host that a request to this address would ask, as "name" or "name:port"; empty for an address that may not be asked."""
+    try:
+        parsed = httpx.URL(url)
+    except (httpx.InvalidURL, TypeError):
+        return ""
+    if parsed.scheme not in ("http", "https") or not parsed.raw_host or parsed.userinfo or "\\" in url:
+        return ""
+    name = _plain(parsed.raw_host.decode("ascii", "replace"))
+    return f"{name}:{parsed.port}" if parsed.port else name
 
 
 class Outbound:

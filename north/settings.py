@@ -106,6 +106,7 @@ INSTALLED_APPS = [
     "north.webhooks",
     "north.documents",
     "north.cards",
+    "north.outside.apps.Config",
     "north.evaluation",
     "north.threads",
     "north.programs",

@@ -8,6 +8,7 @@ urlpatterns = [
     path("", include("north.programs.urls")),
     path("admin", include("north.administration.urls")),
     path("", include("north.documents.urls")),
+    path("", include("north.outside.urls")),
     path("", include("north.evaluation.urls")),
     path("", include("north.threads.urls")),
 ]

@@ -21,6 +21,8 @@ from django.utils import timezone
 
 from north.documents.models import Document, Principal, SavedSearch, Source, Status
 from north.evaluation.models import GoldenQuestion, Measurement, digest
+from north.outside.models import ToolServer
+from north.threads import configuring
 from north.threads.models import Approval, Artifact, Run, Thread
 from north.webhooks.announcing import queue
 from north.webhooks.models import Webhook
@@ -114,6 +116,8 @@ def world(workspace: Workspace, hr: Group, other_workspace: Workspace, settings:
         "thread_id": thread.pk,
         "run_id": run.pk,
         "approval_id": approval.pk,
+        "server_id": ToolServer.objects.create(workspace=workspace, name="tools", url="http://127.0.0.1:1/mcp", secret="user").pk,
+        "agent_id": configuring.make({"name": "Lawyer"}, shared=True, actor=membership_of(users["bob"], workspace)).pk,
         "artifact_id": artifact.pk,
         "invitation": invitation.pk,
         "session": session.pk,
@@ -127,6 +131,7 @@ def world(workspace: Workspace, hr: Group, other_workspace: Workspace, settings:
         "number": 1,
         "workspace": workspace.pk,
         "page": 1,
+        "kind": "md",
         "code": "not_found",
         "secret": "nonsense",
         "slug": workspace.slug,
@@ -138,7 +143,7 @@ def world(workspace: Workspace, hr: Group, other_workspace: Workspace, settings:
     return World(users, ids, keys)
 
 
-OURS = ("workspaces", "documents", "threads", "usage", "cards", "api", "webhooks", "evaluation")
+OURS = ("workspaces", "documents", "threads", "usage", "cards", "api", "webhooks", "evaluation", "outside")
 
 
 def fingerprint() -> list[tuple[object, ...]]:
@@ -197,7 +202,7 @@ def test_pages_open_only_to_those_who_may(name: str, row: Row, world: World) -> 
             assert before == after, f"{said}, and the database changed"
 
 
-INSIDE = [(name, row) for name, row in CASES if row.hidden and row.needs and set(row.needs) - {"secret", "page"}]
+INSIDE = [(name, row) for name, row in CASES if row.hidden and row.needs and set(row.needs) - {"secret", "page", "kind"}]
 
 
 @pytest.mark.parametrize(("name", "row"), INSIDE, ids=[f"{row.method} {name}" for name, row in INSIDE])
@@ -207,7 +212,7 @@ def test_what_is_refused_looks_like_what_does_not_exist(name: str, row: Row, wor
         client = browser_of(world.users[actor])
         if actor in row.allowed:
             continue
-        missing = {key: uuid.uuid4() for key in row.needs if key != "page"}
+        missing = {key: uuid.uuid4() for key in row.needs if key not in {"page", "kind"}}
         there = getattr(client, row.method)(address(name, row, world), row.body)
         nowhere = getattr(client, row.method)(address(name, row, world, **missing), row.body)
         assert there.status_code == nowhere.status_code == 404

@@ -37,7 +37,7 @@ def models() -> list[Served]:
 
 def assistant(actor: Membership) -> Served:
     """The one that answers in this workspace. Asks the database."""
-    agent = actor.workspace.agents.first()
+    agent = actor.workspace.agents.default()
     return Served(agent.name if agent else ASSISTANT, "agent")
 
 

@@ -5,7 +5,21 @@ One file for each noun; what is wrong with a call is said by `problems.py`, list
 
 from __future__ import annotations
 
-from north.api import approvals, artifacts, documents, groups, people, problems, programs, reports, searching, sources, threads, webhooks
+from north.api import (
+    agents,
+    approvals,
+    artifacts,
+    documents,
+    groups,
+    people,
+    problems,
+    programs,
+    reports,
+    searching,
+    sources,
+    threads,
+    webhooks,
+)
 from north.api.keys import Key
 from north.api.openapi import Api
 
@@ -28,7 +42,7 @@ ROUTES = (
     ("/documents", documents.routes, "documents"),
     ("/search", searching.routes, "search"),
     ("/saved-searches", searching.saved, "search"),
-    ("/agents", threads.agents, "agents"),
+    ("/agents", agents.routes, "agents"),
     ("/threads", threads.threads, "threads"),
     ("/runs", threads.runs, "runs"),
     ("/approvals", approvals.routes, "approvals"),

@@ -101,6 +101,8 @@ def shown_out(seen: Shown) -> RunOut:
     return RunOut(
         id=run.pk,
         thread=run.thread_id,
+        agent=run.agent_id,
+        agent_version=run.version.number if run.version else None,
         question=run.question,
         status=run.status,  # type: ignore[arg-type]
         answer=run.answer,

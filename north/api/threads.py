@@ -13,24 +13,15 @@ from ninja import Query, Status
 from north.api.keys import Key, by_key_or_404, caller
 from north.api.paging import Paging, page
 from north.api.router import answers, router
-from north.api.schemas.work import AgentOut, AgentPage, RunIn, RunOut, RunPage, ThreadChange, ThreadIn, ThreadOut, ThreadPage, ThreadsAsked
+from north.api.schemas.work import RunIn, RunOut, RunPage, ThreadChange, ThreadIn, ThreadOut, ThreadPage, ThreadsAsked
 from north.api.shapes import run_out, runs_out
 from north.api.tags import held, tagged
 from north.threads import actions, stream
-from north.threads.models import Agent, Run, Thread
+from north.threads.models import Run, Thread
 from north.workspaces.models import Membership
 
-agents = router()
 threads = router()
 runs = router()
-
-
-@agents.get("", response=answers(200, AgentPage), summary="List agents")
-def list_agents(request: HttpRequest, paging: Query[Paging]) -> AgentPage:
-    """The oldest is the one that answers."""
-    actor = caller(request)
-    found, following = page(Agent.objects.filter(workspace=actor.workspace), paging, by="created_at", within=actor.workspace_id)
-    return AgentPage(items=[AgentOut(id=one.pk, name=one.name, questions=one.questions) for one in found], next=following)
 
 
 # --- threads --------------------------------------------------------------------------------------------------------------------------
@@ -84,7 +75,9 @@ def delete_thread(request: HttpRequest, thread_id: uuid.UUID) -> Status[None]:
 
 # --- runs -----------------------------------------------------------------------------------------------------------------------------
 def the_run(run_id: uuid.UUID, actor: Membership) -> Run:
-    return get_object_or_404(Run.objects.of(actor).select_related("thread").prefetch_related("steps", "citations", "approvals"), pk=run_id)
+    return get_object_or_404(
+        Run.objects.of(actor).select_related("thread", "version").prefetch_related("steps", "citations", "approvals"), pk=run_id
+    )
 
 
 @threads.get(
@@ -92,7 +85,7 @@ def the_run(run_id: uuid.UUID, actor: Membership) -> Run:
 )
 def list_runs(request: HttpRequest, thread_id: uuid.UUID, paging: Query[Paging]) -> RunPage:
     actor = caller(request)
-    rows = the_thread(thread_id, actor).runs.prefetch_related("steps", "citations", "approvals")
+    rows = the_thread(thread_id, actor).runs.select_related("version").prefetch_related("steps", "citations", "approvals")
     found, following = page(rows, paging, by="created_at", within=actor.workspace_id)
     return RunPage(items=runs_out(found, actor), next=following)
 
@@ -102,7 +95,8 @@ def ask(request: HttpRequest, thread_id: uuid.UUID, body: RunIn) -> Status[RunOu
     """A pending run: follow its events, or read it until its status is done, failed or cancelled. 409 while the thread has an unanswered
     question."""
     actor = caller(request)
-    return Status(202, run_out(actions.ask(the_thread(thread_id, actor), body.question, actor=actor), actor))
+    run = actions.ask(the_thread(thread_id, actor), body.question, actor=actor, agent=body.agent or "")
+    return Status(202, run_out(run, actor))
 
 
 @runs.get("/{uuid:run_id}", auth=Key("read", "infer"), response=answers(200, RunOut, 304), summary="One run: steps, answer, citations")

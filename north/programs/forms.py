@@ -34,7 +34,7 @@ class KeyForm(forms.Form):
         workspace = membership.workspace
         accounts = workspace.service_accounts.filter(is_active=True).order_by("name") if membership.is_owner else []
         self.choose("acts_as", [("", _("me")), *((str(account.pk), account.name) for account in accounts)])
-        self.choose("agents", [(str(agent.pk), agent.name) for agent in workspace.agents.all()])
+        self.choose("agents", [(str(agent.pk), agent.name) for agent in workspace.agents.filter(shared=True, retired_at=None)])
         sources = workspace.sources.order_by("name") if membership.may_edit else []
         self.choose("sources", [(str(source.pk), source.name) for source in sources])
 

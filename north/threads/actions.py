@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import NoReturn
+from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.http import Http404
+from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -13,7 +16,8 @@ from north.hints import hint
 from north.leases import OPEN
 from north.threads.errors import Spent, StillWorking, TooMany, Unaskable
 from north.threads.journal import pen
-from north.threads.models import TITLE_LENGTH, Run, Thread
+from north.threads.models import TITLE_LENGTH, Agent, Run, Thread
+from north.threads.reading import is_id
 from north.threads.recording import Recorder
 from north.tracing import trace_id
 from north.usage.budgets import refusing
@@ -36,23 +40,23 @@ def create(*, actor: Membership) -> Thread:
     return thread
 
 
-def start(question: str, *, actor: Membership) -> Run:
+def start(question: str, *, actor: Membership, agent: UUID | str = "") -> Run:
     """A new thread with its first question."""
     with transaction.atomic():
-        return ask(create(actor=actor), question, actor=actor)
+        return ask(create(actor=actor), question, actor=actor, agent=agent)
 
 
-def ask(thread: Thread, question: str, *, actor: Membership) -> Run:
-    """Raises `Unaskable`, `StillWorking` and `TooMany`."""
+def ask(thread: Thread, question: str, *, actor: Membership, agent: UUID | str = "") -> Run:
+    """`agent`: whom; without it the one that answered before in this thread. Raises `Unaskable`, `StillWorking` and `TooMany`."""
     own(thread, actor)
-    for_agent(actor)
+    chosen = asked_of(thread, agent, actor)
     question = checked(question)
     if budget := refusing(actor):
         raise Spent(budget)
     with transaction.atomic():
         if Run.objects.of(actor).open().count() >= OPEN_RUNS:
             raise TooMany(OPEN_RUNS)
-        run = added(thread, question, actor)
+        run = added(thread, question, actor, chosen)
         title = thread.title or " ".join(question.split())[:TITLE_LENGTH]
         Thread.objects.filter(pk=thread.pk).update(asked_at=timezone.now(), title=title)
         thread.title = title
@@ -63,7 +67,7 @@ def ask(thread: Thread, question: str, *, actor: Membership) -> Run:
 
 def again(run: Run, *, actor: Membership) -> Run:
     """The same question once more, as a new run at the end of its thread."""
-    return ask(run.thread, run.question, actor=actor)
+    return ask(run.thread, run.question, actor=actor, agent=run.agent_id or "")
 
 
 def cancel(run: Run, *, actor: Membership) -> None:
@@ -102,12 +106,20 @@ def own(thread: Thread, actor: Membership) -> None:
         raise Http404
 
 
-def for_agent(actor: Membership) -> None:
-    """A key that is limited to some agents asks no other: a 404."""
-    if actor.key and actor.key.agents is not None:
-        agent = actor.workspace.agents.first()
-        if agent is None or not may_use_agent(actor, agent.pk):
-            raise Http404
+def asked_of(thread: Thread, agent: UUID | str, actor: Membership) -> Agent | None:
+    """Who is to answer; None where the workspace has no agent. A 404 for one that this person, or their key, may not use."""
+    mine = Agent.objects.of(actor)
+    if agent:
+        return get_object_or_404(mine, pk=agent) if is_id(str(agent)) else missing()
+    before = thread.runs.exclude(agent=None).order_by("-created_at").values("agent")[:1]
+    found = mine.filter(pk__in=before).first() or actor.workspace.agents.default()
+    if actor.key and actor.key.agents is not None and (found is None or not may_use_agent(actor, found.pk)):
+        raise Http404
+    return found
+
+
+def missing() -> NoReturn:
+    raise Http404
 
 
 def checked(question: str) -> str:
@@ -122,9 +134,12 @@ def checked(question: str) -> str:
     return question
 
 
-def added(thread: Thread, question: str, actor: Membership) -> Run:
+def added(thread: Thread, question: str, actor: Membership, agent: Agent | None) -> Run:
+    version = agent.versions.first() if agent else None
     try:
         with transaction.atomic():
-            return Run.objects.create(thread=thread, question=question, key_id=actor.key_id, trace=trace_id.get())
+            return Run.objects.create(
+                thread=thread, question=question, agent=agent, version=version, key_id=actor.key_id, trace=trace_id.get()
+            )
     except IntegrityError:
         raise StillWorking from None

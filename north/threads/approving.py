@@ -14,32 +14,57 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
+from django.utils.functional import Promise as StrPromise
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from north.failpoints import failpoint
 from north.hints import hint
+from north.outside.models import ServerTool
 from north.threads.actions import MESSAGE_SECONDS, own
 from north.threads.errors import Undecidable
 from north.threads.models import Approval, Run, ToolRule
 from north.workspaces import audit
 from north.workspaces.access import demand
-from north.workspaces.models import Membership, Role
+from north.workspaces.models import Membership, Role, Workspace
 
-EDITABLE: Mapping[str, Mapping[str, int]] = {"write_document": {"title": 120, "text": 100_000}, "ask_user": {"answer": 2000}}
+EDITABLE: Mapping[str, Mapping[str, int]] = {
+    "write_document": {"title": 120, "text": 100_000},
+    "create_chart": {"title": 120},
+    "ask_user": {"answer": 2000},
+}
 """The arguments that a person may change before they say yes, and their most characters; of another tool none."""
 
 EFFECTS: Mapping[str, str] = {
-    "calculate": "reads", "query_table": "reads", "read_document": "reads", "write_document": "writes", "ask_user": "asks",
+    "calculate": "reads", "query_table": "reads", "read_document": "reads", "fetch_page": "leaves", "write_document": "writes",
+    "create_chart": "writes", "ask_user": "asks",
 }  # fmt: skip
 """The tools for which a workspace may say a rule, as `agents.tools` has them."""
+
+NAMED: Mapping[str, StrPromise] = {
+    "calculate": gettext_lazy("Work out numbers"),
+    "query_table": gettext_lazy("Ask tables"),
+    "read_document": gettext_lazy("Open a document"),
+    "write_document": gettext_lazy("Keep a document"),
+    "fetch_page": gettext_lazy("Read pages of the web"),
+    "create_chart": gettext_lazy("Draw and keep a chart"),
+    "ask_user": gettext_lazy("Ask whoever asked"),
+}  # fmt: skip
+
+
+def effects_of(workspace: Workspace) -> dict[str, str]:
+    """The tools for which this workspace may say a rule: North's own, and those that its owners approved."""
+    lent = ServerTool.objects.filter(server__workspace=workspace).exclude(approved="").select_related("server")
+    return {**EFFECTS, **{tool.full_name: "leaves" for tool in lent}}
 
 
 def set_rules(rules: Mapping[str, str], *, actor: Membership) -> None:
     """What a workspace says of its tools: a rule, or nothing for the default. What is no rule is left out."""
     demand(actor, Role.OWNER)
+    effects = effects_of(actor.workspace)
     with transaction.atomic():
         ToolRule.objects.filter(workspace=actor.workspace, tool__in=list(rules)).delete()
-        kept = {tool: rule for tool, rule in rules.items() if tool in EFFECTS and rule in ToolRule.Rule.values}
+        kept = {tool: rule for tool, rule in rules.items() if tool in effects and rule in ToolRule.Rule.values}
         ToolRule.objects.bulk_create(ToolRule(workspace=actor.workspace, tool=tool, rule=rule) for tool, rule in kept.items())
         audit.record("tools.rules", actor=actor, thing=actor.workspace, rules=kept)
 

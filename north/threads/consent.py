@@ -18,6 +18,7 @@ from agents.errors import Cancelled, ToolFailed
 from agents.tool import Outcome
 from north.failpoints import failpoint
 from north.threads.approving import seal, sealed, settle
+from north.threads.configuring import as_asked
 from north.threads.errors import SourcesChanged
 from north.threads.models import Approval, Run, ToolRule
 from north.threads.reading import open_documents
@@ -27,6 +28,8 @@ from north.workspaces import audit
 from north.workspaces.models import Membership, Workspace
 
 EXPIRES = timedelta(days=1)
+HARMLESS = {"fetch_page"}
+"""What leaves the house and may do so twice."""
 FIRST: Mapping[Rule, Standing] = {"allow": "approved", "ask": "waiting", "deny": "denied"}
 
 
@@ -35,16 +38,27 @@ def rule_of(workspace: Workspace, tool: str) -> Rule | None:
     return cast("Rule | None", ToolRule.objects.filter(workspace=workspace, tool=tool).values_list("rule", flat=True).first())
 
 
+def stricter(said: Rule | None, agents: str | None) -> Rule | None:
+    """What a workspace says of a tool, and what its agent adds: that may only forbid more."""
+    if agents not in ("ask", "deny") or said == "deny":
+        return said
+    return cast(Rule, agents)
+
+
 class Approvals:
     """What one run proposes. Every write is under the run's lease; `member` gives whoever asked as they are now, or raises."""
 
     def __init__(self, run: Run, member: Callable[[Run], Membership]) -> None:
         self.run, self.member = run, member
         self.workspace = run.thread.workspace
+        self.rules: Mapping[str, str] = as_asked(run).rules
         self.home = threading.get_ident()
 
+    def rule_of(self, tool: str) -> Rule | None:
+        return stricter(rule_of(self.workspace, tool), self.rules.get(tool))
+
     def free(self, tool: str) -> bool:
-        return rule_for("reads", rule_of(self.workspace, tool), derived=False) == "allow"
+        return rule_for("reads", self.rule_of(tool), derived=False) == "allow"
 
     def propose(self, proposal: Proposal) -> Decision:
         try:
@@ -61,7 +75,7 @@ class Approvals:
         return decision(row)
 
     def _judged(self, proposal: Proposal) -> Approval:
-        rule = rule_for(proposal.effect, rule_of(self.workspace, proposal.tool), derived=bool(proposal.derived))
+        rule = rule_for(proposal.effect, self.rule_of(proposal.tool), derived=bool(proposal.derived))
         row = Approval(
             run=self.run, key=proposal.key, tool=proposal.tool, effect=proposal.effect, arguments=dict(proposal.arguments),
             proposed=proposal.digest, derived=list(proposal.derived), preview=proposal.preview, standing=FIRST[rule],
@@ -79,7 +93,8 @@ class Approvals:
 
     def perform(self, key: str, act: Callable[[Mapping[str, Any]], Outcome]) -> Decision:
         try:
-            return self._performed(key, act)
+            leaves = Approval.objects.filter(run=self.run, key=key, effect="leaves").exists()
+            return self._sent(key, act) if leaves else self._performed(key, act)
         except ToolFailed as error:
             with transaction.atomic():
                 row = Approval.objects.select_for_update().get(run=self.run, key=key)
@@ -105,6 +120,32 @@ class Approvals:
             failpoint("acted")
         failpoint("done")
         return decision(row)
+
+    def _sent(self, key: str, act: Callable[[Mapping[str, Any]], Outcome]) -> Decision:
+        """What leaves the house: no row is held while the other side takes its time. It is noted first that it begins; what was begun
+        and not seen to end is begun again only where that does no harm."""
+        with transaction.atomic():
+            self.run.renew()
+            row = Approval.objects.select_for_update().get(run=self.run, key=key)
+            if row.standing != Approval.Standing.APPROVED:
+                return decision(row)
+            self._still_right(row)
+            if row.begun_at and row.tool not in HARMLESS:
+                raise ToolFailed(
+                    _("North was interrupted while it did this. Whether it happened is not known: look there before you ask again.")
+                )
+            row.begun_at = timezone.now()
+            row.save(update_fields=["begun_at"])
+        failpoint("act")
+        words = act(row.arguments).text
+        failpoint("acted")
+        with transaction.atomic():
+            self.run.renew()
+            done = {"standing": Approval.Standing.DONE, "words": words, "done_at": timezone.now()}
+            if Approval.objects.filter(pk=row.pk, standing=Approval.Standing.APPROVED).update(**done):
+                audit.record("approval.done", actor=None, workspace=self.workspace, thing=row, tool=row.tool)
+        failpoint("done")
+        return decision(Approval.objects.get(pk=row.pk))
 
     def _still_right(self, row: Approval) -> None:
         """Nothing happens for somebody who lost their rights, for a run that is to stop, or with other arguments than the approved."""

@@ -1,19 +1,22 @@
-"""Pages of what agents may do and have done: a person's word on an action, the workspace's rules, and what was written."""
+"""Pages of what agents may do and have done: a person's word on an action, and the workspace's rules."""
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST
 
+from north.outside import actions as outside
 from north.threads import approving, pages
-from north.threads.models import Approval, Artifact
+from north.threads.models import Approval
 from north.threads.views import taken
 from north.workspaces.access import demand, inside
+from north.workspaces.errors import Refused
 from north.workspaces.models import Membership, Role
 
 
@@ -42,19 +45,26 @@ def rules(request: HttpRequest, membership: Membership) -> HttpResponse:
     """What agents may do in this workspace; owners say."""
     if request.method == "POST":
         demand(membership, Role.OWNER)
-        approving.set_rules({tool: request.POST.get(tool, "") for tool in approving.EFFECTS}, actor=membership)
+        approving.set_rules({tool: request.POST.get(tool, "") for tool in approving.effects_of(membership.workspace)}, actor=membership)
         messages.success(request, _("Saved. It holds for whatever agents propose from now on."))
         return redirect("threads:rules", membership.workspace.slug)
-    values = {"nav": "settings", "rules": pages.rules_of(membership.workspace)}
-    return render(request, "threads/rules.html", values)
+    return rules_page(request, membership)
 
 
-@require_safe
-@inside()
-def artifact(request: HttpRequest, membership: Membership, artifact_id: UUID) -> HttpResponse:
-    found = get_object_or_404(Artifact.objects.of(membership).select_related("thread"), pk=artifact_id)
-    number = request.GET.get("version", "")
-    versions = list(found.versions.all())
-    version = next((one for one in versions if str(one.number) == number), versions[0] if versions else None)
-    values = {"nav": "threads", "artifact": found, "versions": versions, "page": pages.written(version, membership) if version else None}
-    return render(request, "threads/artifact.html", values)
+def rules_page(request: HttpRequest, membership: Membership, **more: Any) -> HttpResponse:
+    hosts = list(membership.workspace.allowed_hosts.values_list("host", flat=True))
+    values = {"nav": "settings", "rules": pages.rules_of(membership.workspace), "hosts": hosts, "draft": "\n".join(hosts), **more}
+    return render(request, "threads/rules.html", values, status=422 if "fault" in more else 200)
+
+
+@require_POST
+@inside(Role.OWNER)
+def hosts(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """Whose pages agents may read. What is no host is shown again, with the reason."""
+    text = request.POST.get("hosts", "")
+    try:
+        outside.set_hosts(text, actor=membership)
+    except Refused as error:
+        return rules_page(request, membership, draft=text, fault=str(error))
+    messages.success(request, _("Saved. It holds for whatever agents ask for from now on."))
+    return redirect("threads:rules", membership.workspace.slug)

@@ -5,6 +5,7 @@ ThreadError
 │   ├── Unaskable       it is empty or too long
 │   ├── StillWorking    the thread has an unanswered question
 │   ├── Spent           a budget that refuses is used up (429)
+│   ├── Outdated        somebody kept a newer version meanwhile (409)
 │   ├── TooMany         this person waits for too many answers already (429)
 │   └── Undecidable     a proposed action that cannot be decided (any more): nothing happens
 ├── RightsLost          whoever asked may no longer use this workspace
@@ -45,6 +46,15 @@ class TooMany(Refused):
 
     def __init__(self, count: int) -> None:
         super().__init__(_("You are waiting for %(count)d answers already. Wait until one is there, or stop one.") % {"count": count})
+
+
+class Outdated(Refused):
+    permanent = True
+    status = 409
+
+    def __init__(self, number: int) -> None:
+        said = _("Meanwhile version %(number)d was kept. Compare your text with it before you keep yours.")
+        super().__init__(said % {"number": number})
 
 
 class Undecidable(Refused):

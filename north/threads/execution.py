@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 
 import numpy as np
 from django.conf import settings
@@ -16,11 +17,12 @@ from django.db import connection
 from django.http import Http404
 
 from agents.card import Card as Facts
-from agents.card import limits_for
-from agents.context import Context, Turn
+from agents.card import Limits, limits_for
+from agents.context import Context, Style, Turn
 from agents.errors import Cancelled
 from agents.events import AnswerDelta, Answered, Waiting
 from agents.run import run as run_agent
+from agents.tool import Tool
 from agents.tools import TOOLS
 from north import wiring
 from north.cards.models import Card
@@ -30,18 +32,23 @@ from north.inference.batching import patience
 from north.inference.errors import Gone, ModelError, Overloaded
 from north.inference.metering import metered
 from north.leases import LeaseLost
+from north.outside.lending import tools_of
+from north.outside.web import Web
 from north.threads.checkpoints import checkpointer
+from north.threads.configuring import LIMITS, as_asked
 from north.threads.consent import Approvals
 from north.threads.errors import RightsLost, SourcesChanged
-from north.threads.models import Run
+from north.threads.models import Agent, Run
 from north.threads.reading import open_documents
 from north.threads.recording import Recorder
 from north.threads.shelf import Bookcase
 from north.workspaces.access import enter_by
 from north.workspaces.models import Membership, User
-from retrieval.types import Passage
+from retrieval.types import Filters, Passage
 
 TURNS = 4
+ANSWERS = {"short": 0.5, "long": 2.0}
+"""By how much an answer of this length may be longer."""
 WATCH_SECONDS = 0.5
 
 
@@ -82,7 +89,7 @@ def drive(run: Run, recorder: Recorder, context: Context) -> Answered | None:
 
 
 def context(run: Run, membership: Membership, watch: Watch) -> Context:
-    agent, card, searching = membership.workspace.agents.first(), Card.objects.in_use(), Searching(run)
+    agent, card, searching = as_asked(run), Card.objects.in_use(), Searching(run)
     facts = card.facts() if card else Facts()
     return Context(
         run_id=str(run.pk),
@@ -92,15 +99,34 @@ def context(run: Run, membership: Membership, watch: Watch) -> Context:
         lacks=lambda: searching.notice,
         checkpointer=checkpointer(),
         grounded=membership.workspace.grounded,
-        instructions=agent.instructions if agent else "",
+        instructions=agent.instructions,
+        style=style_of(agent),
         card=facts,
-        limits=limits_for(facts),
-        tools=TOOLS,
+        limits=within(limits_for(facts), agent),
+        tools=offered(agent, membership),
         shelf=Bookcase(run, member),
+        web=Web(membership.workspace_id),
         consent=Approvals(run, member),
         judge=judged if settings.MODELS.get("score") else None,
         cancelled=watch,
     )
+
+
+def offered(agent: Agent, member: Membership) -> Mapping[str, Tool]:
+    """What it may use, North's own and those of registered servers: not what its maker forbade, and no pages where no host may be asked."""
+    left_out = {name for name, rule in agent.rules.items() if rule == "deny"}
+    left_out |= set() if member.workspace.allowed_hosts.exists() else {"fetch_page"}
+    return {name: tool for name, tool in {**TOOLS, **tools_of(member)}.items() if name not in left_out}
+
+
+def style_of(agent: Agent) -> Style:
+    return Style(agent.language, agent.length, agent.form)  # type: ignore[arg-type]
+
+
+def within(limits: Limits, agent: Agent) -> Limits:
+    """The chat model's limits with what the agent's maker chose in their place."""
+    chosen = {name: value for name, value in agent.limits.items() if name in LIMITS}
+    return replace(limits, **chosen, answer_tokens=round(limits.answer_tokens * ANSWERS.get(agent.length, 1.0)))
 
 
 def judged(claim: str, texts: Sequence[str]) -> Sequence[float] | None:
@@ -146,6 +172,7 @@ class Searching:
 
     def __init__(self, run: Run) -> None:
         self.workspace, self.user, self.key = str(run.thread.workspace_id), str(run.thread.user_id), run.key_id
+        self.filters = Filters(sources=frozenset(as_asked(run).sources))
         self.thread = threading.get_ident()
         self.notice = ""
         """What a search of this run lacked, in words."""
@@ -153,8 +180,9 @@ class Searching:
     def __call__(self, query: str, top_k: int) -> Sequence[Passage]:
         try:
             found = passages.find(
-                self.workspace, self.user, query, top_k, key_id=self.key, explain=False, patient=True, judge=settings.RERANK_FOR_AGENTS
-            )
+                self.workspace, self.user, query, top_k, self.filters, key_id=self.key, explain=False, patient=True,
+                judge=settings.RERANK_FOR_AGENTS,
+            )  # fmt: skip
             self.notice = self.notice or found.notice
             return found.passages
         except (Http404, User.DoesNotExist):

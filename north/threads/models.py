@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
@@ -16,8 +16,34 @@ from north.workspaces.models import ApiKey, Membership, User, Workspace
 TITLE_LENGTH = 80
 
 
+class AgentQuerySet(models.QuerySet):
+    def of(self, membership: Membership) -> Self:
+        """Those that this person may use: the workspace's shared ones, and their own; by a key that is limited to some, only these."""
+        found = self.filter(Q(shared=True) | Q(made_by=membership.user_id), workspace=membership.workspace_id, retired_at=None)
+        key = membership.key
+        return found if key is None or key.agents is None else found.filter(pk__in=key.agents)
+
+    def default(self) -> Agent | None:
+        """The one that answers where none is chosen: the oldest that is shared."""
+        return self.filter(shared=True, retired_at=None).first()  # type: ignore[return-value]
+
+
 class Agent(models.Model):
-    """A configured assistant of a workspace; the oldest is the one that answers."""
+    """A configured assistant of a workspace, as it was saved last; the oldest shared one answers where none is chosen."""
+
+    VALUES: ClassVar = ("name", "about", "instructions", "questions", "sources", "rules", "limits", "language", "length", "form")
+    """What a version holds."""
+
+    class Length(models.TextChoices):
+        SHORT = "short", _("short: two sentences")
+        MEDIUM = "", _("as the question needs")
+        LONG = "long", _("long: with all details")
+
+    class Form(models.TextChoices):
+        FREE = "", _("as the question needs")
+        PROSE = "prose", _("paragraphs")
+        LIST = "list", _("a list of points")
+        TABLE = "table", _("a table")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="agents")
@@ -25,13 +51,52 @@ class Agent(models.Model):
     instructions = models.TextField(_("instructions"), blank=True, max_length=4000)
     questions = models.JSONField(default=list)
     """Good example questions, shown where a thread is empty."""
+    about = models.CharField(_("what it is for"), max_length=200, blank=True)
+    sources = models.JSONField(default=list)
+    """Ids of those whose documents it knows, "" being uploads; none: all that the asker may read."""
+    rules = models.JSONField(default=dict)
+    """{tool: "ask" or "deny"}: only ever stricter than what the workspace says of the tool."""
+    limits = models.JSONField(default=dict)
+    """{"searches", "steps", "seconds"}: what is left out is as the chat model allows."""
+    language = models.CharField(_("language of the answers"), max_length=8, blank=True)
+    length = models.CharField(_("length of the answers"), max_length=8, blank=True, choices=Length.choices)
+    form = models.CharField(_("form of the answers"), max_length=8, blank=True, choices=Form.choices)
+    shared = models.BooleanField(default=True)
+    """With the workspace; else it is its maker's alone."""
+    made_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    number = models.PositiveIntegerField(default=0)
+    """Of its newest version; 0: it was never saved by a person."""
     created_at = models.DateTimeField(auto_now_add=True)
+    retired_at = models.DateTimeField(null=True)
+
+    objects = AgentQuerySet.as_manager()
 
     class Meta:
         ordering: ClassVar = ["created_at"]
 
     def __str__(self) -> str:
         return self.name
+
+    def values(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.VALUES}
+
+
+class AgentVersion(models.Model):
+    """An agent as it was saved once. A run goes on with the version that it was asked of."""
+
+    agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="versions")
+    number = models.PositiveIntegerField()
+    values = models.JSONField()
+    """As `Agent.values`."""
+    saved_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering: ClassVar = ["-number"]
+        constraints: ClassVar = [models.UniqueConstraint(fields=["agent", "number"], name="one_agent_version_a_number")]
+
+    def __str__(self) -> str:
+        return f"{self.number}"
 
 
 class ThreadQuerySet(models.QuerySet):
@@ -86,6 +151,10 @@ class Run(Job):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     thread = models.ForeignKey(Thread, on_delete=models.CASCADE, related_name="runs")
+    agent = models.ForeignKey(Agent, on_delete=models.SET_NULL, null=True, related_name="+")
+    """Whom it was asked; None: whoever answers here."""
+    version = models.ForeignKey(AgentVersion, on_delete=models.SET_NULL, null=True, related_name="+")
+    """Of the agent; None: it was never saved by a person."""
     question = models.TextField(max_length=8000)
     answer = models.TextField(blank=True)
     unsupported = models.JSONField(default=list)
@@ -230,6 +299,8 @@ class Approval(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField()
     decided_at = models.DateTimeField(null=True)
+    begun_at = models.DateTimeField(null=True)
+    """When something that leaves the house was sent; it may have arrived, whatever became of North."""
     done_at = models.DateTimeField(null=True)
 
     objects = ApprovalQuerySet.as_manager()
@@ -280,7 +351,10 @@ class ArtifactVersion(models.Model):
     text = models.TextField()
     citations = models.JSONField(default=list)
     """[{"start", "end", "text", "sources"}] as in `Citation`."""
+    chart = models.JSONField(default=dict)
+    """What is drawn above the text, as `north.exports.charts` draws it; empty: nothing."""
     run = models.ForeignKey(Run, on_delete=models.SET_NULL, null=True, related_name="written")
+    """By which it was written; None: by the person."""
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -19,17 +19,17 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from north.evaluation.golden import marked
-from north.threads.approving import EDITABLE, EFFECTS
-from north.threads.models import Approval, ArtifactVersion, Citation, Run, Step
+from north.exports.charts import Plot, plot, rows_of
+from north.threads.approving import EDITABLE, NAMED, effects_of
+from north.threads.models import Approval, ArtifactVersion, Run, Step
+from north.threads.papers import formats
 from north.threads.reading import (
     TELLING,
-    Numbering,
     OpenDocument,
     Shown,
     ShownCitation,
     ShownSource,
     ShownStep,
-    open_documents,
     show_step,
     shown,
 )
@@ -37,6 +37,8 @@ from north.threads.rendering import Mark, render
 from north.workspaces.models import Membership, Workspace
 
 QUOTE_LENGTH = 240
+UNSHOWN = {"citations", "labels", "series", "kind"}
+"""Arguments that are shown otherwise than as text."""
 WAITING = Approval.Standing.WAITING
 ICONS = {
     "understand": "understand",
@@ -106,6 +108,23 @@ class ApprovalCard:
     fields: tuple[Field, ...]
     waiting: bool
 
+    @property
+    def picture(self) -> Picture | None:
+        return picture(self.row.arguments) if self.row.tool == "create_chart" else None
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A chart, drawn, and as a table."""
+
+    chart: Mapping[str, Any]
+    plot: Plot
+    rows: list[list[str]]
+
+
+def picture(chart: Mapping[str, Any]) -> Picture:
+    return Picture(chart, plot(chart), rows_of(chart))
+
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
@@ -137,6 +156,10 @@ class RunPage:
     approvals: tuple[ApprovalCard, ...] = ()
     support: Support | None = None
     written: tuple[Link, ...] = ()
+
+    @property
+    def downloads(self) -> tuple[Link, ...]:
+        return downloads(reverse("threads:export_run", args=[self.slug, self.run.pk, "md"]), self.run.answer)
 
 
 def runs_of(runs: QuerySet[Run], membership: Membership) -> list[RunPage]:
@@ -179,6 +202,13 @@ def page_of(one: Shown, slug: str, answers: Collection[str]) -> RunPage:
     )
 
 
+def downloads(address: str, text: str, chart: Mapping[str, Any] | None = None) -> tuple[Link, ...]:
+    """The files that a text can be had as; `address` is that of its Markdown."""
+    names = {"docx": "Word", "pdf": "PDF", "md": "Markdown", "xlsx": "Excel", "svg": _("Picture (SVG)")}
+    place, _dot, query = address.partition("file.md")
+    return tuple(Link(names[kind], f"{place}file.{kind}{query}") for kind in formats(text, chart))
+
+
 def written_at(version: ArtifactVersion, slug: str) -> str:
     return reverse("threads:artifact", args=[slug, version.artifact_id]) + f"?version={version.number}"
 
@@ -190,15 +220,20 @@ def waiting_cards(run_id: UUID, membership: Membership) -> list[ApprovalCard]:
 
 
 def approval_card(row: Approval, slug: str) -> ApprovalCard:
-    titles = {"write_document": _("North wants to keep a document"), "ask_user": _("North has a question")}
+    titles = {"write_document": _("North wants to keep a document"), "ask_user": _("North has a question"),
+              "create_chart": _("North wants to keep a chart"),
+        "fetch_page": _("North wants to read a page of the web")}  # fmt: skip
     title = titles.get(row.tool) or _("North wants to use %(tool)s") % {"tool": row.tool}
-    allowed, shown = EDITABLE.get(row.tool, {}), {name: value for name, value in row.arguments.items() if name != "citations"}
+    allowed, shown = EDITABLE.get(row.tool, {}), {name: value for name, value in row.arguments.items() if name not in UNSHOWN}
     fields = tuple(field_of(name, value, name in allowed, name in row.derived) for name, value in shown.items())
     return ApprovalCard(row, slug, title, fields, row.standing == WAITING)
 
 
 def field_of(name: str, value: Any, editable: bool, derived: bool) -> Field:
-    labels = {"title": _("Title"), "text": _("Text"), "question": _("Question"), "answer": _("Your answer")}
+    labels = {"title": _("Title"), "text": _("Text"), "question": _("Question"), "answer": _("Your answer"),
+              "document": _("Document"), "sql": _("Query"),
+        "url": _("Address"),
+        "about": _("To find there")}  # fmt: skip
     shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=1)
     return Field(name, labels.get(name, name), shown, editable, name == "text" or len(shown) > 100 or "\n" in shown, derived)
 
@@ -221,29 +256,16 @@ def support_of(run: Run) -> Support:
 def rules_of(workspace: Workspace) -> list[dict[str, Any]]:
     """Each tool, what it does, and what the workspace says of it."""
     said = dict(workspace.tool_rules.values_list("tool", "rule"))
-    names = {
-        "calculate": _("Work out numbers"), "query_table": _("Ask tables"), "read_document": _("Open a document"),
-        "write_document": _("Keep a document"), "ask_user": _("Ask whoever asked"),
-    }  # fmt: skip
     free = {
         "reads": _("Default: allowed, it only reads"),
         "writes": _("Default: asks first"),
         "asks": _("Default: asks, that is what it does"),
+        "leaves": _("Default: asks first, it leaves the house"),
     }
-    return [{"tool": tool, "name": names[tool], "default": free[effect], "rule": said.get(tool, "")} for tool, effect in EFFECTS.items()]
-
-
-def written(version: ArtifactVersion, membership: Membership) -> dict[str, Any]:
-    """A version of an artifact, its citations as its reader may open them now."""
-    citations = [Citation(run=version.run, **one) for one in version.citations]
-    readable = open_documents(membership, {source["document"] for one in citations for source in one.sources})
-    numbered = Numbering(Run(ended_at=version.created_at), readable)
-    shown = [numbered.citation(one) for one in citations]
-    slug = membership.workspace.slug
-    return {
-        "version": version, "text": render(version.text, [mark_of(one, slug) for one in shown]),
-        "sources": cards(list(numbered.sources.values()), slug, ()),
-    }  # fmt: skip
+    return [
+        {"tool": tool, "name": NAMED.get(tool, tool), "default": free[effect], "rule": said.get(tool, "")}
+        for tool, effect in effects_of(workspace).items()
+    ]
 
 
 def href_of(slug: str, document: str, start: int | None = None, end: int | None = None) -> str:

@@ -22,6 +22,7 @@ from north.documents import files
 from north.documents.errors import DocumentError
 from north.documents.models import Document
 from north.documents.readers import scope_of
+from north.threads.configuring import as_asked, known_to
 from north.threads.models import Artifact, Run
 from north.workspaces.models import Membership
 from retrieval import reading
@@ -66,15 +67,16 @@ class Bookcase:
                 raise ToolFailed(_("There is no table of this kind that you may read."))
             return asked(one, sql)
 
-    def write(self, title: str, text: str, citations: Sequence[Citation]) -> str:
+    def write(self, title: str, text: str, citations: Sequence[Citation], chart: Mapping[str, Any] | None = None) -> str:
         """In the transaction of whoever keeps the approvals."""
         thread = self.run.thread
         artifact, _new = Artifact.objects.get_or_create(
             thread=thread, title=title, defaults={"workspace_id": thread.workspace_id, "user_id": thread.user_id}
         )
         version = artifact.versions.create(
-            number=artifact.versions.count() + 1, text=text, citations=[asdict(citation) for citation in citations], run=self.run
-        )
+            number=artifact.versions.count() + 1, text=text, citations=[asdict(citation) for citation in citations],
+            chart=dict(chart or {}), run=self.run,
+        )  # fmt: skip
         return _("Kept as “%(title)s”, version %(number)d.") % {"title": title, "number": version.number}
 
     @contextmanager
@@ -90,7 +92,8 @@ class Bookcase:
 
     def _readable(self) -> QuerySet[Document]:
         member: Membership = self.member(self.run)
-        return Document.objects.readable_by(scope_of(member).principals).filter(workspace=member.workspace_id).exclude(indexed_sha256="")
+        found = Document.objects.readable_by(scope_of(member).principals).filter(workspace=member.workspace_id).exclude(indexed_sha256="")
+        return known_to(as_asked(self.run), found)
 
     def _sheet_files(self) -> list[Document]:
         found = self._readable().filter(media_type__in=MEDIA_TYPES["sheet"]).defer("text").annotate(opening=Left("text", FIRST_ROWS))

@@ -46,7 +46,7 @@ def execute(run_id: str) -> None:
     if not SLOTS.acquire(blocking=False):
         return
     try:
-        run = Run.objects.select_related("thread__workspace", "thread__user").take(run_id, status__in=OPEN)
+        run = Run.objects.select_related("thread__workspace", "thread__user", "agent", "version").take(run_id, status__in=OPEN)
         if run:
             work(run)
     finally:

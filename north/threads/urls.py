@@ -1,6 +1,6 @@
 from django.urls import path
 
-from north.threads import decisions, views
+from north.threads import building, decisions, views, writings
 from north.threads.stream import stream
 
 app_name = "threads"
@@ -16,5 +16,18 @@ urlpatterns = [
     path("w/<slug:slug>/runs/<uuid:run_id>/again", views.again, name="again"),
     path("w/<slug:slug>/approvals/<uuid:approval_id>", decisions.decide, name="decide"),
     path("w/<slug:slug>/agent", decisions.rules, name="rules"),
-    path("w/<slug:slug>/written/<uuid:artifact_id>", decisions.artifact, name="artifact"),
+    path("w/<slug:slug>/agent/hosts", decisions.hosts, name="hosts"),
+    path("w/<slug:slug>/agents", building.index, name="agents"),
+    path("w/<slug:slug>/agents/new", building.new, name="new_agent"),
+    path("w/<slug:slug>/agents/<uuid:agent_id>", building.agent, name="agent"),
+    path("w/<slug:slug>/agents/<uuid:agent_id>/try", building.try_out, name="try_agent"),
+    path("w/<slug:slug>/agents/<uuid:agent_id>/restore", building.restore, name="restore_agent"),
+    path("w/<slug:slug>/agents/<uuid:agent_id>/share", building.share, name="share_agent"),
+    path("w/<slug:slug>/agents/<uuid:agent_id>/retire", building.retire, name="retire_agent"),
+    path("w/<slug:slug>/written/<uuid:artifact_id>", writings.artifact, name="artifact"),
+    path("w/<slug:slug>/written", writings.index, name="artifacts"),
+    path("w/<slug:slug>/written/<uuid:artifact_id>/revise", writings.revise, name="revise"),
+    path("w/<slug:slug>/written/<uuid:artifact_id>/restore", writings.restore, name="restore"),
+    path("w/<slug:slug>/written/<uuid:artifact_id>/file.<slug:kind>", writings.export_artifact, name="export_artifact"),
+    path("w/<slug:slug>/runs/<uuid:run_id>/file.<slug:kind>", writings.export_run, name="export_run"),
 ]

@@ -20,7 +20,7 @@ from north.cards import words
 from north.cards.models import Card
 from north.threads import actions, pages
 from north.threads.errors import Refused
-from north.threads.models import Run, Thread
+from north.threads.models import Agent, Run, Thread
 from north.workspaces.access import inside
 from north.workspaces.models import Membership
 
@@ -51,14 +51,21 @@ def taken(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
 def index(request: HttpRequest, membership: Membership) -> HttpResponse:
     query = request.GET.get("q", "").strip()[:QUERY_LENGTH]
     threads = Thread.objects.of(membership).exclude(asked_at=None).matching(query)
-    agent, card = membership.workspace.agents.first(), Card.objects.in_use()
+    agents, card = list(Agent.objects.of(membership)), Card.objects.in_use()
+    agent = chosen_of(agents, request.GET.get("agent", ""))
     values = {
         "nav": "threads", "query": query, "page": Paginator(threads, THREADS).get_page(request.GET.get("page")),
-        "questions": agent.questions if agent else [], "recent": recent(membership), "length": actions.QUESTION_LENGTH,
+        "agents": agents, "agent": agent, "questions": agent.questions if agent else [],
+        "recent": recent(membership), "length": actions.QUESTION_LENGTH,
         "has_documents": membership.workspace.documents.alive().exists(), "model": settings.MODELS["chat"].get("model", ""),
         "card": card, "card_words": words.short(card),
     }  # fmt: skip
     return render(request, "threads/index.html", values)
+
+
+def chosen_of(agents: list[Agent], wanted: str) -> Agent | None:
+    """The one that an address names, else the one that answers where none is chosen."""
+    return next((one for one in agents if str(one.pk) == wanted), None) or next((one for one in agents if one.shared), None)
 
 
 def recent(membership: Membership) -> list[Thread]:
@@ -87,18 +94,27 @@ def own_run(membership: Membership, run_id: UUID) -> Run:
 @inside()
 def thread(request: HttpRequest, membership: Membership, thread_id: UUID) -> HttpResponse:
     found, others = with_recent(membership, thread_id)
+    runs = pages.runs_of(found.runs.all(), membership)
     values = {
-        "nav": "threads", "thread": found, "runs": pages.runs_of(found.runs.all(), membership), "recent": others,
+        "nav": "threads", "thread": found, "agents": agents_for(runs, membership), "runs": runs,
+        "recent": others,
         "length": actions.QUESTION_LENGTH,
     }  # fmt: skip
     return render(request, "threads/thread.html", values)
+
+
+def agents_for(runs: list[pages.RunPage], membership: Membership) -> list[Agent]:
+    """Whom the next question of a thread may go to, first the one that answered last; none where there is no choice."""
+    agents = list(Agent.objects.of(membership))
+    last = next((one.run.agent_id for one in reversed(runs) if one.run.agent_id), None)
+    return sorted(agents, key=lambda one: (one.pk != last, not one.shared)) if len(agents) > 1 else []
 
 
 @require_POST
 @inside()
 @taken
 def start(request: HttpRequest, membership: Membership) -> HttpResponse:
-    run = actions.start(request.POST.get("question", ""), actor=membership)
+    run = actions.start(request.POST.get("question", ""), actor=membership, agent=request.POST.get("agent", ""))
     return HttpResponseRedirect(reverse("threads:thread", args=[membership.workspace.slug, run.thread_id]))
 
 
@@ -106,7 +122,8 @@ def start(request: HttpRequest, membership: Membership) -> HttpResponse:
 @inside()
 @taken
 def ask(request: HttpRequest, membership: Membership, thread_id: UUID) -> HttpResponse:
-    return added(request, membership, actions.ask(own(membership, thread_id), request.POST.get("question", ""), actor=membership))
+    question, agent = request.POST.get("question", ""), request.POST.get("agent", "")
+    return added(request, membership, actions.ask(own(membership, thread_id), question, actor=membership, agent=agent))
 
 
 @require_POST

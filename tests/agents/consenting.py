@@ -65,7 +65,7 @@ class Papers:
         self.selected.append(sql)
         return self.rows if "units" in sql else {"error": "Column not found"}
 
-    def write(self, title: str, text: str, citations: Sequence[Citation]) -> str:
+    def write(self, title: str, text: str, citations: Sequence[Citation], chart: Any = None) -> str:
         self.written.append((title, text))
         return f"Kept as {title}."
 

@@ -110,6 +110,8 @@ class Fuzzer:
             return  # what the client itself cannot send
         self.report.slowest = max(self.report.slowest, time.monotonic() - began)
         self.report.statuses[response.status_code] += 1
+        if response.status_code == 401:  # an operation took away what the key stands for
+            self.key, self.ids = self.world()
         try:
             case.validate_response(response, checks=CHECKS)
         except FailureGroup as group:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import uuid
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from ninja import Schema
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from north.api.paging import Paging
 from north.api.schemas import In, Page, Text
@@ -16,7 +16,56 @@ from north.api.schemas import In, Page, Text
 class AgentOut(Schema):
     id: uuid.UUID
     name: str
+    about: str = Field(description="What it is for.")
     questions: list[str] = Field(description="Good example questions.")
+    shared: bool = Field(description="With the workspace; else it is its maker's alone.")
+    version: int = Field(description="Of how it is set up; 0: it was never changed by a person.")
+
+
+class AgentLimits(In):
+    searches: int | None = Field(None, ge=1, le=8)
+    steps: int | None = Field(None, ge=1, le=20, description="Uses of tools.")
+    seconds: int | None = Field(None, ge=30, le=900)
+
+
+class AgentIn(In):
+    name: Text = Field(min_length=1, max_length=80)
+    about: Text = Field("", max_length=200)
+    instructions: Text = Field("", max_length=4000)
+    questions: list[Annotated[Text, Field(max_length=300)]] = Field(default_factory=list, max_length=8)
+    sources: list[uuid.UUID | Literal[""]] = Field(
+        default_factory=list, max_length=100, description='It knows only these; "" is what was uploaded. None: all that the asker may read.'
+    )
+    rules: dict[str, Literal["", "ask", "deny"]] = Field(default_factory=dict, description="By tool: stricter than the workspace.")
+    limits: AgentLimits = Field(default_factory=lambda: AgentLimits.model_validate({}))
+    language: str = Field("", max_length=8, description='A code such as "de"; empty: the question\'s language.')
+    length: Literal["short", "", "long"] = ""
+    form: Literal["", "prose", "list", "table"] = ""
+
+
+class AgentNew(AgentIn):
+    shared: bool = True
+
+
+class AgentDetail(AgentOut, AgentIn):
+    """Editors see how it is set up."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class AgentVersionOut(Schema):
+    number: int
+    values: dict[str, Any]
+    saved_by: str = Field(description="An e-mail address.")
+    created_at: datetime
+
+
+class AgentVersions(Schema):
+    items: list[AgentVersionOut]
+
+
+class AgentSharing(In):
+    shared: bool
 
 
 class AgentPage(Page):
@@ -58,6 +107,7 @@ class ThreadPage(Page):
 
 class RunIn(In):
     question: str = Field(min_length=1, max_length=8000)
+    agent: uuid.UUID | None = Field(None, description="Whom; null: the one that answered before in this thread.")
 
 
 class StepOut(Schema):
@@ -90,6 +140,8 @@ class ClaimOut(Schema):
 class RunOut(Schema):
     id: uuid.UUID
     thread: uuid.UUID
+    agent: uuid.UUID | None = Field(description="Whom it was asked; null: whoever answers here.")
+    agent_version: int | None
     question: str
     status: Literal["pending", "running", "done", "failed", "cancelled"]
     answer: str
