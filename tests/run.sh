@@ -15,6 +15,10 @@ if ! command -v tesseract >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get
     echo "Installing text recognition for the tests that read pictures ..."
     apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends tesseract-ocr tesseract-ocr-deu >/dev/null
 fi
+if ! command -v dovecot >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    echo "Installing Dovecot for the tests of mailboxes ..."
+    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends dovecot-imapd >/dev/null
+fi
 $python manage.py models pull
 $python manage.py models pull all-minilm-l6-v2-int8
 if [ "$#" != 0 ]; then

@@ -5,7 +5,25 @@ from __future__ import annotations
 
 from typing import Final
 
-from retrieval.connectors import confluence, confluence_server, folder, github, gitlab, google_drive, jira, notion, sharepoint, slack
+from retrieval.connectors import (
+    confluence,
+    confluence_server,
+    feed,
+    folder,
+    git,
+    github,
+    gitlab,
+    google_drive,
+    imap,
+    jira,
+    notion,
+    s3,
+    sharepoint,
+    slack,
+    sql,
+    web,
+    webdav,
+)
 from retrieval.connectors.contract import Connector
 
 __all__ = ["CONNECTORS", "Connector"]
@@ -14,11 +32,18 @@ CONNECTORS: Final[dict[str, Connector]] = {
     "folder": folder.CONNECTOR,
     "confluence": confluence.CONNECTOR,
     "confluence_server": confluence_server.CONNECTOR,
-    "jira": jira.CONNECTOR,
-    "sharepoint": sharepoint.CONNECTOR,
-    "google_drive": google_drive.CONNECTOR,
-    "slack": slack.CONNECTOR,
+    "feed": feed.CONNECTOR,
+    "git": git.CONNECTOR,
     "github": github.CONNECTOR,
     "gitlab": gitlab.CONNECTOR,
+    "google_drive": google_drive.CONNECTOR,
+    "imap": imap.CONNECTOR,
+    "jira": jira.CONNECTOR,
     "notion": notion.CONNECTOR,
+    "s3": s3.CONNECTOR,
+    "sharepoint": sharepoint.CONNECTOR,
+    "slack": slack.CONNECTOR,
+    "sql": sql.CONNECTOR,
+    "web": web.CONNECTOR,
+    "webdav": webdav.CONNECTOR,
 }

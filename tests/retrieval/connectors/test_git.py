@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from retrieval.connectors import git
+from retrieval.errors import SettingWrong, SourceError, SourceGarbled
+from retrieval.types import Cursor, Fetched, Item, Skipped
+from tests.retrieval.connectors.outside import Headers, InProcess, Said
+from tests.retrieval.connectors.worlds.git import HOST, GitWorld
+from tests.retrieval.connectors.worlds.unruled import filled_in
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> GitWorld:
+    found = GitWorld(tmp_path_factory.mktemp("git"))
+    (found.root / "docs" / "deep").mkdir(parents=True)
+    (found.root / "docs" / "deep" / "größe.md").write_text("large")
+    (found.root / "docs" / "big.bin").write_bytes(b"x" * 1_200_000)
+    (found.root / "film.mp4").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
+    (found.root / "out").symlink_to("/etc/passwd")
+    found.put("poetry.lock", "lock")
+    return found
+
+
+def config(**given: Any) -> dict[str, Any]:
+    return filled_in(git.CONNECTOR, {"url": f"https://{HOST}/book.git", "token": "right", **given})
+
+
+def names(events: list[Fetched]) -> list[str]:
+    return sorted(event.external_id for event in events if isinstance(event, Item))
+
+
+def test_a_branch_is_read_without_links_and_large_files(world: GitWorld) -> None:
+    events = list(git.fetch(config(megabytes=1, link="https://git.example/blob/{path}"), None, world.outside))
+    assert names(events) == ["docs/deep/größe.md", "poetry.lock"]
+    assert sorted(event.name for event in events if isinstance(event, Skipped)) == ["big.bin", "film.mp4"]
+    deep = next(event for event in events if isinstance(event, Item) and event.name == "größe.md")
+    assert (deep.read(), deep.folder, deep.link) == (b"large", "docs/deep", "https://git.example/blob/docs/deep/größe.md")
+
+
+@pytest.mark.parametrize(
+    ("only", "without", "found"),
+    [
+        (["*.md"], [], ["docs/deep/größe.md"]),
+        (["docs/*"], ["*.bin"], ["docs/deep/größe.md"]),
+        (["/docs/deep/*"], [], ["docs/deep/größe.md"]),
+        ([], ["docs/*", "*.mp4"], ["poetry.lock"]),
+    ],
+)
+def test_patterns_narrow(world: GitWorld, only: list[str], without: list[str], found: list[str]) -> None:
+    assert names(list(git.fetch(config(only=only, without=without), None, world.outside))) == found
+
+
+def test_an_unchanged_branch_costs_no_pack(world: GitWorld) -> None:
+    last = list(git.fetch(config(), None, world.outside))[-1]
+    assert isinstance(last, Cursor)
+    world.outside.asked.clear()
+    assert list(git.fetch(config(), last.value, world.outside)) == [last]
+    assert not [asked for asked in world.outside.asked if asked.body and b"want" in asked.body]
+
+
+def test_a_branch_that_is_none_is_said(world: GitWorld) -> None:
+    for run in (lambda wrong: git.fetch(wrong, None, world.outside), lambda wrong: git.probe(wrong, world.outside)):
+        with pytest.raises(SettingWrong, match="no branch"):
+            list(run(config(branch="none")))
+
+
+ADVERTISED = Headers({"content-type": "application/x-git-upload-pack-advertisement"})
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Said(200, b"<html>a page</html>", Headers({"content-type": "text/html"})),
+        Said(200, b"", ADVERTISED),
+        Said(200, b"zzzz", ADVERTISED),
+        Said(200, b"001e# service=git-upload-pack\n0000ffff", ADVERTISED),
+        Said(200, b"000eversion 2\n0000", ADVERTISED),
+        Said(200, b"\xff" * 50, ADVERTISED),
+        Said(302, headers=Headers({"location": "http://169.254.169.254/"})),
+        Said(401),
+        Said(403),
+        Said(404),
+    ],
+)
+def test_servers_that_are_no_repository_are_refused_in_words(answer: Said) -> None:
+    with pytest.raises(SourceError) as raised:
+        list(git.fetch(config(), None, InProcess(HOST, lambda asked: answer)))
+    assert str(raised.value).endswith(".") and "right" not in str(raised.value).replace('right "', "").replace("is right", "")
+
+
+def test_a_pack_that_was_changed_on_its_way_is_none(world: GitWorld, tmp_path: Path) -> None:
+    def changed(asked: Any) -> Said | None:
+        if asked.method != "POST" or b"command=fetch" not in asked.body:
+            return None
+        whole = world.serve(asked)
+        middle = len(whole.content) // 2
+        return Said(200, whole.content[:middle] + bytes([whole.content[middle] ^ 1]) + whole.content[middle + 1 :], whole.headers)
+
+    with pytest.raises(SourceGarbled):
+        list(git.fetch(config(), None, InProcess(HOST, lambda asked: changed(asked) or world.serve(asked))))
