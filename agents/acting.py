@@ -21,7 +21,7 @@ from agents.errors import ToolFailed
 from agents.matching import digits_of, holds
 from agents.reading import choose
 from agents.state import Plain, State, fields, open_task, passage_from_plain, passage_to_plain
-from agents.steps import Step, ask, check
+from agents.steps import Step, ask, check, spent
 from agents.tool import Outcome, Tool
 from agents.tools.query_table import described
 
@@ -58,23 +58,22 @@ def act(state: State, runtime: Runtime[Context]) -> State:
         if status == "done":
             step.detail["result"] = words[:500]
     changes: State = {"tasks": _changed(state, place, status=status, words=words), "used": 1}
+    if words and words == used_up(state, task, context):
+        changes["cut_short"] = words
     if status == "done":
         changes |= _gained(state, task, f"act:{place + 1}", outcome)
     return {**changes, **step.changes()}
 
 
-def spent(state: State, context: Context) -> str:
-    """Why no further step may be begun; nothing while there is room."""
-    limits = context.limits
-    if state.get("used", 0) >= limits.steps:
-        return f"The {limits.steps} uses of tools that this agent has for one question are used up."
-    if state.get("tokens_in", 0) + state.get("tokens_out", 0) >= limits.tokens:
-        return f"The {limits.tokens:,} tokens that this agent has for one question are used up."
-    return ""
+def used_up(state: State, task: Plain, context: Context) -> str:
+    """Why no further tool may be used; nothing while there is room. What is done with a whole answer takes no time of the model."""
+    if state.get("used", 0) >= context.limits.steps:
+        return f"The {context.limits.steps} uses of tools that this agent has for one question are used up."
+    return "" if task["late"] else spent(state, context)
 
 
 def _tool(state: State, task: Plain, context: Context) -> Tool:
-    if reason := spent(state, context):
+    if reason := used_up(state, task, context):
         raise ToolFailed(reason)
     tool = context.tools.get(task["tool"])
     if tool is None:
@@ -118,7 +117,7 @@ def _arguments(state: State, task: Plain) -> Mapping[str, Any]:
             if state.get("refused") or not state.get("text"):
                 raise ToolFailed("There is nothing to write: the documents do not hold it.")
             return {"title": task["input"], "text": state["text"], "citations": state["citations"]}
-    return {name: value for name, value in task["arguments"].items() if name != "fault"} or {"input": task["input"]}
+    return {name: value for name, value in task["arguments"].items() if name not in {"fault", "tried"}} or {"input": task["input"]}
 
 
 def _made(state: State, task: Plain, context: Context, step: Step) -> Mapping[str, str]:
@@ -148,6 +147,8 @@ def _statement(task: Plain, context: Context, step: Step) -> Mapping[str, str]:
     sql = said.get("sql")
     if not isinstance(sql, str) or not sql.strip():
         raise ToolFailed("The model could not say what to ask the table.")
+    if sql.strip()[:2000] == task["arguments"].get("tried"):
+        raise ToolFailed("The model asked the table the same once more, which had failed before.")
     return {"document": sheets.document, "sql": sql.strip()[:2000]}
 
 
@@ -163,7 +164,7 @@ def _mended(state: State, place: int, fault: str) -> State | None:
     task = state["tasks"][place]
     if task["tool"] != "query_table" or "sql" not in task["arguments"] or "fault" in task["arguments"]:
         return None
-    kept = {"document": task["arguments"]["document"], "fault": fault[:300]}
+    kept = {"document": task["arguments"]["document"], "fault": fault[:300], "tried": task["arguments"]["sql"]}
     return {"tasks": _changed(state, place, arguments=kept), "used": 1}
 
 

@@ -111,6 +111,8 @@ class Answered:
     passages: tuple[Passage, ...]
     tokens_in: int = 0
     tokens_out: int = 0
+    cut_short: str = ""
+    """Why it ended before everything was done, in words: `text` is the best that there was by then."""
 
 
 Event = StepStarted | StepFinished | AnswerDelta | AnswerReset | Waiting | Answered

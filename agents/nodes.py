@@ -9,29 +9,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from langchain_core.messages import BaseMessage
 from langgraph.runtime import Runtime
 
 from agents import difficulty, planning, prompts
-from agents.card import Card
 from agents.citations import cite as align
-from agents.citations import unmarked
 from agents.context import Context, Turn
-from agents.errors import ModelFailed
-from agents.events import AnswerDelta, AnswerReset
-from agents.languages import NAMES, language_of, refusal
+from agents.events import AnswerDelta
+from agents.languages import refusal
 from agents.matching import words_of
 from agents.reading import choose
 from agents.state import Plain, State, fields, passage_from_plain, passage_to_plain
-from agents.steps import Step, ask, check, stream
+from agents.steps import Step, ask, check, spent
 from agents.tools.search import search as find
 from agents.verification import by_results, counts, verify
+from agents.writing import language_note, quoted, write
 from retrieval.types import Passage
 
+STALE = 3
+STALE_NOTE = "The last searches found nothing new, so no more were made."
 READS = 2
 """How often passages are judged: the first time, and once more after another search."""
 SHOWN_CHARACTERS = 300
-STOP = ["<passage", "</passage", "<result"]
 PLAN_TOKENS = 300
 NO_PLAN = "The model's plan could not be used; the question itself is searched for."
 NOTHING = "The documents do not hold it, so there was nothing to do it with."
@@ -109,6 +107,8 @@ def search(state: State, runtime: Runtime[Context]) -> State:
     the words of the best passage that it found itself: they often name what it describes (pseudo-relevance feedback: Rocchio 1971)."""
     context = runtime.context
     check(context)
+    if state.get("searched") and (reason := spent(state, context)):
+        return {"pending": [], "cut_short": reason}
     query, *pending = state["pending"]
     with Step(runtime, f"search:{len(state.get('searched', [])) + 1}", "search", query=query) as step:
         onward = query == state.get("further")
@@ -116,13 +116,21 @@ def search(state: State, runtime: Runtime[Context]) -> State:
             step.detail["note"] = FURTHER
         passages = find(_onward(state) if onward else query, context)
         step.detail["found"] = [_shown(passage) for passage in passages]
-    found = [*state.get("found", []), [passage_to_plain(passage) for passage in passages]]
+        found = [*state.get("found", []), [passage_to_plain(passage) for passage in passages]]
+        if pending and is_stale(found):
+            pending, step.detail["note"] = [], STALE_NOTE
     changes: State = {"pending": pending, "searched": [query], "found": found, **step.changes()}
     searched = len(state.get("searched", [])) + 1
     if state.get("describes") and searched == 1 and passages and searched + len(pending) < context.limits.searches:
         further = f"{query} · {passages[0].name}"
         changes |= {"pending": [further, *pending], "further": further}
     return changes
+
+
+def is_stale(found: Sequence[Sequence[Plain]]) -> bool:
+    """Whether the last searches brought no passage that those before them had not."""
+    before = {_chunk(plain) for results in found[:-STALE] for plain in results}
+    return len(found) > STALE and all(_chunk(plain) in before for results in found[-STALE:] for plain in results)
 
 
 def read(state: State, runtime: Runtime[Context]) -> State:
@@ -140,7 +148,12 @@ def read(state: State, runtime: Runtime[Context]) -> State:
         passages = choose(queries, found[::-1] if reads > 1 else found, context.embed, limits)
         step.detail["passages"] = [_shown(passage) for passage in passages]
         changes: State = {"reads": reads, "shown": [passage_to_plain(passage) for passage in passages]}
-        answerable = bool(state.get("results")) or (bool(passages) and _judged(passages, state, context, step))
+        reason = spent(state, context)
+        answerable = bool(state.get("results")) or (bool(passages) and (bool(reason) or _judged(passages, state, context, step)))
+        if passages and not answerable and not reason and (reason := spent(state, context)):
+            answerable = True  # There was no time to say whether it is.
+        if reason:
+            changes["cut_short"] = step.detail["note"] = reason
         step.detail["answerable"] = answerable
         if not context.card.judges:
             step.detail.setdefault("note", CANNOT_JUDGE)
@@ -175,8 +188,10 @@ def answer(state: State, runtime: Runtime[Context]) -> State:
             shown, messages = [], prompts.answer_freely(context.instructions, question, standalone)
         if note := " ".join(filter(None, (context.lacks(), language_note(question, context.card)))):
             step.detail["note"] = note
-        text = _write(messages, runtime, step)
-    return {"text": text, "refused": False, "shown": [passage_to_plain(passage) for passage in shown], **step.changes()}
+        instead = quoted(shown, state.get("results", [])) or refusal(question, state["searched"])
+        text, reason = write(messages, instead, runtime, step)
+    changes: State = {"text": text, "refused": False, "shown": [passage_to_plain(passage) for passage in shown], **step.changes()}
+    return {**changes, "cut_short": reason} if reason else changes
 
 
 def refuse(state: State, runtime: Runtime[Context]) -> State:
@@ -210,35 +225,6 @@ def cite(state: State, runtime: Runtime[Context]) -> State:
     }
 
 
-def language_note(question: str, card: Card) -> str:
-    """What whoever asked should know of the model in the language of the question; nothing where it passed, or was never tested."""
-    language = language_of(question)
-    if card.languages is None or language is None or card.languages.get(language):
-        return ""
-    said = "failed its test in" if language in card.languages else "was not tested in"
-    return f"The chat model {said} {NAMES[language]}: compare the answer with its sources."
-
-
-def _write(messages: Sequence[BaseMessage], runtime: Runtime[Context], step: Step) -> str:
-    written, told = "", ""
-    for piece in stream(messages, runtime.context, step, max_tokens=runtime.context.limits.answer_tokens, stop=STOP):
-        written += piece
-        told = _tell(unmarked(written, complete=False), told, runtime)
-    text = _tell(unmarked(written, complete=True), told, runtime)
-    if not text:
-        raise ModelFailed("wrote an empty answer")
-    return text
-
-
-def _tell(text: str, told: str, runtime: Runtime[Context]) -> str:
-    if not text.startswith(told):
-        runtime.stream_writer(AnswerReset())
-        told = ""
-    if len(text) > len(told):
-        runtime.stream_writer(AnswerDelta(len(told), text[len(told) :]))
-    return text
-
-
 def _is_found(said: Mapping[str, Any], step: Step) -> bool:
     if said.get("found") not in {"yes", "no"}:
         step.detail["note"] = "The model did not say whether the passages hold the answer; taken as no."
@@ -265,7 +251,7 @@ def _queries(said: Mapping[str, Any]) -> list[str]:
 def _other_query(state: State, reads: int, context: Context, step: Step) -> str:
     """A query in other words that was not searched for yet; nothing if there may be no more searches."""
     searched = state["searched"]
-    if reads >= READS or len(searched) >= context.limits.searches:
+    if reads >= READS or len(searched) >= context.limits.searches or spent(state, context):
         return ""
     said = ask(prompts.reword(context.instructions, state["standalone"]), prompts.QUERIES, context, step)
     new = [query for query in _queries(said) if len(_distinct([*searched, query])) > len(_distinct(searched))]

@@ -29,7 +29,7 @@ def run(question: str, history: Sequence[Turn], context: Context) -> Generator[E
     """Steps, pieces of the answer, and last Answered, or Waiting where a person must decide first. Closing the iterator stops the run
     at its next token.
 
-    Raises Cancelled, OutOfTime, ModelFailed or StateUnreadable (agents.errors), and whatever the model, the search, the embedding or
+    Raises Cancelled, ModelFailed or StateUnreadable (agents.errors), and whatever the model, the search, the embedding or
     the checkpointer raises.
     """
     closed = False

@@ -49,6 +49,8 @@ class State(TypedDict, total=False):
     """The plan beside the searches: {"name", "tool", "input", "arguments", "late", "status", "words"}; `late`: after the answer."""
     results: list[Plain]
     """What tools found that is no passage: {"key", "tool", "input", "text", "sources"}."""
+    cut_short: str
+    """Why not everything was done; nothing where it was."""
     used: Annotated[int, operator.add]
     """How often tools were used."""
     steps: Annotated[list[Plain], operator.add]
@@ -58,7 +60,7 @@ class State(TypedDict, total=False):
 
 
 SHAPE: Mapping[str, type] = {
-    **dict.fromkeys(("question", "standalone", "verdict", "text", "further"), str),
+    **dict.fromkeys(("question", "standalone", "verdict", "text", "further", "cut_short"), str),
     **dict.fromkeys(
         ("history", "pending", "searched", "found", "shown", "citations", "unsupported", "claims", "tasks", "results", "steps"), list
     ),
@@ -158,4 +160,5 @@ def answered_of(state: State) -> Answered:
         passages=tuple(map(passage_from_plain, state.get("shown", []))),
         tokens_in=state.get("tokens_in", 0),
         tokens_out=state.get("tokens_out", 0),
+        cut_short=state.get("cut_short", ""),
     )

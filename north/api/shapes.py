@@ -109,6 +109,7 @@ def shown_out(seen: Shown) -> RunOut:
         claims=[claim_out(claim, citations) for claim in run.claims],
         refused=run.refused,
         searched=run.searched,
+        cut_short=run.cut_short,
         steps=[step_out(step) for step in seen.steps],
         approvals=[] if run.over else [row.pk for row in run.approvals.all() if row.standing == Approval.Standing.WAITING],
         error=run.error,

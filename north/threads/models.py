@@ -95,6 +95,8 @@ class Run(Job):
     searched = models.JSONField(default=list)
     """The queries, in order."""
     refused = models.BooleanField(default=False)
+    cut_short = models.TextField(blank=True)
+    """Why it ended before everything was done, with the best answer that there was by then."""
     checkpointed = models.BooleanField(default=False)
     """Checkpoints of this run may still lie in the checkpointer."""
     tokens_in = models.PositiveIntegerField(default=0)

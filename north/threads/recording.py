@@ -37,7 +37,7 @@ def step_payload(step: Step) -> dict[str, Any]:
 def result_payload(run: Run, citations: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "text": run.answer, "citations": citations, "unsupported": run.unsupported, "claims": run.claims, "refused": run.refused,
-        "searched": run.searched,
+        "searched": run.searched, "cut_short": run.cut_short,
     }  # fmt: skip
 
 
@@ -94,7 +94,7 @@ class Recorder:
         citations = [asdict(citation) for citation in answered.citations]
         outcome = {
             "answer": answered.text, "unsupported": [asdict(span) for span in answered.unsupported], "refused": answered.refused,
-            "claims": [asdict(claim) for claim in answered.claims], "searched": list(answered.searched),
+            "claims": [asdict(claim) for claim in answered.claims], "searched": list(answered.searched), "cut_short": answered.cut_short,
         }  # fmt: skip
         with transaction.atomic():
             self._over(Run.Status.DONE, **outcome)

@@ -98,6 +98,7 @@ class RunOut(Schema):
     claims: list[ClaimOut]
     refused: bool
     searched: list[str]
+    cut_short: str = Field("", description="Why it ended before everything was done: the answer is the best that there was by then.")
     steps: list[StepOut]
     approvals: list[uuid.UUID] = Field(description="What the run waits for: /api/v1/approvals has each.")
     error: str = ""
