@@ -25,9 +25,14 @@ from agents.steps import Step, ask, check, spent
 from agents.tool import Outcome, Tool
 from agents.tools.query_table import described
 
-DERIVED: Mapping[str, tuple[str, ...]] = {"write_document": ("text", "citations"), "query_table": ("sql",), "calculate": ("expression",)}
+DERIVED: Mapping[str, tuple[str, ...]] = {
+    "write_document": ("text", "citations"),
+    "query_table": ("sql",),
+    "calculate": ("expression",),
+    "compare_documents": (),
+}
 """The arguments that a model made which had read documents or tables."""
-MODEL_MADE = {"calculate": "expression", "query_table": "sql"}
+MODEL_MADE = {"calculate": "expression", "query_table": "sql", "compare_documents": "questions"}
 EVERYDAY = digits_of("1; 2; 4; 7; 10; 12; 24; 52; 60; 100; 365; 1000")
 """Numbers that an expression may hold though nobody named them: a week has seven days."""
 STATEMENT_TOKENS = 240
@@ -50,6 +55,8 @@ def act(state: State, runtime: Runtime[Context]) -> State:
             arguments = _arguments(state, task)
             outcome = _used(tool, arguments, f"act:{place + 1}", derived(state, tool), context)
             status, words = "done", outcome.text
+            if outcome.tally:
+                step.add(outcome.tally)
         except ToolFailed as error:
             if again := _mended(state, place, str(error)):
                 return again
@@ -58,8 +65,8 @@ def act(state: State, runtime: Runtime[Context]) -> State:
         if status == "done":
             step.detail["result"] = words[:500]
     changes: State = {"tasks": _changed(state, place, status=status, words=words), "used": 1}
-    if words and words == used_up(state, task, context):
-        changes["cut_short"] = words
+    if short := words if words == used_up(state, task, context) else outcome.grid.shortfall if outcome.grid else "":
+        changes["cut_short"] = short
     if status == "done":
         changes |= _gained(state, task, f"act:{place + 1}", outcome)
     return {**changes, **step.changes()}
@@ -120,9 +127,22 @@ def _arguments(state: State, task: Plain) -> Mapping[str, Any]:
     return {name: value for name, value in task["arguments"].items() if name not in {"fault", "tried"}} or {"input": task["input"]}
 
 
-def _made(state: State, task: Plain, context: Context, step: Step) -> Mapping[str, str]:
+def _made(state: State, task: Plain, context: Context, step: Step) -> Mapping[str, Any]:
     """What the model must write for this tool. Raises ToolFailed where it cannot be used."""
-    return _expression(state, context, step) if task["tool"] == "calculate" else _statement(task, context, step)
+    match task["tool"]:
+        case "calculate":
+            return _expression(state, context, step)
+        case "compare_documents":
+            return _questions(state, task, context, step)
+    return _statement(task, context, step)
+
+
+def _questions(state: State, task: Plain, context: Context, step: Step) -> Mapping[str, Any]:
+    """What is put to each document: what the model says, else the whole question."""
+    documents = task["arguments"].get("documents") or (list(context.shelf.named(task["input"])) if context.shelf else [])
+    said = ask(prompts.aspects(context.instructions, documents, task["input"]), prompts.QUERIES, context, step).get("queries")
+    questions = [one for one in said if isinstance(one, str) and one.strip()] if isinstance(said, list) else []
+    return {"documents": documents, "questions": questions or [state["standalone"]]}
 
 
 def _expression(state: State, context: Context, step: Step) -> Mapping[str, str]:
@@ -178,6 +198,8 @@ def _gained(state: State, task: Plain, key: str, outcome: Outcome) -> State:
         return {}
     result = {"key": key, "tool": task["tool"], "input": task["input"], "text": outcome.text,
               "sources": [fields(source) for source in outcome.sources]}  # fmt: skip
+    if outcome.grid:
+        result["grid"] = outcome.grid.as_plain()
     return {"results": [*state.get("results", []), result]}
 
 

@@ -45,6 +45,9 @@ class Shelf(Protocol):
     def whole(self, name: str) -> Passage | None:
         """The text of the document of this name, or of the one whose name holds these words if it is the only one."""
 
+    def named(self, question: str) -> Sequence[str]:
+        """The names of the documents that a question names, or that are all those of which it speaks ("all contracts"), in its order."""
+
     def sheets(self, about: str) -> Sequence[Sheets]:
         """Those with tables whose names or columns fit these words best, at most three."""
 

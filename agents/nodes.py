@@ -14,7 +14,9 @@ from langgraph.runtime import Runtime
 from agents import difficulty, planning, prompts
 from agents.citations import cite as align
 from agents.context import Context, Turn
-from agents.events import AnswerDelta
+from agents.events import AnswerDelta, Citation, ClaimCheck, Span
+from agents.grid import Grid, grid_of
+from agents.grid import written as table
 from agents.languages import refusal
 from agents.matching import words_of
 from agents.reading import choose
@@ -70,16 +72,16 @@ def plan(state: State, runtime: Runtime[Context]) -> State:
     check(context)
     with Step(runtime, "plan", "plan") as step:
         topic = planning.topic_of(standalone) or standalone
+        tasks, more = _tasks(question, context, step)
         queries = [topic, *difficulty.clauses(topic)]
         describes = len(queries) == 1 and difficulty.describes(standalone) and not difficulty.compares(standalone)
-        if len(queries) == 1 and difficulty.compares(standalone):
+        if len(queries) == 1 and difficulty.compares(standalone) and not any(task["tool"] == "compare_documents" for task in tasks):
             parts = _queries(ask(prompts.plan(context.instructions, standalone), prompts.QUERIES, context, step))
             queries += parts
             if not parts:
                 step.detail["note"] = NO_PLAN
         if state["history"]:  # A bad rewording must not lose what was asked.
             queries.insert(1, question if standalone != question else f"{state['history'][-1][0]} {question}")
-        tasks, more = _tasks(question, context, step)
         pending = _distinct([*queries, *more])[: max(1, context.limits.searches)]
         step.detail["queries"] = pending
         if tasks:
@@ -92,7 +94,12 @@ def _tasks(question: str, context: Context, step: Step) -> tuple[list[Plain], li
     if not context.tools:
         return [], []
     queries: list[str] = []
-    tasks = planning.tasks_of(question, context.shelf.sheets if context.shelf else lambda about: [], context.tools)
+    shelf = context.shelf
+    tasks = (
+        planning.tasks_of(question, shelf.sheets, context.tools, shelf.named)
+        if shelf
+        else planning.tasks_of(question, _none, context.tools)
+    )
     if not tasks and planning.MANY_PARTS.search(question):
         about = {"search": "finds passages in the documents", **{tool.name: tool.about for tool in context.tools.values()}}
         messages, wanted = prompts.steps(context.instructions, question, about)
@@ -100,6 +107,10 @@ def _tasks(question: str, context: Context, step: Step) -> tuple[list[Plain], li
         if left_out or not (tasks or queries):
             step.detail["note"] = "Some steps of the model's plan could not be used." if tasks or queries else NO_PLAN
     return [{**task, "late": context.tools[task["tool"]].effect in {"writes", "leaves"}} for task in tasks], queries
+
+
+def _none(about: str) -> Sequence[Any]:
+    return ()
 
 
 def search(state: State, runtime: Runtime[Context]) -> State:
@@ -153,7 +164,7 @@ def read(state: State, runtime: Runtime[Context]) -> State:
         if passages and not answerable and not reason and (reason := spent(state, context)):
             answerable = True  # There was no time to say whether it is.
         if reason:
-            changes["cut_short"] = step.detail["note"] = reason
+            changes["cut_short"] = step.detail["note"] = state.get("cut_short") or reason
         step.detail["answerable"] = answerable
         if not context.card.judges:
             step.detail.setdefault("note", CANNOT_JUDGE)
@@ -179,6 +190,8 @@ def answer(state: State, runtime: Runtime[Context]) -> State:
     """Writes the answer as it comes, without the markers that a model invents."""
     context, question, standalone = runtime.context, state["question"], state["standalone"]
     check(context)
+    if grid := _grid(state):
+        return _answer_with(grid, state, runtime)
     with Step(runtime, "answer", "answer") as step:
         shown = [passage_from_plain(plain) for plain in state["shown"]]
         if state["verdict"] == "answer":
@@ -192,6 +205,21 @@ def answer(state: State, runtime: Runtime[Context]) -> State:
         text, reason = write(messages, instead, runtime, step)
     changes: State = {"text": text, "refused": False, "shown": [passage_to_plain(passage) for passage in shown], **step.changes()}
     return {**changes, "cut_short": reason} if reason else changes
+
+
+def _grid(state: State) -> Grid | None:
+    found = [result["grid"] for result in state.get("results", []) if result.get("grid")]
+    return grid_of(found[-1]) if found else None
+
+
+def _answer_with(grid: Grid, state: State, runtime: Runtime[Context]) -> State:
+    """A grid is the answer as it stands: no model writes it anew."""
+    with Step(runtime, "answer", "answer") as step:
+        text, citations, _ = table(grid, state["question"])
+        runtime.stream_writer(AnswerDelta(0, text))
+    sources = [source for citation in citations for source in citation.sources]
+    shown = [Passage(one.document, one.name, 0, one.start, one.end, one.text, one.score) for one in sources]
+    return {"text": text, "refused": False, "shown": [passage_to_plain(passage) for passage in shown], **step.changes()}
 
 
 def refuse(state: State, runtime: Runtime[Context]) -> State:
@@ -211,10 +239,7 @@ def cite(state: State, runtime: Runtime[Context]) -> State:
     context = runtime.context
     check(context)
     with Step(runtime, "cite", "cite") as step:
-        shown = [passage_from_plain(plain) for plain in state["shown"]]
-        citations, unsupported = align(state["text"], shown, context.embed)
-        citations, unsupported = by_results(citations, unsupported, state.get("results", []))
-        claims = verify(state["text"], citations, shown, state.get("results", []), context.judge)
+        citations, unsupported, claims = _checked(state, context)
         step.detail |= {"citations": len(citations), "unsupported": len(unsupported), "claims": counts(claims)}
     plain = [{"start": c.start, "end": c.end, "text": c.text, "sources": [fields(source) for source in c.sources]} for c in citations]
     return {
@@ -223,6 +248,16 @@ def cite(state: State, runtime: Runtime[Context]) -> State:
         "claims": [{**fields(claim), "reasons": list(claim.reasons)} for claim in claims],
         **step.changes(),
     }
+
+
+def _checked(state: State, context: Context) -> tuple[Sequence[Citation], Sequence[Span], Sequence[ClaimCheck]]:
+    if grid := _grid(state):
+        _, cited, checks = table(grid, state["question"])
+        return cited, (), checks
+    shown = [passage_from_plain(plain) for plain in state["shown"]]
+    results = state.get("results", [])
+    citations, unsupported = by_results(*align(state["text"], shown, context.embed), results)
+    return citations, unsupported, verify(state["text"], citations, shown, results, context.judge)
 
 
 def _is_found(said: Mapping[str, Any], step: Step) -> bool:

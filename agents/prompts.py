@@ -39,6 +39,14 @@ STEPS_TASK = (
     "Split the request into its steps, in order. For each give a short name, the tool, and what goes into it. "
     'Reply with {"steps": [{"name": "...", "tool": "...", "input": "..."}]}'
 )
+CELL_TASK = (
+    "Copy from the passages the few words that answer the question, exactly as they stand there. "
+    'Reply with {"found": "yes", "answer": "..."}, or with {"found": "no", "answer": ""} where the passages do not say it.'
+)
+ASPECTS_TASK = (
+    "These documents are to be compared. Which facts must be looked up in each of them? Write two to four short questions, one fact each, "
+    'that can be put to each document. Reply with {"queries": ["...", "..."]}'
+)
 REWORD = 'Write a search query that asks for the same with other words. Reply with {"queries": ["..."]}'
 
 QUESTION_CHARACTERS = 2000
@@ -64,6 +72,7 @@ QUERIES = schema(
 )
 EXPRESSION = schema("expression", expression={"type": "string", "minLength": 1, "maxLength": 200})
 STATEMENT = schema("statement", sql={"type": "string", "minLength": 6, "maxLength": 1000})
+CELL = schema("cell", found={"enum": ["yes", "no"]}, answer={"type": "string", "maxLength": 160})
 FOUND = schema("found", found={"enum": ["yes", "no"]})
 
 
@@ -115,6 +124,15 @@ def statement(instructions: str, tables: str, question: str, fault: str) -> list
     tried = f"A statement before it failed: {as_data(fault)}\n" if fault else ""
     material = f"<tables>\n{as_data(tables)}\n</tables>\n\nQuestion: {_asked(question)}\n\n{tried}"
     return [system(instructions), HumanMessage(material + STATEMENT_TASK)]
+
+
+def cell(instructions: str, passages: Sequence[Passage], question: str) -> list[BaseMessage]:
+    return [system(instructions), HumanMessage(_material(passages, question, question) + CELL_TASK)]
+
+
+def aspects(instructions: str, documents: Sequence[str], question: str) -> list[BaseMessage]:
+    named = "\n".join(as_data(name) for name in documents)
+    return [system(instructions), HumanMessage(f"Documents:\n{named}\n\nRequest: {_asked(question)}\n\n{ASPECTS_TASK}")]
 
 
 def judge(instructions: str, passages: Sequence[Passage], question: str, standalone: str, *, writes: bool = False) -> list[BaseMessage]:

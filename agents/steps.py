@@ -19,19 +19,19 @@ from agents.context import Context
 from agents.errors import Cancelled, OutOfTime
 from agents.events import StepFinished, StepKind, StepStarted
 from agents.state import State, step_to_plain
+from agents.tool import Tally
 
 JSON_TOKENS = 160
 ANSWERING = 0.25
 """The share of a run's time that is kept for its answer."""
 
 
-class Step:
+class Step(Tally):
     """One move that people see: begins with `with`, ends with what it found or with the error that broke it off."""
 
-    def __init__(self, runtime: Runtime[Context], key: str, kind: StepKind, **detail: object) -> None:
-        self.key, self.kind, self.detail = key, kind, detail
-        self.tokens_in = self.tokens_out = self.tokens_cached = 0
-        self.seconds = 0.0
+    def __init__(self, runtime: Runtime[Context], key: str, kind: StepKind, **detail: Any) -> None:
+        super().__init__(detail=detail)
+        self.key, self.kind = key, kind
         self.failed = ""
         """Why it came to nothing, where the run goes on without it."""
         self._tell: Callable[[Any], None] = runtime.stream_writer
@@ -77,7 +77,7 @@ def spent(state: State, context: Context) -> str:
     return ""
 
 
-def stream(messages: Sequence[BaseMessage], context: Context, step: Step, until: float, **bound: Any) -> Iterator[str]:
+def stream(messages: Sequence[BaseMessage], context: Context, step: Tally, until: float, **bound: Any) -> Iterator[str]:
     """The model's words as they come; counts its tokens and seconds; stops it when the run may not go on, and at `until`: OutOfTime."""
     pieces, counted, held, began = 0, False, 0.0, time.monotonic()
     try:
@@ -105,7 +105,7 @@ def stream(messages: Sequence[BaseMessage], context: Context, step: Step, until:
 
 
 def ask(
-    messages: Sequence[BaseMessage], wanted: Mapping[str, Any], context: Context, step: Step, tokens: int = JSON_TOKENS
+    messages: Sequence[BaseMessage], wanted: Mapping[str, Any], context: Context, step: Tally, tokens: int = JSON_TOKENS
 ) -> Mapping[str, Any]:
     """The JSON object that the model replied with; empty if it is none, or came too late. Its values are still anything at all."""
     replies, until = context.card.replies, gathers_until(context)

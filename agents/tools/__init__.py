@@ -8,8 +8,11 @@ from collections.abc import Mapping
 from agents.tool import Tool
 from agents.tools.ask_user import ASK_USER
 from agents.tools.calculate import CALCULATE
+from agents.tools.compare_documents import COMPARE_DOCUMENTS
 from agents.tools.query_table import QUERY_TABLE
 from agents.tools.read_document import READ_DOCUMENT
 from agents.tools.write_document import WRITE_DOCUMENT
 
-TOOLS: Mapping[str, Tool] = {tool.name: tool for tool in (CALCULATE, QUERY_TABLE, READ_DOCUMENT, WRITE_DOCUMENT, ASK_USER)}
+TOOLS: Mapping[str, Tool] = {
+    tool.name: tool for tool in (CALCULATE, QUERY_TABLE, READ_DOCUMENT, COMPARE_DOCUMENTS, WRITE_DOCUMENT, ASK_USER)
+}

@@ -29,7 +29,8 @@ EDITABLE: Mapping[str, Mapping[str, int]] = {"write_document": {"title": 120, "t
 """The arguments that a person may change before they say yes, and their most characters; of another tool none."""
 
 EFFECTS: Mapping[str, str] = {
-    "calculate": "reads", "query_table": "reads", "read_document": "reads", "write_document": "writes", "ask_user": "asks",
+    "calculate": "reads", "query_table": "reads", "read_document": "reads", "compare_documents": "reads",
+    "write_document": "writes", "ask_user": "asks",
 }  # fmt: skip
 """The tools for which a workspace may say a rule, as `agents.tools` has them."""
 

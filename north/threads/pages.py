@@ -223,6 +223,7 @@ def rules_of(workspace: Workspace) -> list[dict[str, Any]]:
     said = dict(workspace.tool_rules.values_list("tool", "rule"))
     names = {
         "calculate": _("Work out numbers"), "query_table": _("Ask tables"), "read_document": _("Open a document"),
+        "compare_documents": _("Compare documents"),
         "write_document": _("Keep a document"), "ask_user": _("Ask whoever asked"),
     }  # fmt: skip
     free = {

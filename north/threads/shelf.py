@@ -18,6 +18,7 @@ from agents.context import Sheets
 from agents.errors import ToolFailed
 from agents.events import Citation, Source
 from agents.matching import words_of
+from agents.planning import named_in
 from north.documents import files
 from north.documents.errors import DocumentError
 from north.documents.models import Document
@@ -34,6 +35,8 @@ LOOKED_AT = 200
 FIRST_ROWS = 600
 OFFERED = 3
 WHOLE_CHARACTERS = 200_000
+NAMES = 2000
+"""Documents whose names are looked for in a question that compares, the newest first."""
 
 
 class Bookcase:
@@ -51,6 +54,11 @@ class Bookcase:
             one = found[0]
             text = one.text[:WHOLE_CHARACTERS]
             return Passage(str(one.pk), one.name, 0, 0, len(text), text, 1.0, one.title, one.indexed_sha256)
+
+    def named(self, question: str) -> Sequence[str]:
+        with self._rows():
+            names = list(self._readable().order_by("-changed_at", "pk").values_list("name", flat=True)[:NAMES])
+        return named_in(question, names)
 
     def sheets(self, about: str) -> Sequence[Sheets]:
         with self._rows():
@@ -90,7 +98,7 @@ class Bookcase:
 
     def _readable(self) -> QuerySet[Document]:
         member: Membership = self.member(self.run)
-        return Document.objects.readable_by(scope_of(member).principals).filter(workspace=member.workspace_id).exclude(indexed_sha256="")
+        return Document.objects.in_scope(scope_of(member)).exclude(indexed_sha256="")
 
     def _sheet_files(self) -> list[Document]:
         found = self._readable().filter(media_type__in=MEDIA_TYPES["sheet"]).defer("text").annotate(opening=Left("text", FIRST_ROWS))
