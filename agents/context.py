@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from langchain_core.language_models import BaseChatModel
 from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -81,6 +81,8 @@ class Context:
     shelf: Shelf | None = None
     consent: Consent | None = None
     """Without it nothing is written and nobody is asked."""
+    confirms: Literal["always", "writes", "never"] = "never"
+    """Which plans a person sees, and may change, before they run."""
     judge: Judge | None = None
     """Another model than the one that writes; without it a claim in other words than its source's is "not verified"."""
     lacks: Callable[[], str] = lambda: ""

@@ -15,25 +15,21 @@ from agents import difficulty, planning, prompts
 from agents.citations import cite as align
 from agents.context import Context, Turn
 from agents.events import AnswerDelta, Citation, ClaimCheck, Span
+from agents.finding import chunk_of, distinct, queries_in, shown_of
 from agents.grid import Grid, grid_of
 from agents.grid import written as table
 from agents.languages import refusal
 from agents.matching import words_of
 from agents.reading import choose
-from agents.state import Plain, State, fields, passage_from_plain, passage_to_plain
+from agents.state import State, fields, passage_from_plain, passage_to_plain
 from agents.steps import Step, ask, check, spent
 from agents.tools.search import search as find
 from agents.verification import by_results, counts, verify
 from agents.writing import language_note, quoted, write
 from retrieval.types import Passage
 
-STALE = 3
-STALE_NOTE = "The last searches found nothing new, so no more were made."
 READS = 2
 """How often passages are judged: the first time, and once more after another search."""
-SHOWN_CHARACTERS = 300
-PLAN_TOKENS = 300
-NO_PLAN = "The model's plan could not be used; the question itself is searched for."
 NOTHING = "The documents do not hold it, so there was nothing to do it with."
 CANNOT_REWRITE = "The chat model failed its test in rewording follow-up questions: it is searched for as it was asked."
 FURTHER = "The question describes what it asks about, so it is searched once more with the words of what was found first."
@@ -66,53 +62,6 @@ def understand(state: State, runtime: Runtime[Context]) -> State:
     return {"standalone": standalone or question, **step.changes()}
 
 
-def plan(state: State, runtime: Runtime[Context]) -> State:
-    """Which searches: the question itself, and one for each of its parts: its clauses, or what the model says must be compared."""
-    context, question, standalone = runtime.context, state["question"], state["standalone"]
-    check(context)
-    with Step(runtime, "plan", "plan") as step:
-        topic = planning.topic_of(standalone) or standalone
-        tasks, more = _tasks(question, context, step)
-        queries = [topic, *difficulty.clauses(topic)]
-        describes = len(queries) == 1 and difficulty.describes(standalone) and not difficulty.compares(standalone)
-        if len(queries) == 1 and difficulty.compares(standalone) and not any(task["tool"] == "compare_documents" for task in tasks):
-            parts = _queries(ask(prompts.plan(context.instructions, standalone), prompts.QUERIES, context, step))
-            queries += parts
-            if not parts:
-                step.detail["note"] = NO_PLAN
-        if state["history"]:  # A bad rewording must not lose what was asked.
-            queries.insert(1, question if standalone != question else f"{state['history'][-1][0]} {question}")
-        pending = _distinct([*queries, *more])[: max(1, context.limits.searches)]
-        step.detail["queries"] = pending
-        if tasks:
-            step.detail["tasks"] = [task["name"] for task in tasks]
-    return {"pending": pending, "describes": describes, "tasks": tasks, **step.changes()}
-
-
-def _tasks(question: str, context: Context, step: Step) -> tuple[list[Plain], list[str]]:
-    """What is to be done beside the searches, and which more of those: by rules, or for a request of several parts by the model's plan."""
-    if not context.tools:
-        return [], []
-    queries: list[str] = []
-    shelf = context.shelf
-    tasks = (
-        planning.tasks_of(question, shelf.sheets, context.tools, shelf.named)
-        if shelf
-        else planning.tasks_of(question, _none, context.tools)
-    )
-    if not tasks and planning.MANY_PARTS.search(question):
-        about = {"search": "finds passages in the documents", **{tool.name: tool.about for tool in context.tools.values()}}
-        messages, wanted = prompts.steps(context.instructions, question, about)
-        tasks, queries, left_out = planning.planned(ask(messages, wanted, context, step, PLAN_TOKENS), context.tools)
-        if left_out or not (tasks or queries):
-            step.detail["note"] = "Some steps of the model's plan could not be used." if tasks or queries else NO_PLAN
-    return [{**task, "late": context.tools[task["tool"]].effect in {"writes", "leaves"}} for task in tasks], queries
-
-
-def _none(about: str) -> Sequence[Any]:
-    return ()
-
-
 def search(state: State, runtime: Runtime[Context]) -> State:
     """One query. The graph comes back here while there are more. A question that describes what it asks about is searched once more, with
     the words of the best passage that it found itself: they often name what it describes (pseudo-relevance feedback: Rocchio 1971)."""
@@ -126,22 +75,14 @@ def search(state: State, runtime: Runtime[Context]) -> State:
         if onward:
             step.detail["note"] = FURTHER
         passages = find(_onward(state) if onward else query, context)
-        step.detail["found"] = [_shown(passage) for passage in passages]
+        step.detail["found"] = [shown_of(passage) for passage in passages]
         found = [*state.get("found", []), [passage_to_plain(passage) for passage in passages]]
-        if pending and is_stale(found):
-            pending, step.detail["note"] = [], STALE_NOTE
     changes: State = {"pending": pending, "searched": [query], "found": found, **step.changes()}
     searched = len(state.get("searched", [])) + 1
     if state.get("describes") and searched == 1 and passages and searched + len(pending) < context.limits.searches:
         further = f"{query} · {passages[0].name}"
         changes |= {"pending": [further, *pending], "further": further}
     return changes
-
-
-def is_stale(found: Sequence[Sequence[Plain]]) -> bool:
-    """Whether the last searches brought no passage that those before them had not."""
-    before = {_chunk(plain) for results in found[:-STALE] for plain in results}
-    return len(found) > STALE and all(_chunk(plain) in before for results in found[-STALE:] for plain in results)
 
 
 def read(state: State, runtime: Runtime[Context]) -> State:
@@ -151,13 +92,13 @@ def read(state: State, runtime: Runtime[Context]) -> State:
     check(context)
     reads = state.get("reads", 0) + 1
     with Step(runtime, f"read:{reads}", "read") as step:
-        seen = {_chunk(plain) for plain in state.get("shown", [])}
-        found = [[passage_from_plain(plain) for plain in results if _chunk(plain) not in seen] for results in state["found"]]
-        queries = _distinct([standalone, *state["searched"]])
+        seen = {chunk_of(plain) for plain in state.get("shown", [])}
+        found = [[passage_from_plain(plain) for plain in results if chunk_of(plain) not in seen] for results in state["found"]]
+        queries = distinct([standalone, *state["searched"]])
         more = MORE_PASSAGES if state.get("further") else 0
         limits = replace(context.limits, passages=context.limits.passages + more)
         passages = choose(queries, found[::-1] if reads > 1 else found, context.embed, limits)
-        step.detail["passages"] = [_shown(passage) for passage in passages]
+        step.detail["passages"] = [shown_of(passage) for passage in passages]
         changes: State = {"reads": reads, "shown": [passage_to_plain(passage) for passage in passages]}
         reason = spent(state, context)
         answerable = bool(state.get("results")) or (bool(passages) and (bool(reason) or _judged(passages, state, context, step)))
@@ -276,39 +217,16 @@ def _rewritten(said: Mapping[str, Any], question: str) -> str:
     return " ".join(text.split()) if kept >= 0.5 and asked.numbers <= rewritten.numbers else ""
 
 
-def _queries(said: Mapping[str, Any]) -> list[str]:
-    queries = said.get("queries")
-    if not isinstance(queries, list):
-        return []
-    return [" ".join(query.split())[:200] for query in queries if isinstance(query, str) and any(map(str.isalnum, query))][:3]
-
-
 def _other_query(state: State, reads: int, context: Context, step: Step) -> str:
     """A query in other words that was not searched for yet; nothing if there may be no more searches."""
     searched = state["searched"]
     if reads >= READS or len(searched) >= context.limits.searches or spent(state, context):
         return ""
     said = ask(prompts.reword(context.instructions, state["standalone"]), prompts.QUERIES, context, step)
-    new = [query for query in _queries(said) if len(_distinct([*searched, query])) > len(_distinct(searched))]
+    new = [query for query in queries_in(said) if len(distinct([*searched, query])) > len(distinct(searched))]
     return new[0] if new else ""
 
 
 def _onward(state: State) -> str:
     """The question with the words of the best passage that it found."""
     return f"{state['standalone']} {state['found'][0][0]['text'][:FURTHER_CHARACTERS]}"
-
-
-def _chunk(passage: Plain) -> tuple[str, int]:
-    return passage["document"], passage["ordinal"]
-
-
-def _distinct(queries: Sequence[str]) -> list[str]:
-    return list({" ".join(query.lower().split()): query for query in reversed(queries)}.values())[::-1]
-
-
-def _shown(passage: Passage) -> Plain:
-    text = passage.text if len(passage.text) <= SHOWN_CHARACTERS else passage.text[:SHOWN_CHARACTERS].rstrip() + "…"
-    return {
-        "document": passage.document, "name": passage.name, "start": passage.start, "end": passage.end, "text": text,
-        "score": round(float(passage.score), 4),
-    }  # fmt: skip

@@ -13,11 +13,11 @@ from agents import difficulty
 from agents.context import Sheets
 from agents.errors import ToolFailed
 from agents.matching import words_of
+from agents.plans import CRITERION_CHARACTERS, INPUT_CHARACTERS, task
 from agents.state import Plain
 from agents.tools.calculate import value_of
 
 MOST_TASKS = 5
-INPUT_CHARACTERS = 200
 
 _BEFORE = r"(?:^|[.!?:;,]\s*|\b(?:please|and|then|you|me|bitte|und|dann|mir|puis|et|y|luego|por favor)\s+)"
 _MAKE = (
@@ -73,12 +73,6 @@ MANY_PARTS = re.compile(
 )
 
 
-def task(name: str, tool: str, input: str = "", arguments: Mapping[str, Any] | None = None) -> Plain:
-    """One named step, not yet done. Without `arguments` they are found when its turn comes."""
-    return {"name": name, "tool": tool, "input": input[:INPUT_CHARACTERS], "arguments": dict(arguments or {}), "late": False,
-            "status": "", "words": ""}  # fmt: skip
-
-
 def topic_of(question: str) -> str:
     """What a document shall be about: the request without "write a report on"; the question itself where nothing is to be written."""
     match = _WRITES.search(question)
@@ -90,6 +84,10 @@ def topic_of(question: str) -> str:
 
 def writes(question: str) -> bool:
     return bool(_WRITES.search(question))
+
+
+def holds_nothing(about: str) -> Sequence[Sheets]:
+    return ()
 
 
 def names_nothing(question: str) -> Sequence[str]:
@@ -199,11 +197,10 @@ def title_of(topic: str) -> str:
     return title[:1].upper() + title[1:] if title else "Document"
 
 
-def planned(said: Mapping[str, Any], tools: Collection[str]) -> tuple[list[Plain], list[str], int]:
-    """The tasks and further searches of a model's plan, and how many of its steps were left out: unknown tools, empty or said before."""
+def planned(said: Mapping[str, Any], tools: Collection[str]) -> tuple[list[Plain], int]:
+    """The steps of a model's plan, and how many of them were left out: unknown tools, empty or said before."""
     steps = said.get("steps")
     tasks: list[Plain] = []
-    queries: list[str] = []
     seen: set[tuple[str, str]] = set()
     steps = steps if isinstance(steps, list) else []
     for step in steps[:MOST_TASKS]:
@@ -214,8 +211,18 @@ def planned(said: Mapping[str, Any], tools: Collection[str]) -> tuple[list[Plain
         if (tool, input.lower()) in seen or tool not in {*tools, "search"}:
             continue
         seen.add((tool, input.lower()))
-        if tool == "search":
-            queries.append(input)
-        else:
-            tasks.append(task(name[:60], tool, input))
-    return tasks, queries, len(steps) - len(seen)
+        done_when = step.get("done_when")
+        criterion = " ".join(done_when.split())[:CRITERION_CHARACTERS] if isinstance(done_when, str) else ""
+        tasks.append(task(name, tool, input, criterion=criterion))
+    return tasks, len(steps) - len(seen)
+
+
+def ordered(tasks: Sequence[Plain], searches: int, late: Collection[str]) -> list[Plain]:
+    """The same with at most so many searches, and what must wait: what is worked out for what is looked up before it, and whatever a tool
+    of `late` does for the answer."""
+    over = [place for place, one in enumerate(tasks) if one["tool"] == "search"][max(0, searches) :]
+    kept = [one for place, one in enumerate(tasks) if place not in over]
+    return [
+        {**one, "after": list(range(place)) if one["tool"] == "calculate" and not one["arguments"] else [], "late": one["tool"] in late}
+        for place, one in enumerate(kept)
+    ]

@@ -36,8 +36,8 @@ EXPRESSION_TASK = (
 )
 STATEMENT_TASK = 'Write one DuckDB SELECT statement that answers the question from these tables. Reply with {"sql": "SELECT ..."}'
 STEPS_TASK = (
-    "Split the request into its steps, in order. For each give a short name, the tool, and what goes into it. "
-    'Reply with {"steps": [{"name": "...", "tool": "...", "input": "..."}]}'
+    "Split the request into its steps, in order. For each give a short name, the tool, what goes into it, and what must be known when it "
+    'is done. Reply with {"steps": [{"name": "...", "tool": "...", "input": "...", "done_when": "..."}]}'
 )
 CELL_TASK = (
     "Copy from the passages the few words that answer the question, exactly as they stand there. "
@@ -107,13 +107,18 @@ def plan(instructions: str, question: str) -> list[BaseMessage]:
     return [system(instructions), HumanMessage("Question: " + _asked(question) + "\n\n" + PLAN)]
 
 
-def steps(instructions: str, question: str, tools: Mapping[str, str]) -> tuple[list[BaseMessage], Mapping[str, Any]]:
-    """The prompt for a plan over tools (their names and what they do), and the schema that it must follow."""
+def steps(
+    instructions: str, question: str, tools: Mapping[str, str], missed: Sequence[str] = ()
+) -> tuple[list[BaseMessage], Mapping[str, Any]]:
+    """The prompt for a plan over tools (their names and what they do), and the schema that it must follow. `missed`: what steps of a plan
+    before it were for, which brought nothing."""
     listed = "\n".join(f"{name}: {about}" for name, about in tools.items())
-    parts = {"name": {"type": "string", "maxLength": 60}, "tool": {"enum": list(tools)}, "input": {"type": "string", "maxLength": 150}}
+    parts = {"name": {"type": "string", "maxLength": 60}, "tool": {"enum": list(tools)}, "input": {"type": "string", "maxLength": 150},
+             "done_when": {"type": "string", "maxLength": 80}}  # fmt: skip
     step = {"type": "object", "properties": parts, "required": list(parts), "additionalProperties": False}
     wanted = schema("steps", steps={"type": "array", "items": step, "minItems": 1, "maxItems": 5})
-    return [system(instructions), HumanMessage(f"Tools:\n{listed}\n\nRequest: {_asked(question)}\n\n{STEPS_TASK}")], wanted
+    tried = f"These steps brought nothing: {as_data('; '.join(missed))}. Plan other steps in their place.\n" if missed else ""
+    return [system(instructions), HumanMessage(f"Tools:\n{listed}\n\nRequest: {_asked(question)}\n\n{tried}{STEPS_TASK}")], wanted
 
 
 def expression(instructions: str, passages: Sequence[Passage], question: str) -> list[BaseMessage]:

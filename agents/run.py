@@ -52,7 +52,7 @@ def run(question: str, history: Sequence[Turn], context: Context) -> Generator[E
         state = _saved(graph, config, question)
     if is_finished(state):
         yield answered_of(state)
-    elif open_task(state) >= 0:
+    elif open_task(state) >= 0 or state.get("confirming"):
         yield Waiting()
     else:
         raise StateUnreadable("it ends in the middle, perhaps as it was saved by another version of North")

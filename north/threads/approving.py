@@ -6,7 +6,7 @@ An approval is sealed: bound by an HMAC to its run, its tool and its exact argum
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -16,11 +16,13 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.translation import gettext as _
 
+from agents import plans
+from agents.errors import PlanUnusable
 from north.failpoints import failpoint
 from north.hints import hint
 from north.threads.actions import MESSAGE_SECONDS, own
 from north.threads.errors import Undecidable
-from north.threads.models import Approval, Run, ToolRule
+from north.threads.models import Agent, Approval, Run, ToolRule
 from north.workspaces import audit
 from north.workspaces.access import demand
 from north.workspaces.models import Membership, Role
@@ -43,6 +45,17 @@ def set_rules(rules: Mapping[str, str], *, actor: Membership) -> None:
         kept = {tool: rule for tool, rule in rules.items() if tool in EFFECTS and rule in ToolRule.Rule.values}
         ToolRule.objects.bulk_create(ToolRule(workspace=actor.workspace, tool=tool, rule=rule) for tool, rule in kept.items())
         audit.record("tools.rules", actor=actor, thing=actor.workspace, rules=kept)
+
+
+def set_confirms(confirms: str, *, actor: Membership) -> None:
+    """Which plans are shown before they run. What is no choice is left out."""
+    demand(actor, Role.OWNER)
+    if confirms not in Agent.Confirms.values:
+        return
+    with transaction.atomic():
+        if not actor.workspace.agents.update(confirms=confirms):
+            Agent.objects.create(workspace=actor.workspace, name="North", confirms=confirms)
+        audit.record("agent.confirms", actor=actor, thing=actor.workspace, confirms=confirms)
 
 
 def approve(approval: Approval, *, seen: str, actor: Membership, changes: Mapping[str, Any] | None = None) -> Approval:
@@ -93,6 +106,8 @@ def undecided(approval: Approval, seen: str) -> Approval:
 
 
 def edited(row: Approval, changes: Mapping[str, Any]) -> dict[str, Any]:
+    if row.tool == "plan" and set(changes) == {"steps"}:
+        return {**row.arguments, "steps": planned(changes["steps"], row.arguments["tools"])}
     allowed = EDITABLE.get(row.tool, {})
     if strange := set(changes) - set(allowed):
         raise Undecidable(_("This cannot be changed here: %(names)s.") % {"names": ", ".join(sorted(map(str, strange)))})
@@ -100,6 +115,14 @@ def edited(row: Approval, changes: Mapping[str, Any]) -> dict[str, Any]:
     if row.tool == "ask_user" and not arguments["answer"]:
         raise Undecidable(_("Write an answer, or skip the question."))
     return arguments
+
+
+def planned(said: object, tools: Sequence[str]) -> list[dict[str, Any]]:
+    """What a person made of a plan, in order. Raises Undecidable, in words that say which step makes no sense."""
+    try:
+        return plans.shown(plans.checked(said, tools))
+    except PlanUnusable as error:
+        raise Undecidable(str(error)) from None
 
 
 def plain(name: str, value: Any, most: int) -> str:

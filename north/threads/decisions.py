@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from north.threads import approving, pages
-from north.threads.models import Approval, Artifact
+from north.threads.models import Agent, Approval, Artifact
 from north.threads.views import taken
 from north.workspaces.access import demand, inside
 from north.workspaces.models import Membership, Role
@@ -26,7 +28,9 @@ def decide(request: HttpRequest, membership: Membership, approval_id: UUID) -> H
     seen = request.POST.get("seen", "")
     if request.POST.get("verdict") == "approve":
         names = approving.EDITABLE.get(approval.tool, {})
-        given = {name: approving.lines(request.POST[name]) for name in names if name in request.POST}
+        given: dict[str, Any] = {name: approving.lines(request.POST[name]) for name in names if name in request.POST}
+        if approval.tool == "plan" and "name" in request.POST:
+            given = {"steps": plan_in(request.POST)}
         changes = {name: value for name, value in given.items() if value != approval.arguments[name]}
         row = approving.approve(approval, seen=seen, actor=membership, changes=changes)
     else:
@@ -36,6 +40,20 @@ def decide(request: HttpRequest, membership: Membership, approval_id: UUID) -> H
     return redirect("threads:thread", membership.workspace.slug, approval.run.thread_id)
 
 
+def plan_in(form: QueryDict) -> list[dict[str, Any]]:
+    """The steps of a plan's form. A row that was emptied is a step that was taken out; who waited for it waits no more."""
+    columns = [form.getlist(name) for name in ("name", "tool", "input", "criterion", "after")]
+    rows = [[" ".join(cell.split()) for cell in row] for row in zip(*columns, strict=False)]
+    kept = [number for number, row in enumerate(rows, 1) if row[0] or row[2]]
+    places = {str(number): place for place, number in enumerate(kept, 1)}
+    emptied = {str(number) for number in range(1, len(rows) + 1)} - places.keys()
+    steps = []
+    for name, tool, given, criterion, after in (rows[number - 1] for number in kept):
+        waits = [places.get(one, one) for one in re.findall(r"[^\s,;]+", after) if one not in emptied]
+        steps.append({"name": name, "tool": tool, "input": given, "criterion": criterion, "after": waits})
+    return steps
+
+
 @require_http_methods(["GET", "HEAD", "POST"])
 @inside()
 def rules(request: HttpRequest, membership: Membership) -> HttpResponse:
@@ -43,9 +61,14 @@ def rules(request: HttpRequest, membership: Membership) -> HttpResponse:
     if request.method == "POST":
         demand(membership, Role.OWNER)
         approving.set_rules({tool: request.POST.get(tool, "") for tool in approving.EFFECTS}, actor=membership)
+        approving.set_confirms(request.POST.get("confirms", ""), actor=membership)
         messages.success(request, _("Saved. It holds for whatever agents propose from now on."))
         return redirect("threads:rules", membership.workspace.slug)
-    values = {"nav": "settings", "rules": pages.rules_of(membership.workspace)}
+    agent = membership.workspace.agents.first()
+    values = {
+        "nav": "settings", "rules": pages.rules_of(membership.workspace), "confirms": agent.confirms if agent else "never",
+        "choices": Agent.Confirms.choices,
+    }  # fmt: skip
     return render(request, "threads/rules.html", values)
 
 

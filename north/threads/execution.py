@@ -98,6 +98,7 @@ def context(run: Run, membership: Membership, watch: Watch) -> Context:
         tools=TOOLS,
         shelf=Bookcase(run, member),
         consent=Approvals(run, member),
+        confirms=agent.confirms if agent else "never",  # type: ignore[arg-type]
         judge=judged if settings.MODELS.get("score") else None,
         cancelled=watch,
     )

@@ -19,12 +19,19 @@ TITLE_LENGTH = 80
 class Agent(models.Model):
     """A configured assistant of a workspace; the oldest is the one that answers."""
 
+    class Confirms(models.TextChoices):
+        NEVER = "never", _("never")
+        WRITES = "writes", _("when it changes something")
+        ALWAYS = "always", _("always")
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="agents")
     name = models.CharField(_("name"), max_length=80)
     instructions = models.TextField(_("instructions"), blank=True, max_length=4000)
     questions = models.JSONField(default=list)
     """Good example questions, shown where a thread is empty."""
+    confirms = models.CharField(_("show its plans first"), max_length=6, choices=Confirms.choices, default=Confirms.NEVER)
+    """Which plans whoever asked sees, and may change, before they run."""
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -18,6 +18,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from agents.plans import MOST_STEPS
 from north.evaluation.golden import marked
 from north.threads.approving import EDITABLE, EFFECTS
 from north.threads.models import Approval, ArtifactVersion, Citation, Run, Step
@@ -43,6 +44,7 @@ ICONS = {
     "plan": "plan",
     "search": "search",
     "act": "settings",
+    "weigh": "check",
     "read": "read",
     "answer": "pencil",
     "cite": "quote",
@@ -69,6 +71,17 @@ class StepLine:
     hidden: int
     error: str
     seconds: float | None
+    plan: tuple[PlanLine, ...] = ()
+    tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PlanLine:
+    """A step of the plan that this step made, or whether its criterion was reached."""
+
+    name: str
+    criterion: str
+    met: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +110,18 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
+class PlanRow:
+    """A step of a plan that may be changed."""
+
+    number: int
+    name: str
+    tool: str
+    input: str
+    criterion: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
 class ApprovalCard:
     """A proposed action as whoever must decide sees it."""
 
@@ -105,6 +130,9 @@ class ApprovalCard:
     title: str
     fields: tuple[Field, ...]
     waiting: bool
+    plan: tuple[PlanRow, ...] = ()
+    """Of a plan its steps, and an empty row for another."""
+    tools: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,11 +218,24 @@ def waiting_cards(run_id: UUID, membership: Membership) -> list[ApprovalCard]:
 
 
 def approval_card(row: Approval, slug: str) -> ApprovalCard:
+    if row.tool == "plan":
+        return plan_card(row, slug)
     titles = {"write_document": _("North wants to keep a document"), "ask_user": _("North has a question")}
     title = titles.get(row.tool) or _("North wants to use %(tool)s") % {"tool": row.tool}
     allowed, shown = EDITABLE.get(row.tool, {}), {name: value for name, value in row.arguments.items() if name != "citations"}
     fields = tuple(field_of(name, value, name in allowed, name in row.derived) for name, value in shown.items())
     return ApprovalCard(row, slug, title, fields, row.standing == WAITING)
+
+
+def plan_card(row: Approval, slug: str) -> ApprovalCard:
+    names, known = tool_names(), row.arguments["tools"]
+    steps = [
+        PlanRow(number, one["name"], one["tool"], one["input"], one["criterion"], ", ".join(map(str, one["after"])))
+        for number, one in enumerate(row.arguments["steps"], 1)
+    ]
+    room = [PlanRow(len(steps) + 1, "", "search", "", "", "")] if len(steps) < MOST_STEPS else []
+    tools = tuple((tool, names.get(tool, tool)) for tool in known)
+    return ApprovalCard(row, slug, _("North’s plan"), (), row.standing == WAITING, (*steps, *room), tools)
 
 
 def field_of(name: str, value: Any, editable: bool, derived: bool) -> Field:
@@ -218,14 +259,17 @@ def support_of(run: Run) -> Support:
     return Support(_("Sentences: %(line)s") % {"line": line}, level, doubts)
 
 
+def tool_names() -> dict[str, str]:
+    return {
+        "search": _("Search"), "calculate": _("Work out numbers"), "query_table": _("Ask tables"), "read_document": _("Open a document"),
+        "compare_documents": _("Compare documents"), "write_document": _("Keep a document"), "ask_user": _("Ask whoever asked"),
+    }  # fmt: skip
+
+
 def rules_of(workspace: Workspace) -> list[dict[str, Any]]:
     """Each tool, what it does, and what the workspace says of it."""
     said = dict(workspace.tool_rules.values_list("tool", "rule"))
-    names = {
-        "calculate": _("Work out numbers"), "query_table": _("Ask tables"), "read_document": _("Open a document"),
-        "compare_documents": _("Compare documents"),
-        "write_document": _("Keep a document"), "ask_user": _("Ask whoever asked"),
-    }  # fmt: skip
+    names = tool_names()
     free = {
         "reads": _("Default: allowed, it only reads"),
         "writes": _("Default: asks first"),
@@ -303,7 +347,13 @@ def step_line(one: ShownStep, slug: str) -> StepLine:
         ordinal=step.ordinal, status=status_of(step.error, step.ended_at is not None), icon=ICONS.get(step.kind, "read"),
         label=label(step.kind, step.ended_at is not None), query=str(step.detail.get("query") or step.detail.get("name") or ""),
         notes=notes_of(step.detail), found=found, hidden=one.hidden, error=step.error, seconds=seconds,
+        plan=plan_lines(step.detail), tokens=step.tokens_in + step.tokens_out,
     )  # fmt: skip
+
+
+def plan_lines(detail: Mapping[str, Any]) -> tuple[PlanLine, ...]:
+    lines = detail.get("criteria") or detail.get("steps") or []
+    return tuple(PlanLine(str(one["name"]), str(one["criterion"]), str(one.get("met", ""))) for one in lines)
 
 
 def told_line(told: Mapping[str, Any], slug: str) -> StepLine:
@@ -311,6 +361,7 @@ def told_line(told: Mapping[str, Any], slug: str) -> StepLine:
     ended = told["ended_at"]
     step = Step(
         ordinal=told["ordinal"], kind=told["kind"], detail=told["detail"], error=told["error"],
+        tokens_in=told["tokens_in"], tokens_out=told["tokens_out"],
         started_at=datetime.fromisoformat(told["started_at"]), ended_at=datetime.fromisoformat(ended) if ended else None,
     )  # fmt: skip
     named = {one["document"]: OpenDocument(one["name"], None) for name in TELLING for one in step.detail.get(name, [])}
@@ -325,10 +376,9 @@ def notes_of(detail: Mapping[str, Any]) -> tuple[str, ...]:
     """What else a step has to say."""
     queries = [str(query) for query in detail.get("queries", [])]
     said = [
-        _("Searching for: %(queries)s") % {"queries": "; ".join(queries)} if len(queries) > 1 else "",
+        _("Searching for: %(queries)s") % {"queries": "; ".join(queries)} if len(queries) > 1 and not detail.get("steps") else "",
         _("As a question of its own: %(question)s") % {"question": detail["standalone"]} if is_reworded(detail) else "",
         _("Not there yet, searching once more.") if detail.get("next") else "",
-        _("Plan: %(tasks)s") % {"tasks": "; ".join(map(str, detail["tasks"]))} if detail.get("tasks") else "",
         str(detail.get("result", "")),
         str(detail.get("note", "")),
     ]
@@ -347,6 +397,7 @@ def label(kind: str, over: bool) -> str:
         "search": (_("Searching"), _("Searched")),
         "read": (_("Reading what was found"), _("Read what was found")),
         "act": (_("Using a tool"), _("Used a tool")),
+        "weigh": (_("Comparing the results with the plan"), _("Compared the results with the plan")),
         "answer": (_("Writing the answer"), _("Wrote the answer")),
         "cite": (_("Checking each sentence against its source"), _("Checked each sentence against its source")),
     }.get(kind, (_("Working"), _("Done")))

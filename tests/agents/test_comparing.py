@@ -151,12 +151,12 @@ def test_a_document_that_is_not_there_is_said_and_one_alone_is_not_compared(make
 
 def test_without_time_for_all_cells_those_that_are_there_are_shown(make: Make) -> None:
     def slow(messages: list[BaseMessage]) -> Any:
-        time.sleep(0.4)
+        time.sleep(0.7)
         return copying(messages)
 
     more = [document(f"acme-{number}.md", ACME) for number in range(8)]
     events = compare(
-        make, slow, "Compare all acme: notice period and price", shelf=papers(*more), limits=Limits(seconds=2.0, tool_seconds=0)
+        make, slow, "Compare all acme: notice period and price", shelf=papers(*more), limits=Limits(seconds=3.0, tool_seconds=0)
     )
     answered = end(events)
     assert "30 days" in answered.text and "not looked at" in answered.text

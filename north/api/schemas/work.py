@@ -67,6 +67,23 @@ class StepOut(Schema):
     error: str = ""
     started_at: datetime
     ended_at: datetime | None = None
+    tokens_in: int = 0
+    tokens_out: int = 0
+
+
+class PlanStepOut(Schema):
+    number: int
+    name: str
+    tool: str
+    input: str
+    criterion: str = Field(description="When it has succeeded.")
+    met: Literal["", "yes", "no"] = Field(description="Whether it has; empty: not compared.")
+    after: list[int] = Field(description="The numbers of the steps that must be over first.")
+    status: Literal["waiting", "running", "done", "failed"]
+    error: str
+    seconds: float | None
+    tokens_in: int
+    tokens_out: int
 
 
 class CitationOut(Schema):
@@ -99,6 +116,7 @@ class RunOut(Schema):
     refused: bool
     searched: list[str]
     cut_short: str = Field("", description="Why it ended before everything was done: the answer is the best that there was by then.")
+    plan: list[PlanStepOut] = Field(description="The named steps of a larger question; empty for others.")
     steps: list[StepOut]
     approvals: list[uuid.UUID] = Field(description="What the run waits for: /api/v1/approvals has each.")
     error: str = ""
