@@ -24,6 +24,7 @@ from agents.context import Context, Sheets
 from agents.errors import ToolFailed
 from agents.finding import shown_of
 from agents.matching import digits_of, holds
+from agents.planning import expression_in
 from agents.reading import choose
 from agents.state import Plain, State, fields, open_tasks, passage_from_plain, passage_to_plain
 from agents.steps import Step, ask, check, spent
@@ -216,7 +217,8 @@ def _made(state: State, task: Plain, context: Context, step: Step) -> Mapping[st
     """What the model must write for this tool. Raises ToolFailed where it cannot be used."""
     match task["tool"]:
         case "calculate":
-            return _expression(state, context, step)
+            said = expression_in(task["input"])
+            return {"expression": said} if said else _expression(state, context, step)
         case "compare_documents":
             return _questions(state, task, context, step)
     return _statement(task, context, step)

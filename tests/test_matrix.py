@@ -24,7 +24,7 @@ from django.utils import timezone
 
 from north.documents.models import Document, Principal, SavedSearch, Source, Status
 from north.evaluation.models import GoldenQuestion, Measurement, digest
-from north.threads.models import Approval, Artifact, Run, Thread
+from north.threads.models import Approval, Artifact, Queued, Run, Thread
 from north.webhooks.announcing import queue
 from north.webhooks.models import Webhook
 from north.workspaces.keys import create_service_account, issue_key
@@ -183,6 +183,10 @@ PAGES: dict[str, list[Row]] = {
     "threads:events": [page(HR, "run_id")],
     "threads:cancel": [act(HR, "run_id")],
     "threads:again": [act(HR, "run_id")],
+    "threads:resume": [act(HR, "run_id")],
+    "threads:retry": [act(HR, "run_id", step="plan")],
+    "threads:waiting": [page(HR, "thread_id")],
+    "threads:unqueue": [act(HR, "thread_id", "queued_id")],
     "threads:decide": [act(HR, "approval_id", verdict="reject", seen="0" * 64)],
     "threads:rules": [page(MEMBERS), act(OWNER, write_document="deny")],
     "threads:artifact": [page(HR, "artifact_id")],
@@ -243,6 +247,11 @@ CALLS: dict[str, Row] = {
     "api:get_run": Row("get", HR, ("run_id",)),
     "api:cancel": Row("post", HR, ("run_id",)),
     "api:ask_again": Row("post", HR, ("run_id",)),
+    "api:resume": Row("post", HR, ("run_id",)),
+    "api:retry": Row("post", HR, ("run_id",), {"step": "plan"}),
+    "api:list_queued": Row("get", HR, ("thread_id",)),
+    "api:queue_question": Row("post", HR, ("thread_id",), {"question": "Why?"}),
+    "api:unqueue": Row("delete", HR, ("thread_id", "queued_id")),
     "api:run_events": Row("get", HR, ("run_id",)),
     # other people's dialects: what is done with the models belongs to no workspace
     **{
@@ -304,6 +313,7 @@ def world(workspace: Workspace, hr: Group, other_workspace: Workspace, settings:
     source = Source.objects.create(workspace=workspace, connector="folder", name="Share", config={"path": "/nowhere"}, principals=[])
     thread = Thread.objects.create(workspace=workspace, user=users["rita"], title="Mine")
     run = Run.objects.create(thread=thread, question="Why?", status=Run.Status.DONE, answer="Because.", ended_at=timezone.now())
+    queued = Queued.objects.create(thread=thread, question="And then?")
     approval = Approval.objects.create(
         run=run, key="act:1", tool="write_document", effect="writes", arguments={"title": "T", "text": "Pay"}, proposed="0" * 64,
         expires_at=timezone.now() + timedelta(days=1),
@@ -327,6 +337,7 @@ def world(workspace: Workspace, hr: Group, other_workspace: Workspace, settings:
     )  # fmt: skip
     ids = {
         "question": question.pk,
+        "queued_id": queued.pk,
         "measurement": measurement.pk,
         "search": saved.pk,
         "account": account.user_id,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from uuid import UUID, uuid4
 
 from django.db import IntegrityError, transaction
 from django.http import Http404
@@ -42,8 +43,8 @@ def start(question: str, *, actor: Membership) -> Run:
         return ask(create(actor=actor), question, actor=actor)
 
 
-def ask(thread: Thread, question: str, *, actor: Membership) -> Run:
-    """Raises `Unaskable`, `StillWorking` and `TooMany`."""
+def ask(thread: Thread, question: str, *, actor: Membership, pk: UUID | None = None) -> Run:
+    """`pk`: the run's, where it is known before. Raises `Unaskable`, `StillWorking` and `TooMany`."""
     own(thread, actor)
     for_agent(actor)
     question = checked(question)
@@ -52,7 +53,7 @@ def ask(thread: Thread, question: str, *, actor: Membership) -> Run:
     with transaction.atomic():
         if Run.objects.of(actor).open().count() >= OPEN_RUNS:
             raise TooMany(OPEN_RUNS)
-        run = added(thread, question, actor)
+        run = added(thread, question, actor, pk)
         title = thread.title or " ".join(question.split())[:TITLE_LENGTH]
         Thread.objects.filter(pk=thread.pk).update(asked_at=timezone.now(), title=title)
         thread.title = title
@@ -122,9 +123,9 @@ def checked(question: str) -> str:
     return question
 
 
-def added(thread: Thread, question: str, actor: Membership) -> Run:
+def added(thread: Thread, question: str, actor: Membership, pk: UUID | None) -> Run:
     try:
         with transaction.atomic():
-            return Run.objects.create(thread=thread, question=question, key_id=actor.key_id, trace=trace_id.get())
+            return Run.objects.create(pk=pk or uuid4(), thread=thread, question=question, key_id=actor.key_id, trace=trace_id.get())
     except IntegrityError:
         raise StillWorking from None

@@ -104,6 +104,10 @@ class Run(Job):
     refused = models.BooleanField(default=False)
     cut_short = models.TextField(blank=True)
     """Why it ended before everything was done, with the best answer that there was by then."""
+    resumed_at = models.DateTimeField(null=True)
+    """When whoever asked let it go on, after it was over."""
+    retry_from = models.CharField(max_length=60, blank=True)
+    """The key of the step before which it begins again; empty once it has."""
     checkpointed = models.BooleanField(default=False)
     """Checkpoints of this run may still lie in the checkpointer."""
     tokens_in = models.PositiveIntegerField(default=0)
@@ -131,9 +135,35 @@ class Run(Job):
         return self.question[:TITLE_LENGTH]
 
     @property
+    def may_go_on(self) -> bool:
+        """It is over without having come to its end, or a step of it may be done again: its checkpoints are kept for a while."""
+        return self.over and self.checkpointed
+
+    @property
     def seconds(self) -> float | None:
         """From the question to the end; `None` while it works."""
-        return (self.ended_at - self.created_at).total_seconds() if self.ended_at else None
+        return (self.ended_at - (self.resumed_at or self.created_at)).total_seconds() if self.ended_at else None
+
+
+class Queued(models.Model):
+    """A further question of a thread whose run is not over: asked when it is, under this id."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    thread = models.ForeignKey(Thread, on_delete=models.CASCADE, related_name="queued")
+    question = models.TextField(max_length=8000)
+    key = models.ForeignKey(ApiKey, on_delete=models.SET_NULL, null=True, db_index=False, related_name="+")
+    by_key = models.BooleanField(default=False)
+    """It was asked by a key: without that it is not asked any more."""
+    trace = models.CharField(max_length=32, blank=True)
+    words = models.TextField(blank=True)
+    """Why it still waits, though nothing runs."""
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering: ClassVar = ["created_at"]
+
+    def __str__(self) -> str:
+        return self.question[:TITLE_LENGTH]
 
 
 class Step(models.Model):

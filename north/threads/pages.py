@@ -18,10 +18,10 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from agents.plans import MOST_STEPS
 from north.evaluation.golden import marked
 from north.threads.approving import EDITABLE, EFFECTS
 from north.threads.models import Approval, ArtifactVersion, Citation, Run, Step
+from north.threads.planned import PlanLine, PlanRow, plan_lines, plan_rows, tool_names
 from north.threads.reading import (
     TELLING,
     Numbering,
@@ -73,15 +73,7 @@ class StepLine:
     seconds: float | None
     plan: tuple[PlanLine, ...] = ()
     tokens: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class PlanLine:
-    """A step of the plan that this step made, or whether its criterion was reached."""
-
-    name: str
-    criterion: str
-    met: str = ""
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,18 +99,6 @@ class Field:
     editable: bool
     long: bool
     derived: bool
-
-
-@dataclass(frozen=True, slots=True)
-class PlanRow:
-    """A step of a plan that may be changed."""
-
-    number: int
-    name: str
-    tool: str
-    input: str
-    criterion: str
-    after: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,14 +208,8 @@ def approval_card(row: Approval, slug: str) -> ApprovalCard:
 
 
 def plan_card(row: Approval, slug: str) -> ApprovalCard:
-    names, known = tool_names(), row.arguments["tools"]
-    steps = [
-        PlanRow(number, one["name"], one["tool"], one["input"], one["criterion"], ", ".join(map(str, one["after"])))
-        for number, one in enumerate(row.arguments["steps"], 1)
-    ]
-    room = [PlanRow(len(steps) + 1, "", "search", "", "", "")] if len(steps) < MOST_STEPS else []
-    tools = tuple((tool, names.get(tool, tool)) for tool in known)
-    return ApprovalCard(row, slug, _("North’s plan"), (), row.standing == WAITING, (*steps, *room), tools)
+    rows, tools = plan_rows(row.arguments["steps"]), tuple((tool, tool_names().get(tool, tool)) for tool in row.arguments["tools"])
+    return ApprovalCard(row, slug, _("North’s plan"), (), row.standing == WAITING, rows, tools)
 
 
 def field_of(name: str, value: Any, editable: bool, derived: bool) -> Field:
@@ -257,13 +231,6 @@ def support_of(run: Run) -> Support:
     line = ", ".join(f"{found[support]} {label}" for support, label in labels.items() if found[support])
     level = "error" if found["contradicted"] else "warning" if found["unsupported"] or found["partly"] else "info" if doubts else "success"
     return Support(_("Sentences: %(line)s") % {"line": line}, level, doubts)
-
-
-def tool_names() -> dict[str, str]:
-    return {
-        "search": _("Search"), "calculate": _("Work out numbers"), "query_table": _("Ask tables"), "read_document": _("Open a document"),
-        "compare_documents": _("Compare documents"), "write_document": _("Keep a document"), "ask_user": _("Ask whoever asked"),
-    }  # fmt: skip
 
 
 def rules_of(workspace: Workspace) -> list[dict[str, Any]]:
@@ -347,13 +314,8 @@ def step_line(one: ShownStep, slug: str) -> StepLine:
         ordinal=step.ordinal, status=status_of(step.error, step.ended_at is not None), icon=ICONS.get(step.kind, "read"),
         label=label(step.kind, step.ended_at is not None), query=str(step.detail.get("query") or step.detail.get("name") or ""),
         notes=notes_of(step.detail), found=found, hidden=one.hidden, error=step.error, seconds=seconds,
-        plan=plan_lines(step.detail), tokens=step.tokens_in + step.tokens_out,
+        plan=plan_lines(step.detail), tokens=step.tokens_in + step.tokens_out, key=step.key,
     )  # fmt: skip
-
-
-def plan_lines(detail: Mapping[str, Any]) -> tuple[PlanLine, ...]:
-    lines = detail.get("criteria") or detail.get("steps") or []
-    return tuple(PlanLine(str(one["name"]), str(one["criterion"]), str(one.get("met", ""))) for one in lines)
 
 
 def told_line(told: Mapping[str, Any], slug: str) -> StepLine:

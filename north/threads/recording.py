@@ -202,7 +202,8 @@ class Recorder:
         self.waiting, self.answer = "", ""
         self.journal.append("reset", {})
 
-    def forget(self) -> None:
-        """The steps so far are void: the run begins anew."""
-        self.run.steps.all().delete()
-        self.steps.clear()
+    def forget(self, key: str = "") -> None:
+        """The steps so far are void, or those from `key` on: the run does them anew."""
+        first = self.steps[key].ordinal if key in self.steps else 0 if not key else len(self.steps) + 1
+        self.run.steps.filter(ordinal__gte=first).delete()
+        self.steps = {name: step for name, step in self.steps.items() if step.ordinal < first}

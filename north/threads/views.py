@@ -18,7 +18,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from north.cards import words
 from north.cards.models import Card
-from north.threads import actions, pages
+from north.threads import actions, control, pages
 from north.threads.errors import Refused
 from north.threads.models import Run, Thread
 from north.workspaces.access import inside
@@ -89,7 +89,7 @@ def thread(request: HttpRequest, membership: Membership, thread_id: UUID) -> Htt
     found, others = with_recent(membership, thread_id)
     values = {
         "nav": "threads", "thread": found, "runs": pages.runs_of(found.runs.all(), membership), "recent": others,
-        "length": actions.QUESTION_LENGTH,
+        "length": actions.QUESTION_LENGTH, "queued": list(found.queued.all()), "slug": membership.workspace.slug,
     }  # fmt: skip
     return render(request, "threads/thread.html", values)
 
@@ -106,7 +106,15 @@ def start(request: HttpRequest, membership: Membership) -> HttpResponse:
 @inside()
 @taken
 def ask(request: HttpRequest, membership: Membership, thread_id: UUID) -> HttpResponse:
-    return added(request, membership, actions.ask(own(membership, thread_id), request.POST.get("question", ""), actor=membership))
+    found, question = own(membership, thread_id), request.POST.get("question", "")
+    if not found.runs.open().exists() and not found.queued.exists():
+        return added(request, membership, actions.ask(found, question, actor=membership))
+    row = control.queue(found, question, actor=membership)
+    if not request.htmx:  # type: ignore[attr-defined]
+        return redirect("threads:thread", membership.workspace.slug, thread_id)
+    values = {"queued": list(found.queued.all()), "thread": found, "slug": membership.workspace.slug, "out_of_band": True}
+    values["asked"] = pages.runs_of(Run.objects.of(membership).filter(pk=row.pk), membership)  # it may have begun by now
+    return render(request, "threads/thread.html#queue", values)
 
 
 @require_POST
@@ -128,6 +136,7 @@ def added(request: HttpRequest, membership: Membership, run: Run) -> HttpRespons
 def cancel(request: HttpRequest, membership: Membership, run_id: UUID) -> HttpResponse:
     run = own_run(membership, run_id)
     actions.cancel(run, actor=membership)
+    control.ask_next(run.thread_id)
     if request.htmx:  # type: ignore[attr-defined]
         return HttpResponse(status=204)
     return redirect("threads:thread", membership.workspace.slug, run.thread_id)

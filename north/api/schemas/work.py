@@ -60,6 +60,18 @@ class RunIn(In):
     question: str = Field(min_length=1, max_length=8000)
 
 
+class RetryIn(In):
+    step: str = Field(min_length=1, max_length=60, description="The key of the step from which on it is done again.")
+
+
+class QueuedOut(Schema):
+    id: uuid.UUID = Field(description="The run has the same id once it is asked.")
+    thread: uuid.UUID = Field(alias="thread_id")
+    question: str
+    words: str = Field(description="Why it still waits, though nothing runs.")
+    created_at: datetime
+
+
 class StepOut(Schema):
     key: str
     kind: str
