@@ -14,6 +14,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import hypothesis
@@ -24,7 +25,7 @@ from django.conf import settings
 from django.core.asgi import get_asgi_application
 from django.db import connections
 from django.test import Client, override_settings
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, Route, sync_playwright
 
 from north.broker import redis_client
 from north.supervisor import answers, broker_command, vectors_command
@@ -203,6 +204,27 @@ def server(django_db_setup: None) -> Iterator[str]:
 def cookies(user: User) -> dict[str, str]:
     """Those of a browser in which this person is signed in."""
     return {name: morsel.value for name, morsel in browser_of(user).cookies.items()}
+
+
+@contextmanager
+def watched(chromium: Browser, server: str, user: User) -> Iterator[Page]:
+    """This person's browser; what would leave the machine or breaks in it comes into `page.faults`, for the test to find none."""
+    faults: list[str] = []
+
+    def gate(route: Route) -> None:
+        if not route.request.url.startswith(server):
+            faults.append(route.request.url)
+        route.continue_()
+
+    context = chromium.new_context()
+    context.add_cookies([{"name": name, "value": value, "url": server} for name, value in cookies(user).items()])
+    context.route("**/*", gate)
+    page = context.new_page()
+    page.on("console", lambda message: faults.append(message.text) if message.type == "error" and "ERR_" not in message.text else None)
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.faults = faults  # type: ignore[attr-defined]
+    yield page
+    context.close()
 
 
 @pytest.hookimpl(trylast=True)

@@ -3,6 +3,7 @@ know: problems, entity tags, keys of repetition, streams and files."""
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 from ninja import NinjaAPI
@@ -29,6 +30,7 @@ IF_NONE_MATCH = {
 LAST_EVENT = {"in": "header", "name": "Last-Event-ID", "required": False, "schema": TEXT, "description": "The last id that you saw."}
 BODIES = {
     "run_events": {"text/event-stream": {}},
+    "get_version_file": {"text/markdown": {"schema": TEXT}},
     "get_file": {"application/octet-stream": {"schema": {**TEXT, "format": "binary"}}},
 }
 ETAG = {"ETag": {"description": "Names this state of the resource.", "schema": TEXT}}
@@ -41,8 +43,13 @@ class Api(NinjaAPI):
     def get_openapi_operation_id(self, operation: Operation) -> str:
         return operation.view_func.__name__
 
-    def get_openapi_schema(self, **arguments: Any) -> OpenAPISchema:
-        schema = super().get_openapi_schema(**arguments)
+    def get_openapi_schema(self, **_: Any) -> OpenAPISchema:
+        return self.described
+
+    @cached_property
+    def described(self) -> OpenAPISchema:
+        """Made once: it takes a second, and anybody may ask for it."""
+        schema = super().get_openapi_schema()
         for methods in schema["paths"].values():
             for method, operation in methods.items():
                 complete(method.upper(), operation)

@@ -24,6 +24,7 @@ from north.documents.errors import Refused as DocumentRefused
 from north.documents.errors import status_of as document_status
 from north.threads.errors import Refused as ThreadRefused
 from north.workspaces.errors import Refused as WorkspaceRefused
+from north.workspaces.errors import Unfit, Wider
 from retrieval.errors import RetrievalError
 
 MEDIA_TYPE = "application/problem+json"
@@ -160,6 +161,8 @@ HANDLED: dict[type[Exception], Callable[[Any], HttpResponse]] = {
     ThreadRefused: of_threads,
     Conflict: lambda error: problem(409, detail=str(error)),
     Wrong: lambda error: problem(422, "invalid", str(error), errors=[(error.field, str(error))]),
+    Unfit: lambda error: problem(422, "invalid", str(error), errors=[(f"/{error.field}", str(error))]),
+    Wider: lambda error: problem(403, detail=str(error)),
     WorkspaceRefused: lambda error: problem(409, "conflict", str(error)),
     WrongCursor: lambda error: problem(422, "invalid", str(error), errors=[("cursor", str(error))]),
     Repeated: lambda error: problem(error.status, error.code, str(error), retry_after=1),

@@ -17,7 +17,7 @@ from north.api.schemas.work import AuditAsked, AuditEventOut, AuditPage, DayFigu
 from north.cards import words
 from north.cards.models import Card
 from north.usage.models import Kind
-from north.usage.summing import Sums, names, since, spent
+from north.usage.summing import Spent, Sums, names, since, spent
 from north.workspaces.models import AuditEvent
 
 MOST = 1000
@@ -55,12 +55,20 @@ def get_usage(request: HttpRequest, asked: Query[UsageAsked]) -> UsageOut:
     found = spent(since(asked.days, reader.workspace_id), asked.days)
     return UsageOut(
         total=asdict(found.total),  # type: ignore[arg-type]
-        days=[DayFigures(day=day, model=model, **asdict(sums)) for day, models in found.days.items() for model, sums in models.items()],
-        kinds=named({kind: str(Kind(kind).label) for kind in found.kinds}, found.kinds),
+        days=by_day(found),
+        kinds=by_kind(found),
         models=named({name: name for name in found.model}, found.model),
         users=named(names("user", found.user), found.user),
         keys=named(names("key", found.key), found.key),
     )
+
+
+def by_day(found: Spent) -> list[DayFigures]:
+    return [DayFigures(day=day, model=model, **asdict(sums)) for day, models in found.days.items() for model, sums in models.items()]
+
+
+def by_kind(found: Spent) -> list[NamedFigures]:
+    return named({kind: str(Kind(kind).label) for kind in found.kinds}, found.kinds)
 
 
 def named(called: dict[Any, str], sums: dict[Any, Sums]) -> list[NamedFigures]:

@@ -5,7 +5,7 @@ One file for each noun; what is wrong with a call is said by `problems.py`, list
 
 from __future__ import annotations
 
-from north.api import approvals, documents, groups, people, problems, reports, searching, sources, threads
+from north.api import approvals, artifacts, documents, groups, people, problems, programs, reports, searching, sources, threads, webhooks
 from north.api.keys import Key
 from north.api.openapi import Api
 
@@ -31,6 +31,11 @@ ROUTES = (
     ("/threads", threads.threads, "threads"),
     ("/runs", threads.runs, "runs"),
     ("/approvals", approvals.routes, "approvals"),
+    ("/artifacts", artifacts.routes, "artifacts"),
+    ("/keys", programs.routes, "programs"),
+    ("/limits", programs.limits, "programs"),
+    ("/service-accounts", programs.accounts, "programs"),
+    ("/webhooks", webhooks.routes, "webhooks"),
     ("", reports.routes, None),
 )
 problems.handle(api)

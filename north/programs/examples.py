@@ -115,7 +115,8 @@ print(len(embedded.data[0].embedding))
 """, "read",
     ),
     Example(
-        "rest", _("North's own REST"), _("Everything the pages can do: documents, search, threads, runs."), "bash",
+        "rest", _("North's own REST"),
+        _("Everything the pages can do, from documents to keys and webhooks. An Idempotency-Key makes a write safe to repeat."), "bash",
         """# Upload a document (scope: write)
 curl $address/api/v1/documents \\
   -H "Authorization: Bearer $$NORTH_KEY" -F file=@handbook.pdf
@@ -128,6 +129,11 @@ curl $address/api/v1/search \\
 # List the documents (scope: read)
 curl "$address/api/v1/documents?status=ready" \\
   -H "Authorization: Bearer $$NORTH_KEY"
+
+# Make a key for one program (scope: admin); it is shown this once
+curl $address/api/v1/keys \\
+  -H "Authorization: Bearer $$NORTH_KEY" -H "Content-Type: application/json" -H "Idempotency-Key: ci-1" \\
+  -d '{"name": "ci", "scopes": ["read"], "expires_at": null}'
 """, "read",
     ),
 )  # fmt: skip

@@ -10,12 +10,11 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from north.workspaces.forms import NameForm
-from north.workspaces.keys import GRACES
+from north.workspaces.keys import GRACES, MOST_REQUESTS, MOST_TOKENS
 from north.workspaces.models import KeyScope, Membership, Role, Workspace
 
 LASTS = {30: _("30 days"), 90: _("90 days"), 365: _("a year"), 0: _("no end")}
 GRACE_WORDS = {0: _("not at all: it dies now"), 1: _("an hour"), 24: _("a day"), 168: _("a week")}
-MOST_REQUESTS, MOST_TOKENS = 1_000_000, 10**12
 
 
 class KeyForm(forms.Form):

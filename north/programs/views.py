@@ -61,7 +61,7 @@ def make(request: HttpRequest, membership: Membership) -> HttpResponse:
         chosen = form.cleaned_data
         try:
             made, secret = verbs.issue_key(
-                acting(membership, chosen["acts_as"]),
+                verbs.acting(UUID(chosen["acts_as"]) if chosen["acts_as"] else None, actor=membership),
                 name=chosen["name"],
                 scopes=chosen["scopes"],
                 agents=chosen["agents"] or None,
@@ -73,13 +73,6 @@ def make(request: HttpRequest, membership: Membership) -> HttpResponse:
         except Refused as refusal:
             form.add_error(None, str(refusal))
     return page(request, membership, status=422, form=form)
-
-
-def acting(membership: Membership, user: str) -> Membership:
-    """The member whom a key shall act as: oneself, where nobody is named."""
-    if not user:
-        return membership
-    return get_object_or_404(membership.workspace.memberships.select_related("user", "workspace"), user=UUID(user))
 
 
 def key_of(membership: Membership, key: UUID) -> ApiKey:

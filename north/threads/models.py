@@ -283,8 +283,12 @@ class Approval(models.Model):
 
 class ArtifactQuerySet(models.QuerySet):
     def of(self, membership: Membership) -> Self:
-        """This person's own: what an agent wrote for them may tell what only they may read."""
-        return self.filter(workspace=membership.workspace_id, user=membership.user_id)
+        """This person's own: what an agent wrote for them may tell what only they may read. A key that is limited to some agents or
+        sources finds what was written by its own runs only."""
+        found = self.filter(workspace=membership.workspace_id, user=membership.user_id)
+        if membership.key is None or not membership.key.limited:
+            return found
+        return found.exclude(Exists(ArtifactVersion.objects.filter(artifact=OuterRef("pk")).exclude(run__key=membership.key)))
 
 
 class Artifact(models.Model):

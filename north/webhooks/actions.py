@@ -20,7 +20,7 @@ from north.webhooks.models import TEST, Delivery, Event, Webhook
 from north.webhooks.sending import outbound
 from north.workspaces.access import demand
 from north.workspaces.audit import record
-from north.workspaces.errors import Refused
+from north.workspaces.errors import Refused, Unfit
 from north.workspaces.models import Membership, Role
 
 MOST = 20
@@ -54,17 +54,17 @@ def change(hook: Webhook, url: str, events: Collection[str], *, actor: Membershi
 
 
 def allowed(url: str) -> None:
-    """Raises Refused where the workers would not be let out to this address."""
+    """Raises Unfit where the workers would not be let out to this address."""
     try:
         outbound().check(url)
     except OutboundError as error:
-        raise Refused(str(error)) from error
+        raise Unfit("url", str(error)) from error
 
 
 def known(events: Collection[str]) -> list[str]:
     chosen = [event for event in Event.values if event in events]
     if not chosen or len(chosen) < len(set(events)):
-        raise Refused(_("Choose at least one event, of these: %s.") % ", ".join(Event.values))
+        raise Unfit("events", _("Choose at least one event, of these: %s.") % ", ".join(Event.values))
     return chosen
 
 

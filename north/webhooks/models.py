@@ -6,7 +6,7 @@ import base64
 import secrets
 import uuid
 from datetime import timedelta
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 from urllib.parse import urlsplit
 
 from django.db import models
@@ -118,10 +118,3 @@ class Delivery(Job):
     def message_id(self) -> str:
         """The same at each attempt, so that a receiver can tell a message that comes twice."""
         return f"msg_{self.id.hex}"
-
-    def values(self) -> dict[str, Any]:
-        """For who reads the log by program."""
-        return {
-            "id": self.message_id, "event": self.event, "status": self.status, "attempts": self.attempts, "answered": self.answered,
-            "error": self.error, "created_at": self.created_at, "tried_at": self.tried_at, "next_at": None if self.over else self.try_at,
-        }  # fmt: skip

@@ -4,7 +4,9 @@ WorkspaceError
 ├── Refused            a rule of the house forbids it; the message says which and what to do instead
 │   ├── LastOwner
 │   ├── LastAdmin
-│   └── Taken          a name or an address that must be unique is in use
+│   ├── Taken          a name or an address that must be unique is in use
+│   ├── Unfit          a value cannot be what was given; `field` says which
+│   └── Wider          a key would give more than it has itself
 ├── DeadLink           a one-time link that was used, has expired, was taken back, or never was
 └── AppendOnly         somebody tried to change the audit log through the models
 """
@@ -37,6 +39,18 @@ class LastAdmin(Refused):
 
 
 class Taken(Refused):
+    permanent = True
+
+
+class Unfit(Refused):
+    permanent = True
+
+    def __init__(self, field: str, words: str) -> None:
+        self.field = field
+        super().__init__(words)
+
+
+class Wider(Refused):
     permanent = True
 
 

@@ -10,22 +10,35 @@ import secrets
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 from django.http import Http404
+from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
 from north.workspaces.access import demand
 from north.workspaces.audit import record
-from north.workspaces.errors import Refused
-from north.workspaces.models import ALLOWANCE, ApiKey, KeyScope, Membership, Role, User, Workspace, all_scopes
+from north.workspaces.errors import Refused, Unfit, Wider
+from north.workspaces.models import ALLOWANCE, NUMBERS, ApiKey, KeyScope, Membership, Role, User, Workspace, all_scopes
 
 KEYS = 100
 """Unrevoked ones of one person or service account in a workspace."""
 GRACES = {hours: timedelta(hours=hours) for hours in (0, 1, 24, 7 * 24)}
 """How long the secret so far may still be taken after a rotation."""
+FURTHEST = timedelta(days=36_525)
+"""The longest that a key with an end is valid for."""
+MOST_REQUESTS, MOST_TOKENS = 1_000_000, 10**12
+"""What a limit may be at most."""
+
+
+def acting(user: UUID | None, *, actor: Membership) -> Membership:
+    """The member whom a key shall act as: oneself, where nobody is named. Who may is `issue_key`'s to say."""
+    if user is None:
+        return actor
+    return get_object_or_404(actor.workspace.memberships.select_related("user", "workspace"), user=user)
 
 
 @transaction.atomic
@@ -41,7 +54,8 @@ def issue_key(
     actor: Membership | User | None,
 ) -> tuple[ApiKey, str]:
     """The row and the key, which acts as this member and is not kept. `scopes` None: all; `agents` and `sources`, ids: only these; None:
-    all. `allowance`: some of ALLOWANCE. `actor` None: the machine's administrator. Raises Refused, and a 404 for another person's."""
+    all. `allowance`: some of ALLOWANCE; a key that was made by a key has that one's limits, too. `actor` None: the machine's administrator.
+    Raises Refused, and a 404 for another person's."""
     if isinstance(actor, Membership):
         responsible(membership.user, membership.workspace, actor)
     if not membership.user.is_active:
@@ -55,13 +69,14 @@ def issue_key(
         "expires_at": expires_at,
     }
     if not wanted["scopes"]:
-        raise Refused(_("Choose what the key may be used for."))
-    if expires_at is not None and expires_at <= timezone.now():
-        raise Refused(_("A key must expire in the future."))
+        raise Unfit("scopes", _("Choose what the key may be used for."))
+    if expires_at is not None and not timezone.now() < expires_at < timezone.now() + FURTHEST:
+        raise Unfit("expires_at", _("A key must expire in the future, and within a hundred years."))
+    limits = checked(allowance or {})
     if isinstance(actor, Membership) and actor.key:
         no_more_than(actor.key, **wanted)
+        limits |= within(actor.key, limits)
     made_by = actor.user if isinstance(actor, Membership) else actor
-    limits = checked(allowance or {})
     key, secret = ApiKey.issue(workspace=membership.workspace, user=membership.user, name=name, made_by=made_by, **wanted, **limits)
     told = {**wanted, **limits, "expires_at": str(expires_at or "")}
     who = membership.user.email
@@ -78,14 +93,21 @@ def responsible(user: User, workspace: Workspace, actor: Membership) -> None:
 
 
 def no_more_than(own: ApiKey, scopes: list[str], agents: list[str] | None, sources: list[str] | None, expires_at: datetime | None) -> None:
-    """Raises Refused where a key would give another one more than it has."""
+    """Raises Wider where a key would give another one more than it has."""
     wider = set(scopes) - set(own.scopes)
     for mine, theirs in ((own.agents, agents), (own.sources, sources)):
         wider |= {"*"} if mine is not None and (theirs is None or set(theirs) - set(mine)) else set()
     if own.expires_at is not None and (expires_at is None or expires_at > own.expires_at):
         wider |= {"*"}
     if wider:
-        raise Refused(_("A key can give another one no more than it has itself: scopes, agents, sources and time."))
+        raise Wider(_("A key can give another one no more than it has itself: scopes, agents, sources and time."))
+
+
+def within(own: ApiKey, limits: Mapping[str, Any]) -> dict[str, Any]:
+    """The limits that another key of these has at least, if this one may make it."""
+    tight = {name: getattr(own, name) for name in NUMBERS if getattr(own, name) is not None}
+    found = {name: min(value, limits.get(name) or value) for name, value in tight.items()}
+    return found | ({"refuses": True} if tight and own.refuses else {})
 
 
 def checked(allowance: Mapping[str, Any]) -> dict[str, Any]:
@@ -103,15 +125,25 @@ def rotate_key(key: ApiKey, *, grace: timedelta, actor: Membership) -> str:
         raise Refused(_("This key is not taken any more. Make a new one."))
     if actor.key and actor.key.pk != key.pk:
         no_more_than(actor.key, scopes=key.scopes, agents=key.agents, sources=key.sources, expires_at=key.expires_at)
+        limits = {name: getattr(key, name) for name in ALLOWANCE}
+        if limits != limits | within(actor.key, limits):
+            raise Wider(_("A key can replace none that has looser limits."))
     secret = key.rotate(grace)
     record("key.rotate", actor=actor, thing=key, prefix=key.prefix, acts_as=key.user.email, grace_seconds=int(grace.total_seconds()))
     return secret
 
 
+def may_allow(actor: Membership) -> None:
+    """Owners may; raises Wider where they come by a key that has limits itself: none lifts its own, nor those of one that it made."""
+    demand(actor, Role.OWNER)
+    if actor.key and any(getattr(actor.key, name) is not None for name in NUMBERS):
+        raise Wider(_("This key has limits itself, so it can set none. Use another one, or the workspace's page of keys."))
+
+
 @transaction.atomic
 def allow_key(key: ApiKey, allowance: Mapping[str, Any], *, actor: Membership) -> None:
-    """How much this key may use: an owner's decision."""
-    demand(actor, Role.OWNER)
+    """How much this key may use: an owner's decision. Raises Wider."""
+    may_allow(actor)
     if key.workspace_id != actor.workspace_id:
         raise Http404
     allow(key, allowance)
@@ -120,8 +152,9 @@ def allow_key(key: ApiKey, allowance: Mapping[str, Any], *, actor: Membership) -
 
 @transaction.atomic
 def allow_members(allowance: Mapping[str, Any], *, actor: Membership) -> None:
-    """How much each member may use, a service account like a person: in the browser and by all their keys together."""
-    demand(actor, Role.OWNER)
+    """How much each member may use, a service account like a person: in the browser and by all their keys together.
+    Raises Wider."""
+    may_allow(actor)
     allow(actor.workspace, allowance)
     record("workspace.allow", actor=actor, thing=actor.workspace, **allowance)
 

@@ -72,6 +72,7 @@ class Allowance(models.Model):
 
 
 ALLOWANCE = [field.name for field in Allowance._meta.local_fields]
+NUMBERS = [name for name in ALLOWANCE if name != "refuses"]
 
 
 class Workspace(Allowance):

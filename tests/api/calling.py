@@ -13,9 +13,10 @@ from north.workspaces.models import ApiKey, Membership
 
 
 class Caller:
-    def __init__(self, membership: Membership) -> None:
+    def __init__(self, membership: Membership, key: str = "") -> None:
         self.client = Client()
-        self.headers = {"Authorization": f"Bearer {ApiKey.issue(workspace=membership.workspace, user=membership.user)[1]}"}
+        key = key or ApiKey.issue(workspace=membership.workspace, user=membership.user)[1]
+        self.headers = {"Authorization": f"Bearer {key}"}
 
     def send(self, method: str, path: str, body: Any = None, **headers: str) -> HttpResponse:
         """Headers by their names in lower case, with _ for -."""

@@ -25,7 +25,10 @@ from north.broker import redis_client
 from north.documents import files
 from north.documents.models import Document, Principal, SavedSearch, Source, Status
 from north.supervisor import answers, broker_command, vectors_command
-from north.threads.models import Agent, Approval, Run, Thread
+from north.threads.models import Agent, Approval, Artifact, Run, Thread
+from north.webhooks.announcing import queue
+from north.webhooks.models import TEST, Event, Webhook
+from north.workspaces.keys import create_service_account
 from north.workspaces.models import ApiKey, Group, Invitation, Membership, Role, User, Workspace
 from retrieval.types import Parsed
 
@@ -45,7 +48,7 @@ def world() -> tuple[str, dict[str, str]]:
         User.objects.create(email=f"{name}-{tag}@acme.example", name=name, is_admin=name == "alice") for name in ("alice", "rita")
     )
     workspace = Workspace.objects.create(slug=tag, name="Acme")
-    Membership.objects.create(workspace=workspace, user=owner, role=Role.OWNER)
+    owns = Membership.objects.create(workspace=workspace, user=owner, role=Role.OWNER)
     Membership.objects.create(workspace=workspace, user=member, role=Role.READER)
     group = Group.objects.create(workspace=workspace, name="HR")
     source = Source.objects.create(workspace=workspace, connector="folder", name="Share", config={"path": str(settings.FOLDER_ROOTS[0])})
@@ -66,10 +69,17 @@ def world() -> tuple[str, dict[str, str]]:
     Agent.objects.create(workspace=workspace, name="North")
     invitation = Invitation.issue(lasts=timedelta(days=1), workspace=workspace, email="new@acme.example", role=Role.READER)[0]
     saved = SavedSearch.objects.create(workspace=workspace, user=owner, name="Pay", query="q=pay&type=pdf")
+    artifact = Artifact.objects.create(workspace=workspace, user=owner, thread=thread, title="Report")
+    artifact.versions.create(number=1, text=TEXT, run=run)
+    account = create_service_account("Crawler", Role.READER, actor=owns)
+    hook = Webhook(workspace=workspace, url="https://192.0.2.1/", events=Event.values)
+    hook.set_secret()
+    hook.save()
     ids = {
         "user_id": member.pk, "invitation_id": invitation.pk, "group_id": group.pk, "source_id": source.pk, "document_id": document.pk,
         "search_id": saved.pk, "thread_id": thread.pk, "run_id": run.pk,
-        "approval_id": approval.pk,
+        "approval_id": approval.pk, "artifact_id": artifact.pk, "number": 1, "key_id": ApiKey.issue(workspace=workspace, user=owner)[0].pk,
+        "account_id": account.user_id, "webhook_id": hook.pk, "delivery_id": queue(hook, TEST, {"webhook": hook.pk}).id,
     }  # fmt: skip
     return ApiKey.issue(workspace=workspace, user=owner)[1], {name: str(id) for name, id in ids.items()}
 

@@ -1,4 +1,5 @@
-"""The clients themselves, unmodified, each in a process of its own: every example of their documentation that North answers to."""
+"""The clients themselves, unmodified, and the frameworks that wrap them, each in a process of its own: every example of their documentation
+that North answers to."""
 
 from __future__ import annotations
 
@@ -12,7 +13,12 @@ from tests.scripted import Call
 from tests.threads.conftest import Actor
 
 ANSWER = "Emperor penguins only live in Antarctica. They are 115 cm tall."
-ALIASES = {"embed-v4.0": "embed", "embed-english-v3.0": "embed", "rerank-v3.5": "rerank", "command-a": "chat"}
+ALIASES = {
+    **dict.fromkeys(["embed-v4.0", "embed-english-v3.0", "text-embedding-3-small", "text-embedding-ada-002"], "embed"),
+    **dict.fromkeys(["rerank-v3.5", "rerank-english-v3.0"], "rerank"),
+    **dict.fromkeys(["command-a", "command-a-03-2025", "command-r", "gpt-3.5-turbo", "gpt-5-mini"], "chat"),
+}
+"""The names that the clients and frameworks send where they are not told another."""
 
 
 def model(call: Call) -> Any:
@@ -46,3 +52,14 @@ def test_the_client_gets_what_it_expects(lane: Actor, server: str, key: str, set
     settings.MODEL_ALIASES = ALIASES
     lane.plays = model
     speak(script, server, key, old=old)
+
+
+@pytest.mark.parametrize(
+    ("script", "old"),
+    [("speaks_langchain.py", True), ("speaks_llama_index.py", True), ("speaks_haystack.py", False)],
+    ids=["langchain-cohere 0.6.0, langchain-openai 1.7.3", "llama-index 0.14.25", "haystack-ai 3.4.0, cohere-haystack 11.0.0"],
+)
+def test_a_framework_gets_what_it_expects(lane: Actor, server: str, key: str, settings: Any, script: str, old: bool) -> None:
+    settings.MODEL_ALIASES = ALIASES
+    lane.plays = model
+    speak(script, server, key, old=old, wrapped=True)

@@ -127,6 +127,8 @@ def test_an_answer_may_be_json_by_a_schema(lane: Actor, program: httpx.Client) -
     lane.plays = lambda call: {"place": "Antarctica"}
     found = chat(program, response_format={"type": "json_object", "json_schema": schema})
     assert json.loads(found["message"]["content"][0]["text"]) == {"place": "Antarctica"} and lane.calls[0].schema == schema
+    chat(program, response_format={"type": "json_object", "schema": schema})
+    assert lane.calls.pop().bound == lane.calls[0].bound, "as langchain-cohere sends it"
     chat(program, response_format={"type": "json_object"})
     assert lane.calls[1].bound["response_format"] == {"type": "json_object"}
     openai = {"type": "json_schema", "json_schema": {"name": "A", "strict": True, "schema": schema}}

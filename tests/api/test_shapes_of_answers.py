@@ -15,7 +15,8 @@ from openapi_spec_validator import validate
 from north.api.paging import Paging, page
 from north.documents.models import Document, Source
 from north.threads.models import Thread
-from north.workspaces.models import Group, User, Workspace
+from north.webhooks.models import Webhook
+from north.workspaces.models import ApiKey, Group, User, Workspace
 from tests.api.calling import Caller
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("stored")]
@@ -150,7 +151,8 @@ def test_a_wrong_host_and_a_broken_form_are_problems_too(alice_calls: Caller) ->
 
 WRITES = [
     ("POST", "/workspaces"), ("PATCH", "/workspace"), ("POST", "/invitations"), ("POST", "/groups"), ("POST", "/sources"),
-    ("POST", "/saved-searches"), ("POST", "/search"), ("POST", "/search/facets"),
+    ("POST", "/saved-searches"), ("POST", "/search"), ("POST", "/search/facets"), ("POST", "/keys"), ("PUT", "/limits"),
+    ("POST", "/service-accounts"), ("POST", "/webhooks"),
 ]  # fmt: skip
 DEEP = '{"a":' * 50_000 + "1" + "}" * 50_000
 JUNK: list[bytes] = [
@@ -164,7 +166,7 @@ JUNK: list[bytes] = [
 @pytest.mark.parametrize(("method", "path"), WRITES)
 def test_no_junk_is_a_server_error_or_leaves_anything_behind(alice_calls: Caller, method: str, path: str) -> None:
     def rows() -> list[int]:
-        return [model.objects.count() for model in (Workspace, Group, Source, Document, Thread)]
+        return [model.objects.count() for model in (Workspace, Group, Source, Document, Thread, User, ApiKey, Webhook)]
 
     before, name = rows(), Workspace.objects.get(slug="acme").name
     for raw in JUNK:

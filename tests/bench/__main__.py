@@ -15,6 +15,7 @@ from tests.bench import (
     access,
     answers,
     api,
+    dimensions,
     engines,
     ingestion,
     machine,
@@ -42,11 +43,12 @@ FIGURES: dict[str, Callable[[Installations], Sequence[Figure]]] = {
     "search": search.measure,
     "throughput": throughput.measure,
     "access": access.measure,
+    "dimensions": dimensions.measure,
     "quantised": quantised.measure,
     "scale": scale.measure,
 }
 """In an order that starts each kind of installation once."""
-BY_NAME = {"throughput", "access", "quantised", "scale"}
+BY_NAME = {"throughput", "access", "dimensions", "quantised", "scale"}
 """Measured only where they are named: they take minutes to hours, or install what North does not need."""
 
 

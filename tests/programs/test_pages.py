@@ -166,6 +166,7 @@ def test_the_guide_is_filled_with_the_readers_address(as_rita: Client) -> None:
     page = as_rita.get("/w/acme/programs", headers={"Host": "localhost:8123"}).content.decode()
     assert page.count("http://localhost:8123/v2/chat") == 2 and "$address" not in page and "$question" not in page
     assert "north_YOUR_KEY" in page and 'href="/w/acme/keys"' in page
+    assert '<td data-label="128" class="number">0.626</td>' in page, "what fewer dimensions cost"
 
 
 def test_the_examples_are_well_formed() -> None:
@@ -194,3 +195,5 @@ def test_the_example_of_rest_works_as_it_is_copied(server: str, owner: Membershi
     ]
     assert said[0]["name"] == "handbook.pdf" and said[0]["status"] == "queued" and said[1]["counts"]["queued"] == 1
     assert Document.objects.get().uploaded_by == owner.user
+    made = access.open_key(said[2]["key"])
+    assert made == owner and made.key and made.key.scopes == ["read"]

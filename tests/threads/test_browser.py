@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import redis
 from celery.contrib.testing.worker import start_worker
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Page, expect
 
 from north.celery import app
 from north.documents.models import Document
@@ -15,7 +15,7 @@ from north.threads.journal import pen
 from north.threads.models import Run, Thread
 from north.threads.recording import Recorder
 from north.workspaces.models import Membership, User, Workspace
-from tests.conftest import cookies
+from tests.conftest import watched
 from tests.threads.conftest import Actor
 from tests.threads.test_rendering import PAYLOADS
 
@@ -31,23 +31,8 @@ def worker(transactional_db: None, broker: redis.Redis, model: Actor) -> Iterato
 
 @pytest.fixture
 def seen(chromium: Browser, server: str, rita: User, reader: Membership) -> Iterator[Page]:
-    """Rita's browser; whatever would leave the machine or break in it fails the test."""
-    faults: list[str] = []
-
-    def gate(route: Route) -> None:
-        if not route.request.url.startswith(server):
-            faults.append(route.request.url)
-        route.continue_()
-
-    context = chromium.new_context()
-    context.add_cookies([{"name": name, "value": value, "url": server} for name, value in cookies(rita).items()])
-    context.route("**/*", gate)
-    page = context.new_page()
-    page.on("console", lambda message: faults.append(message.text) if message.type == "error" and "ERR_" not in message.text else None)
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.faults = faults
-    yield page
-    context.close()
+    with watched(chromium, server, rita) as page:
+        yield page
 
 
 def test_a_question_is_worked_on_before_ones_eyes_and_answered(worker: Actor, notice: Document, server: str, seen: Page) -> None:

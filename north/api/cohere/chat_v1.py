@@ -22,8 +22,7 @@ from north.serving.errors import CallFailed
 
 FINISH = {"complete": "COMPLETE", "stop": "STOP_SEQUENCE", "length": "MAX_TOKENS", "tools": "COMPLETE"}
 ROLES = {"USER": "user", "CHATBOT": "assistant", "SYSTEM": "system", "TOOL": "tool"}
-TYPES = {"str": "string", "string": "string", "int": "integer", "integer": "integer", "float": "number", "number": "number"}
-TYPES |= {"bool": "boolean", "boolean": "boolean", "dict": "object", "object": "object"}
+TYPES = {**reading.PYTHON, **{kind: kind for kind in reading.PYTHON.values()}}
 NOT_SERVED = {
     "connectors": "Connectors are not served. Name the workspace's assistant as the model: it searches by itself.",
     "search_queries_only": "Search queries alone are not written. Name the workspace's assistant as the model: it searches by itself.",
@@ -62,7 +61,7 @@ async def chat_of(call: Caller) -> Chat:
     for tool in given.parts("tools"):
         reading.add_tool(chat, tool, parameters_of(tool))
     reading.add_sampling(chat, given)
-    chat.asked["json"] = reading.schema_of(given.part("response_format"), "schema")
+    chat.asked["json"] = reading.schema_of(given.part("response_format"), "schema", "json_schema")
     chat.asked["safety"] = given.one_of("safety_mode", ["CONTEXTUAL", "STRICT", "NONE", "OFF"], "NONE").lower()
     quality = given.one_of("citation_quality", ["accurate", "fast", "off", "enabled", "disabled"], "accurate")
     reading.finish(chat, cited=quality not in {"off", "disabled"})

