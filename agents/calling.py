@@ -6,6 +6,7 @@ import logging
 import re
 import threading
 from collections.abc import Mapping
+from contextvars import copy_context
 from dataclasses import replace
 from typing import Any
 
@@ -26,11 +27,12 @@ def call(tool: Tool, arguments: Mapping[str, Any], context: Context) -> Outcome:
     (`permanent`) and is not the tool's doing."""
     check(tool, arguments)
     work = _Work(tool, arguments, context)
-    thread = threading.Thread(target=work, name=f"tool-{tool.name}", daemon=True)
+    thread = threading.Thread(target=copy_context().run, args=(work,), name=f"tool-{tool.name}", daemon=True)
     thread.start()
-    thread.join(context.limits.tool_seconds)
+    seconds = tool.seconds or context.limits.tool_seconds
+    thread.join(seconds)
     if thread.is_alive():
-        raise ToolFailed(f"{tool.name} took longer than {context.limits.tool_seconds:g} seconds, so it was left.")
+        raise ToolFailed(f"{tool.name} took longer than {seconds:g} seconds, so it was left.")
     if work.error:
         raise work.error
     return cleaned(tool.name, work.outcome)

@@ -55,6 +55,9 @@ class Shelf(Protocol):
     def whole(self, name: str) -> Passage | None:
         """The text of the document of this name, or of the one whose name holds these words if it is the only one."""
 
+    def named(self, question: str) -> Sequence[str]:
+        """The names of the documents that a question names, or that are all those of which it speaks ("all contracts"), in its order."""
+
     def sheets(self, about: str) -> Sequence[Sheets]:
         """Those with tables whose names or columns fit these words best, at most three."""
 
@@ -103,6 +106,8 @@ class Context:
     web: Web | None = None
     consent: Consent | None = None
     """Without it nothing is written and nobody is asked."""
+    confirms: Literal["always", "writes", "never"] = "never"
+    """Which plans a person sees, and may change, before they run."""
     judge: Judge | None = None
     """Another model than the one that writes; without it a claim in other words than its source's is "not verified"."""
     lacks: Callable[[], str] = lambda: ""

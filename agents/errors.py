@@ -2,8 +2,9 @@
 
 AgentError
 ├── Cancelled        a person or a shutdown stopped it; nothing is wrong
-├── OutOfTime        the run took longer than its limit
+├── OutOfTime        its time is up: within a run only, which then ends with what it has
 ├── ModelFailed      the chat model gave nothing that can be used
+├── PlanUnusable     what a person made of a plan makes no sense; it was not taken
 ├── ToolFailed       a tool could not do what was asked; its step fails, the run goes on
 └── StateUnreadable  the saved state is damaged, forged or another run's; nothing of it was used
 
@@ -28,7 +29,7 @@ class OutOfTime(AgentError):
     permanent = True
 
     def __init__(self, seconds: float) -> None:
-        super().__init__(f"The run took longer than the {seconds:g} seconds that its agent allows. Ask for less, or raise the limit.")
+        super().__init__(f"The {seconds:g} seconds that this agent has for one question are used up.")
 
 
 class ModelFailed(AgentError):
@@ -36,6 +37,10 @@ class ModelFailed(AgentError):
 
     def __init__(self, what: str) -> None:
         super().__init__(f"The chat model {what}. Ask again; if it happens again, look at the model's health on the admin page.")
+
+
+class PlanUnusable(AgentError):
+    permanent = True
 
 
 class ToolFailed(AgentError):

@@ -8,7 +8,7 @@ from typing import Literal
 
 from retrieval.types import Passage
 
-StepKind = Literal["understand", "plan", "search", "act", "read", "answer", "cite"]
+StepKind = Literal["understand", "plan", "search", "act", "weigh", "read", "answer", "cite"]
 Support = Literal["supported", "partly", "unsupported", "contradicted", "not verified"]
 
 
@@ -111,6 +111,8 @@ class Answered:
     passages: tuple[Passage, ...]
     tokens_in: int = 0
     tokens_out: int = 0
+    cut_short: str = ""
+    """Why it ended before everything was done, in words: `text` is the best that there was by then."""
 
 
 Event = StepStarted | StepFinished | AnswerDelta | AnswerReset | Waiting | Answered

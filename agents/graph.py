@@ -1,13 +1,15 @@
 """The drawing, read in one go:
 
-    understand -> plan -> search -> act -> read -> answer -> cite -> act -> END
-                    \\     ^ ^                |  \\
-                   inquire ┘ └────────────────┘   refuse -> END
+    understand -> plan -> confirm -> search -> act -> weigh -> read -> answer -> cite -> act -> END
+                    \\         \\    ^ ^       ^        |      |  \\
+                     `-> inquire --┘ |       └────────┘      |   refuse -> END
+                                     └───────────────────────┘
 
-`search` is come back to for each query, and once more when `read` finds that the answer is not there; `act` for each task of the plan. Most
-questions have no task: they go straight to search and answer. What reads acts before the answer, what writes after it was verified, and
-waits there for a person; `inquire` asks them first what is meant. There is no way to `answer` but through `read`, and none to `read` but
-through `search`: no answer without a retrieval.
+`search` is come back to for each query, and once more when `read` finds that the answer is not there; `act` for the tasks of the plan, at
+the same time for those that wait for nothing. `weigh` compares what they brought with what they were for, and may plan other ones, once.
+Most questions have no task: they go straight to search and answer. What reads acts before the answer, what writes after it was verified,
+and waits there for a person; `confirm` shows them the plan first, where the agent is set so, and `inquire` asks what is meant. There is no
+way to `answer` but through `read`, and none to `read` but through `search`: no answer without a retrieval.
 """
 
 from __future__ import annotations
@@ -17,22 +19,27 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
 
-from agents import acting, nodes
+from agents import acting, nodes, steering
 from agents.context import Context
 from agents.state import State, open_task
 
 
 def drawing() -> StateGraph[State, Context]:
     graph = StateGraph(State, context_schema=Context)
-    for node in (nodes.understand, nodes.plan, nodes.search, acting.act, nodes.read, nodes.answer, nodes.refuse, nodes.cite):
+    for node in (
+        nodes.understand, steering.plan, steering.confirm, nodes.search, acting.act, steering.weigh, nodes.read, nodes.answer, nodes.refuse,
+        nodes.cite,
+    ):  # fmt: skip
         graph.add_node(node.__name__, node)
     graph.add_edge(START, "understand")
     graph.add_edge("understand", "plan")
     graph.add_node("inquire", acting.act)
-    graph.add_conditional_edges("plan", after_plan, ["inquire", "search"])
+    graph.add_conditional_edges("plan", after_plan, ["confirm", "inquire", "search"])
+    graph.add_conditional_edges("confirm", after_plan, ["inquire", "search"])
     graph.add_edge("inquire", "search")
-    graph.add_conditional_edges("search", after_search, ["search", "act", "read"])
-    graph.add_conditional_edges("act", after_act, ["search", "act", "read", END])
+    graph.add_conditional_edges("search", after_search, ["search", "act", "weigh", "read"])
+    graph.add_conditional_edges("act", after_act, ["search", "act", "weigh", "read", END])
+    graph.add_conditional_edges("weigh", after_search, ["act", "read"])
     graph.add_conditional_edges("read", after_read, ["search", "answer", "refuse"])
     graph.add_edge("answer", "cite")
     graph.add_conditional_edges("cite", after_cite, ["act", END])
@@ -46,6 +53,8 @@ def compiled(checkpointer: BaseCheckpointSaver) -> CompiledStateGraph[State, Con
 
 def after_plan(state: State) -> str:
     """Only what must be asked first comes before the search."""
+    if state.get("confirming"):
+        return "confirm"
     place = open_task(state)
     return "inquire" if place >= 0 and state["tasks"][place]["tool"] == "ask_user" else "search"
 
@@ -53,7 +62,9 @@ def after_plan(state: State) -> str:
 def after_search(state: State) -> str:
     if state["pending"]:
         return "search"
-    return "act" if open_task(state) >= 0 else "read"
+    if open_task(state) >= 0:
+        return "act"
+    return "weigh" if steering.due(state) else "read"
 
 
 def after_act(state: State) -> str:

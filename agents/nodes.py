@@ -9,32 +9,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from langchain_core.messages import BaseMessage
 from langgraph.runtime import Runtime
 
 from agents import difficulty, planning, prompts
-from agents.card import Card
 from agents.citations import cite as align
-from agents.citations import unmarked
 from agents.context import Context, Turn
-from agents.errors import ModelFailed
-from agents.events import AnswerDelta, AnswerReset
-from agents.languages import NAMES, language_of, refusal
+from agents.events import AnswerDelta, Citation, ClaimCheck, Span
+from agents.finding import chunk_of, distinct, queries_in, shown_of
+from agents.grid import Grid, grid_of
+from agents.grid import written as table
+from agents.languages import refusal
 from agents.matching import words_of
 from agents.reading import choose
-from agents.state import Plain, State, fields, passage_from_plain, passage_to_plain
-from agents.steps import Step, ask, check, stream
-from agents.tool import Tool
+from agents.state import State, fields, passage_from_plain, passage_to_plain
+from agents.steps import Step, ask, check, spent
 from agents.tools.search import search as find
 from agents.verification import by_results, counts, verify
+from agents.writing import language_note, quoted, write
 from retrieval.types import Passage
 
 READS = 2
 """How often passages are judged: the first time, and once more after another search."""
-SHOWN_CHARACTERS = 300
-STOP = ["<passage", "</passage", "<result"]
-PLAN_TOKENS = 300
-NO_PLAN = "The model's plan could not be used; the question itself is searched for."
 NOTHING = "The documents do not hold it, so there was nothing to do it with."
 CANNOT_REWRITE = "The chat model failed its test in rewording follow-up questions: it is searched for as it was asked."
 FURTHER = "The question describes what it asks about, so it is searched once more with the words of what was found first."
@@ -67,62 +62,21 @@ def understand(state: State, runtime: Runtime[Context]) -> State:
     return {"standalone": standalone or question, **step.changes()}
 
 
-def plan(state: State, runtime: Runtime[Context]) -> State:
-    """Which searches: the question itself, and one for each of its parts: its clauses, or what the model says must be compared."""
-    context, question, standalone = runtime.context, state["question"], state["standalone"]
-    check(context)
-    with Step(runtime, "plan", "plan") as step:
-        topic = planning.topic_of(standalone) or standalone
-        queries = [topic, *difficulty.clauses(topic)]
-        describes = len(queries) == 1 and difficulty.describes(standalone) and not difficulty.compares(standalone)
-        if len(queries) == 1 and difficulty.compares(standalone):
-            parts = _queries(ask(prompts.plan(context.instructions, standalone), prompts.QUERIES, context, step))
-            queries += parts
-            if not parts:
-                step.detail["note"] = NO_PLAN
-        if state["history"]:  # A bad rewording must not lose what was asked.
-            queries.insert(1, question if standalone != question else f"{state['history'][-1][0]} {question}")
-        tasks, more = _tasks(question, context, step)
-        pending = _distinct([*queries, *more])[: max(1, context.limits.searches)]
-        step.detail["queries"] = pending
-        if tasks:
-            step.detail["tasks"] = [task["name"] for task in tasks]
-    return {"pending": pending, "describes": describes, "tasks": tasks, **step.changes()}
-
-
-def _tasks(question: str, context: Context, step: Step) -> tuple[list[Plain], list[str]]:
-    """What is to be done beside the searches, and which more of those: by rules, or for a request of several parts by the model's plan."""
-    if not context.tools:
-        return [], []
-    queries: list[str] = []
-    tasks = planning.tasks_of(question, context.shelf.sheets if context.shelf else lambda about: [], context.tools)
-    if not tasks and planning.MANY_PARTS.search(question):
-        about = {"search": "finds passages in the documents", **{tool.name: tool.about for tool in context.tools.values()}}
-        messages, wanted = prompts.steps(context.instructions, question, about)
-        tasks, queries, left_out = planning.planned(ask(messages, wanted, context, step, PLAN_TOKENS), context.tools)
-        if left_out or not (tasks or queries):
-            step.detail["note"] = "Some steps of the model's plan could not be used." if tasks or queries else NO_PLAN
-    return [{**task, "late": is_late(context.tools[task["tool"]])} for task in tasks], queries
-
-
-def is_late(tool: Tool) -> bool:
-    """Whether it is used after the answer was verified: what changes something, and what is told to others."""
-    return tool.effect in {"writes", "leaves"} and not tool.informs
-
-
 def search(state: State, runtime: Runtime[Context]) -> State:
     """One query. The graph comes back here while there are more. A question that describes what it asks about is searched once more, with
     the words of the best passage that it found itself: they often name what it describes (pseudo-relevance feedback: Rocchio 1971)."""
     context = runtime.context
     check(context)
+    if state.get("searched") and (reason := spent(state, context)):
+        return {"pending": [], "cut_short": reason}
     query, *pending = state["pending"]
     with Step(runtime, f"search:{len(state.get('searched', [])) + 1}", "search", query=query) as step:
         onward = query == state.get("further")
         if onward:
             step.detail["note"] = FURTHER
         passages = find(_onward(state) if onward else query, context)
-        step.detail["found"] = [_shown(passage) for passage in passages]
-    found = [*state.get("found", []), [passage_to_plain(passage) for passage in passages]]
+        step.detail["found"] = [shown_of(passage) for passage in passages]
+        found = [*state.get("found", []), [passage_to_plain(passage) for passage in passages]]
     changes: State = {"pending": pending, "searched": [query], "found": found, **step.changes()}
     searched = len(state.get("searched", [])) + 1
     if state.get("describes") and searched == 1 and passages and searched + len(pending) < context.limits.searches:
@@ -138,15 +92,20 @@ def read(state: State, runtime: Runtime[Context]) -> State:
     check(context)
     reads = state.get("reads", 0) + 1
     with Step(runtime, f"read:{reads}", "read") as step:
-        seen = {_chunk(plain) for plain in state.get("shown", [])}
-        found = [[passage_from_plain(plain) for plain in results if _chunk(plain) not in seen] for results in state["found"]]
-        queries = _distinct([standalone, *state["searched"]])
+        seen = {chunk_of(plain) for plain in state.get("shown", [])}
+        found = [[passage_from_plain(plain) for plain in results if chunk_of(plain) not in seen] for results in state["found"]]
+        queries = distinct([standalone, *state["searched"]])
         more = MORE_PASSAGES if state.get("further") else 0
         limits = replace(context.limits, passages=context.limits.passages + more)
         passages = choose(queries, found[::-1] if reads > 1 else found, context.embed, limits)
-        step.detail["passages"] = [_shown(passage) for passage in passages]
+        step.detail["passages"] = [shown_of(passage) for passage in passages]
         changes: State = {"reads": reads, "shown": [passage_to_plain(passage) for passage in passages]}
-        answerable = bool(state.get("results")) or (bool(passages) and _judged(passages, state, context, step))
+        reason = spent(state, context)
+        answerable = bool(state.get("results")) or (bool(passages) and (bool(reason) or _judged(passages, state, context, step)))
+        if passages and not answerable and not reason and (reason := spent(state, context)):
+            answerable = True  # There was no time to say whether it is.
+        if reason:
+            changes["cut_short"] = step.detail["note"] = state.get("cut_short") or reason
         step.detail["answerable"] = answerable
         if not context.card.judges:
             step.detail.setdefault("note", CANNOT_JUDGE)
@@ -172,6 +131,8 @@ def answer(state: State, runtime: Runtime[Context]) -> State:
     """Writes the answer as it comes, without the markers that a model invents."""
     context, question, standalone = runtime.context, state["question"], state["standalone"]
     check(context)
+    if grid := _grid(state):
+        return _answer_with(grid, state, runtime)
     with Step(runtime, "answer", "answer") as step:
         shown = [passage_from_plain(plain) for plain in state["shown"]]
         if state["verdict"] == "answer":
@@ -182,7 +143,24 @@ def answer(state: State, runtime: Runtime[Context]) -> State:
             shown, messages = [], prompts.answer_freely(context.instructions, question, standalone)
         if note := " ".join(filter(None, (context.lacks(), language_note(question, context.card)))):
             step.detail["note"] = note
-        text = _write(messages, runtime, step)
+        instead = quoted(shown, state.get("results", [])) or refusal(question, state["searched"])
+        text, reason = write(messages, instead, runtime, step)
+    changes: State = {"text": text, "refused": False, "shown": [passage_to_plain(passage) for passage in shown], **step.changes()}
+    return {**changes, "cut_short": reason} if reason else changes
+
+
+def _grid(state: State) -> Grid | None:
+    found = [result["grid"] for result in state.get("results", []) if result.get("grid")]
+    return grid_of(found[-1]) if found else None
+
+
+def _answer_with(grid: Grid, state: State, runtime: Runtime[Context]) -> State:
+    """A grid is the answer as it stands: no model writes it anew."""
+    with Step(runtime, "answer", "answer") as step:
+        text, citations, _ = table(grid, state["question"])
+        runtime.stream_writer(AnswerDelta(0, text))
+    sources = [source for citation in citations for source in citation.sources]
+    shown = [Passage(one.document, one.name, 0, one.start, one.end, one.text, one.score) for one in sources]
     return {"text": text, "refused": False, "shown": [passage_to_plain(passage) for passage in shown], **step.changes()}
 
 
@@ -203,10 +181,7 @@ def cite(state: State, runtime: Runtime[Context]) -> State:
     context = runtime.context
     check(context)
     with Step(runtime, "cite", "cite") as step:
-        shown = [passage_from_plain(plain) for plain in state["shown"]]
-        citations, unsupported = align(state["text"], shown, context.embed)
-        citations, unsupported = by_results(citations, unsupported, state.get("results", []))
-        claims = verify(state["text"], citations, shown, state.get("results", []), context.judge)
+        citations, unsupported, claims = _checked(state, context)
         step.detail |= {"citations": len(citations), "unsupported": len(unsupported), "claims": counts(claims)}
     plain = [{"start": c.start, "end": c.end, "text": c.text, "sources": [fields(source) for source in c.sources]} for c in citations]
     return {
@@ -217,33 +192,14 @@ def cite(state: State, runtime: Runtime[Context]) -> State:
     }
 
 
-def language_note(question: str, card: Card) -> str:
-    """What whoever asked should know of the model in the language of the question; nothing where it passed, or was never tested."""
-    language = language_of(question)
-    if card.languages is None or language is None or card.languages.get(language):
-        return ""
-    said = "failed its test in" if language in card.languages else "was not tested in"
-    return f"The chat model {said} {NAMES[language]}: compare the answer with its sources."
-
-
-def _write(messages: Sequence[BaseMessage], runtime: Runtime[Context], step: Step) -> str:
-    written, told = "", ""
-    for piece in stream(messages, runtime.context, step, max_tokens=runtime.context.limits.answer_tokens, stop=STOP):
-        written += piece
-        told = _tell(unmarked(written, complete=False), told, runtime)
-    text = _tell(unmarked(written, complete=True), told, runtime)
-    if not text:
-        raise ModelFailed("wrote an empty answer")
-    return text
-
-
-def _tell(text: str, told: str, runtime: Runtime[Context]) -> str:
-    if not text.startswith(told):
-        runtime.stream_writer(AnswerReset())
-        told = ""
-    if len(text) > len(told):
-        runtime.stream_writer(AnswerDelta(len(told), text[len(told) :]))
-    return text
+def _checked(state: State, context: Context) -> tuple[Sequence[Citation], Sequence[Span], Sequence[ClaimCheck]]:
+    if grid := _grid(state):
+        _, cited, checks = table(grid, state["question"])
+        return cited, (), checks
+    shown = [passage_from_plain(plain) for plain in state["shown"]]
+    results = state.get("results", [])
+    citations, unsupported = by_results(*align(state["text"], shown, context.embed), results)
+    return citations, unsupported, verify(state["text"], citations, shown, results, context.judge)
 
 
 def _is_found(said: Mapping[str, Any], step: Step) -> bool:
@@ -262,39 +218,16 @@ def _rewritten(said: Mapping[str, Any], question: str) -> str:
     return " ".join(text.split()) if kept >= 0.5 and asked.numbers <= rewritten.numbers else ""
 
 
-def _queries(said: Mapping[str, Any]) -> list[str]:
-    queries = said.get("queries")
-    if not isinstance(queries, list):
-        return []
-    return [" ".join(query.split())[:200] for query in queries if isinstance(query, str) and any(map(str.isalnum, query))][:3]
-
-
 def _other_query(state: State, reads: int, context: Context, step: Step) -> str:
     """A query in other words that was not searched for yet; nothing if there may be no more searches."""
     searched = state["searched"]
-    if reads >= READS or len(searched) >= context.limits.searches:
+    if reads >= READS or len(searched) >= context.limits.searches or spent(state, context):
         return ""
     said = ask(prompts.reword(context.instructions, state["standalone"]), prompts.QUERIES, context, step)
-    new = [query for query in _queries(said) if len(_distinct([*searched, query])) > len(_distinct(searched))]
+    new = [query for query in queries_in(said) if len(distinct([*searched, query])) > len(distinct(searched))]
     return new[0] if new else ""
 
 
 def _onward(state: State) -> str:
     """The question with the words of the best passage that it found."""
     return f"{state['standalone']} {state['found'][0][0]['text'][:FURTHER_CHARACTERS]}"
-
-
-def _chunk(passage: Plain) -> tuple[str, int]:
-    return passage["document"], passage["ordinal"]
-
-
-def _distinct(queries: Sequence[str]) -> list[str]:
-    return list({" ".join(query.lower().split()): query for query in reversed(queries)}.values())[::-1]
-
-
-def _shown(passage: Passage) -> Plain:
-    text = passage.text if len(passage.text) <= SHOWN_CHARACTERS else passage.text[:SHOWN_CHARACTERS].rstrip() + "…"
-    return {
-        "document": passage.document, "name": passage.name, "start": passage.start, "end": passage.end, "text": text,
-        "score": round(float(passage.score), 4),
-    }  # fmt: skip

@@ -9,15 +9,16 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
+from agents import difficulty
 from agents.charting import CHARTS
 from agents.context import Sheets
 from agents.errors import ToolFailed
 from agents.matching import words_of
+from agents.plans import CRITERION_CHARACTERS, INPUT_CHARACTERS, task
 from agents.state import Plain
 from agents.tools.calculate import value_of
 
 MOST_TASKS = 5
-INPUT_CHARACTERS = 200
 
 _BEFORE = r"(?:^|[.!?:;,]\s*|\b(?:please|and|then|you|me|bitte|und|dann|mir|puis|et|y|luego|por favor)\s+)"
 _MAKE = (
@@ -54,16 +55,24 @@ _FILE = re.compile(
     r"[“\"„«'](?P<quoted>[^”\"“»']{3,120})[”\"“»']|(?P<plain>[\w-][\w.()-]*\.(?:pdf|docx?|xlsx?|pptx?|md|txt|html?|csv|od[tsp]|eml|rtf|epub))\b"
 )
 _OPENS = re.compile(r"\b(?:summari[sz]e|read|open|fasse?|zusammen\w*|lies|öffne|résume\w*|lis|ouvre|resum\w+|lee|abre)\b", re.IGNORECASE)
+_GRID = re.compile(r"\b(?:table|grid|matrix|side by side|tabelle|übersicht|gegenüber\w*|tableau|tabla)\b", re.IGNORECASE)
+_ALL = re.compile(
+    r"\b(?:all|each|every|alle[nr]?|jede[nrsm]?|tou(?:s|tes)|chaque|todos|todas|cada)\b"
+    r"(?: (?:of )?(?:the|our|der|die|unsere[nr]?|les|nos|los|las))?"
+    r"\s+(?P<group>\w+(?: (?!on\b|by\b|for\b|in\b|nach\b|sur\b)\w+)?)",
+    re.IGNORECASE,
+)
+_ASPECTS = re.compile(
+    r"(?::|\b(?:regarding|concerning|in terms of|with (?:regard|respect) to|according to|by(?: their)?|on|for(?: their)?"
+    r"|hinsichtlich|bezüglich|in bezug auf|nach|bei|concernant|quant à|selon|sur|en cuanto a|según|por|respecto a))\s+(?P<rest>.+)",
+    re.IGNORECASE | re.DOTALL,
+)
+_BETWEEN_ASPECTS = re.compile(r"[,;?.\n]|\s+(?:and|und|et|y|or|oder|ou|sowie)\s+", re.IGNORECASE)
+_ARTICLE = re.compile(r"^(?:their|the|its|das|die|der|den|dem|ihre[nr]?|les?|la|leurs?|los|las|el|sus?)\s+", re.IGNORECASE)
 MANY_PARTS = re.compile(
     r"\b(?:first|zuerst|d['’]abord|primero)\b.+\b(?:then|dann|danach|ensuite|puis|luego|después)\b|(?:^|\n)\s*2[.)]\s|;\s*then\b",
     re.I | re.S,
 )
-
-
-def task(name: str, tool: str, input: str = "", arguments: Mapping[str, Any] | None = None) -> Plain:
-    """One named step, not yet done. Without `arguments` they are found when its turn comes."""
-    return {"name": name, "tool": tool, "input": input[:INPUT_CHARACTERS], "arguments": dict(arguments or {}), "late": False,
-            "status": "", "words": ""}  # fmt: skip
 
 
 def topic_of(question: str) -> str:
@@ -79,8 +88,22 @@ def writes(question: str) -> bool:
     return bool(_WRITES.search(question))
 
 
-def tasks_of(question: str, sheets: Callable[[str], Sequence[Sheets]], tools: Collection[str]) -> list[Plain]:
-    """The tasks beside the search, in order; none for most questions. `sheets` is asked only where rows may be counted."""
+def holds_nothing(about: str) -> Sequence[Sheets]:
+    return ()
+
+
+def names_nothing(question: str) -> Sequence[str]:
+    return ()
+
+
+def tasks_of(
+    question: str,
+    sheets: Callable[[str], Sequence[Sheets]],
+    tools: Collection[str],
+    named: Callable[[str], Sequence[str]] = names_nothing,
+) -> list[Plain]:
+    """The tasks beside the search, in order; none for most questions. `sheets` is asked only where rows may be counted, `named` only where
+    documents may be compared."""
     topic = topic_of(question)
     found = []
     if writes(question) and not words_of(topic).words:
@@ -90,7 +113,11 @@ def tasks_of(question: str, sheets: Callable[[str], Sequence[Sheets]], tools: Co
     if address := ADDRESS.search(question):
         url = address[0].rstrip(".,;:!?)’'”\"")
         found.append(task("Read the page", "fetch_page", url, {"url": url}))
-    if (file := _FILE.search(ADDRESS.sub("", question))) and (file["plain"] or _OPENS.search(question)):
+    without = ADDRESS.sub("", question)
+    if "compare_documents" in tools and (documents := compared(without, named)):
+        aspects = {"questions": said} if (said := aspects_of(topic, documents)) else {}
+        found.append(task("Compare the documents", "compare_documents", topic, {"documents": documents, **aspects}))
+    elif (file := _FILE.search(without)) and (file["plain"] or _OPENS.search(question)):
         found.append(task("Open the document", "read_document", file["plain"] or file["quoted"]))
     if expression := expression_in(question):
         found.append(task("Work out the numbers", "calculate", expression, {"expression": expression}))
@@ -107,6 +134,53 @@ def tasks_of(question: str, sheets: Callable[[str], Sequence[Sheets]], tools: Co
     if writes(question):
         found.append(task("Write the document", "write_document", title_of(topic)))
     return [one for one in found if one["tool"] in tools]
+
+
+def compared(question: str, named: Callable[[str], Sequence[str]]) -> list[str]:
+    """The documents that a question wants compared, two at least; none where it wants something else."""
+    if not (difficulty.compares(question) or _GRID.search(question)):
+        return []
+    written = [match["plain"] or match["quoted"] for match in _FILE.finditer(question)]
+    files = {name.lower(): name for name in (*named(question), *written)}
+    names = [name for name in files.values() if not any(name != other and name in other for other in files.values())]
+    return names if len(names) > 1 else []
+
+
+def named_in(question: str, names: Sequence[str]) -> list[str]:
+    """Of these documents those that the question names, in its order; else those that are "all" of what it speaks of."""
+    said = f" {_words(question)} "
+    places = {name: said.find(f" {words} ") for name in names if len(words := _words(spoken(name))) > 3}
+    found = sorted((name for name, place in places.items() if place >= 0), key=lambda name: places[name])
+    if len(found) < 2 and (match := _ALL.search(question)):
+        wanted = _words(match["group"]).split()
+        found = [name for name in names if all(any(_alike(word, one) for one in _words(spoken(name)).split()) for word in wanted)]
+    return found
+
+
+def _alike(one: str, other: str) -> bool:
+    """Whether the two are one word but for its end, as "contracts" and "contract" are."""
+    short, long = sorted((one, other), key=len)
+    return len(short) > 2 and len(long) - len(short) <= 3 and long.startswith(short[: max(3, len(short) - 1)])
+
+
+def _words(text: str) -> str:
+    return " ".join(re.sub(r"[^\w]+|_", " ", text.lower()).split())
+
+
+def aspects_of(question: str, documents: Sequence[str]) -> list[str]:
+    """What is to be compared, as the question says it: "notice period", "price"; nothing where it does not."""
+    rest = question
+    for name in sorted({part for document in documents for part in (document, spoken(document))}, key=len, reverse=True):
+        rest = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", " ", rest, flags=re.IGNORECASE)
+    match = _ASPECTS.search(re.sub(r"[“”\"„«»']", " ", rest))
+    parts = _BETWEEN_ASPECTS.split(match["rest"]) if match else []
+    said = [_ARTICLE.sub("", " ".join(part.split())) for part in parts]
+    return [one[:INPUT_CHARACTERS] for one in said if words_of(one).words]
+
+
+def spoken(name: str) -> str:
+    """A document's name as people say it: "supplier-contract_acme.pdf" is "supplier contract acme"."""
+    return " ".join(re.sub(r"[_\-.]+", " ", re.sub(r"\.\w{2,5}$", "", name)).lower().split())
 
 
 def expression_in(question: str) -> str:
@@ -137,11 +211,10 @@ def title_of(topic: str) -> str:
     return title[:1].upper() + title[1:] if title else "Document"
 
 
-def planned(said: Mapping[str, Any], tools: Collection[str]) -> tuple[list[Plain], list[str], int]:
-    """The tasks and further searches of a model's plan, and how many of its steps were left out: unknown tools, empty or said before."""
+def planned(said: Mapping[str, Any], tools: Collection[str]) -> tuple[list[Plain], int]:
+    """The steps of a model's plan, and how many of them were left out: unknown tools, empty or said before."""
     steps = said.get("steps")
     tasks: list[Plain] = []
-    queries: list[str] = []
     seen: set[tuple[str, str]] = set()
     steps = steps if isinstance(steps, list) else []
     for step in steps[:MOST_TASKS]:
@@ -152,8 +225,18 @@ def planned(said: Mapping[str, Any], tools: Collection[str]) -> tuple[list[Plain
         if (tool, input.lower()) in seen or tool not in {*tools, "search"}:
             continue
         seen.add((tool, input.lower()))
-        if tool == "search":
-            queries.append(input)
-        else:
-            tasks.append(task(name[:60], tool, input))
-    return tasks, queries, len(steps) - len(seen)
+        done_when = step.get("done_when")
+        criterion = " ".join(done_when.split())[:CRITERION_CHARACTERS] if isinstance(done_when, str) else ""
+        tasks.append(task(name, tool, input, criterion=criterion))
+    return tasks, len(steps) - len(seen)
+
+
+def ordered(tasks: Sequence[Plain], searches: int, late: Collection[str]) -> list[Plain]:
+    """The same with at most so many searches, and what must wait: what is worked out for what is looked up before it, and whatever a tool
+    of `late` does for the answer."""
+    over = [place for place, one in enumerate(tasks) if one["tool"] == "search"][max(0, searches) :]
+    kept = [one for place, one in enumerate(tasks) if place not in over]
+    return [
+        {**one, "after": list(range(place)) if one["tool"] == "calculate" and not one["arguments"] else [], "late": one["tool"] in late}
+        for place, one in enumerate(kept)
+    ]

@@ -36,8 +36,16 @@ EXPRESSION_TASK = (
 )
 STATEMENT_TASK = 'Write one DuckDB SELECT statement that answers the question from these tables. Reply with {"sql": "SELECT ..."}'
 STEPS_TASK = (
-    "Split the request into its steps, in order. For each give a short name, the tool, and what goes into it. "
-    'Reply with {"steps": [{"name": "...", "tool": "...", "input": "..."}]}'
+    "Split the request into its steps, in order. For each give a short name, the tool, what goes into it, and what must be known when it "
+    'is done. Reply with {"steps": [{"name": "...", "tool": "...", "input": "...", "done_when": "..."}]}'
+)
+CELL_TASK = (
+    "Copy from the passages the few words that answer the question, exactly as they stand there. "
+    'Reply with {"found": "yes", "answer": "..."}, or with {"found": "no", "answer": ""} where the passages do not say it.'
+)
+ASPECTS_TASK = (
+    "These documents are to be compared. Which facts must be looked up in each of them? Write two to four short questions, one fact each, "
+    'that can be put to each document. Reply with {"queries": ["...", "..."]}'
 )
 ARGUMENTS_TASK = "Write the arguments with which this tool does what is asked, as one JSON object."
 REWORD = 'Write a search query that asks for the same with other words. Reply with {"queries": ["..."]}'
@@ -69,6 +77,7 @@ QUERIES = schema(
 )
 EXPRESSION = schema("expression", expression={"type": "string", "minLength": 1, "maxLength": 200})
 STATEMENT = schema("statement", sql={"type": "string", "minLength": 6, "maxLength": 1000})
+CELL = schema("cell", found={"enum": ["yes", "no"]}, answer={"type": "string", "maxLength": 160})
 FOUND = schema("found", found={"enum": ["yes", "no"]})
 
 
@@ -103,13 +112,18 @@ def plan(instructions: str, question: str) -> list[BaseMessage]:
     return [system(instructions), HumanMessage("Question: " + _asked(question) + "\n\n" + PLAN)]
 
 
-def steps(instructions: str, question: str, tools: Mapping[str, str]) -> tuple[list[BaseMessage], Mapping[str, Any]]:
-    """The prompt for a plan over tools (their names and what they do), and the schema that it must follow."""
+def steps(
+    instructions: str, question: str, tools: Mapping[str, str], missed: Sequence[str] = ()
+) -> tuple[list[BaseMessage], Mapping[str, Any]]:
+    """The prompt for a plan over tools (their names and what they do), and the schema that it must follow. `missed`: what steps of a plan
+    before it were for, which brought nothing."""
     listed = "\n".join(f"{name}: {about}" for name, about in tools.items())
-    parts = {"name": {"type": "string", "maxLength": 60}, "tool": {"enum": list(tools)}, "input": {"type": "string", "maxLength": 150}}
+    parts = {"name": {"type": "string", "maxLength": 60}, "tool": {"enum": list(tools)}, "input": {"type": "string", "maxLength": 150},
+             "done_when": {"type": "string", "maxLength": 80}}  # fmt: skip
     step = {"type": "object", "properties": parts, "required": list(parts), "additionalProperties": False}
     wanted = schema("steps", steps={"type": "array", "items": step, "minItems": 1, "maxItems": 5})
-    return [system(instructions), HumanMessage(f"Tools:\n{listed}\n\nRequest: {_asked(question)}\n\n{STEPS_TASK}")], wanted
+    tried = f"These steps brought nothing: {as_data('; '.join(missed))}. Plan other steps in their place.\n" if missed else ""
+    return [system(instructions), HumanMessage(f"Tools:\n{listed}\n\nRequest: {_asked(question)}\n\n{tried}{STEPS_TASK}")], wanted
 
 
 def expression(instructions: str, passages: Sequence[Passage], question: str) -> list[BaseMessage]:
@@ -129,6 +143,15 @@ def arguments(
     told = f"<tables>\n{as_data(tool)}: {as_data(about)}\n{as_data(', '.join(wanted['properties']))}\n</tables>"
     form = {"type": "json_schema", "json_schema": {"name": "arguments", "strict": True, "schema": wanted}}
     return [system(instructions), HumanMessage(f"{told}\n\nRequest: {_asked(question)}\n\n{ARGUMENTS_TASK}")], form
+
+
+def cell(instructions: str, passages: Sequence[Passage], question: str) -> list[BaseMessage]:
+    return [system(instructions), HumanMessage(_material(passages, question, question) + CELL_TASK)]
+
+
+def aspects(instructions: str, documents: Sequence[str], question: str) -> list[BaseMessage]:
+    named = "\n".join(as_data(name) for name in documents)
+    return [system(instructions), HumanMessage(f"Documents:\n{named}\n\nRequest: {_asked(question)}\n\n{ASPECTS_TASK}")]
 
 
 def judge(instructions: str, passages: Sequence[Passage], question: str, standalone: str, *, writes: bool = False) -> list[BaseMessage]:

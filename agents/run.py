@@ -29,7 +29,7 @@ def run(question: str, history: Sequence[Turn], context: Context) -> Generator[E
     """Steps, pieces of the answer, and last Answered, or Waiting where a person must decide first. Closing the iterator stops the run
     at its next token.
 
-    Raises Cancelled, OutOfTime, ModelFailed or StateUnreadable (agents.errors), and whatever the model, the search, the embedding or
+    Raises Cancelled, ModelFailed or StateUnreadable (agents.errors), and whatever the model, the search, the embedding or
     the checkpointer raises.
     """
     closed = False
@@ -52,10 +52,34 @@ def run(question: str, history: Sequence[Turn], context: Context) -> Generator[E
         state = _saved(graph, config, question)
     if is_finished(state):
         yield answered_of(state)
-    elif open_task(state) >= 0:
+    elif open_task(state) >= 0 or state.get("confirming"):
         yield Waiting()
     else:
         raise StateUnreadable("it ends in the middle, perhaps as it was saved by another version of North")
+
+
+def rewind(checkpointer: BaseCheckpointSaver, run_id: str, question: str, key: str) -> None:
+    """Puts the run back to before its step of this key: called again it goes on from there. Where that is not known (any more), it goes on
+    where it stopped. Can be done twice. Raises StateUnreadable."""
+    graph, config = compiled(_plain(checkpointer)), _config(run_id)
+    _saved(graph, config, question)
+    for snapshot in graph.get_state_history(config):
+        done = {step["key"] for step in snapshot.values.get("steps", [])}
+        if snapshot.next and key not in done:
+            graph.update_state(snapshot.config, None, as_node="__copy__")
+            return
+
+
+def documents_of(checkpointer: BaseCheckpointSaver, run_id: str, question: str) -> set[str]:
+    """The documents whose words the saved state of a run holds. Raises StateUnreadable."""
+    state = _saved(compiled(_plain(checkpointer)), _config(run_id), question)
+    found = [passage for results in state.get("found", []) for passage in results]
+    sources = [source for result in state.get("results", []) for source in result["sources"]]
+    return {str(one["document"]) for one in [*found, *state.get("shown", []), *sources]}
+
+
+def _config(run_id: str) -> RunnableConfig:
+    return {"configurable": {"thread_id": run_id}}
 
 
 def _stream(

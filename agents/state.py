@@ -46,9 +46,15 @@ class State(TypedDict, total=False):
     claims: list[Plain]
     """What the verifier said of each sentence."""
     tasks: list[Plain]
-    """The plan beside the searches: {"name", "tool", "input", "arguments", "late", "status", "words"}; `late`: after the answer."""
+    """The plan beside the search for the question itself, as `plans.task` makes it; `late`: after the answer."""
+    weighed: int
+    """How often the plan's results were compared with its criteria."""
+    confirming: bool
+    """A person shall see the plan before it runs, and has not decided yet."""
     results: list[Plain]
     """What tools found that is no passage: {"key", "tool", "input", "text", "sources"}."""
+    cut_short: str
+    """Why not everything was done; nothing where it was."""
     used: Annotated[int, operator.add]
     """How often tools were used."""
     steps: Annotated[list[Plain], operator.add]
@@ -58,13 +64,14 @@ class State(TypedDict, total=False):
 
 
 SHAPE: Mapping[str, type] = {
-    **dict.fromkeys(("question", "standalone", "verdict", "text", "further"), str),
+    **dict.fromkeys(("question", "standalone", "verdict", "text", "further", "cut_short"), str),
     **dict.fromkeys(
         ("history", "pending", "searched", "found", "shown", "citations", "unsupported", "claims", "tasks", "results", "steps"), list
     ),
-    **dict.fromkeys(("reads", "used", "tokens_in", "tokens_out"), int),
+    **dict.fromkeys(("reads", "used", "weighed", "tokens_in", "tokens_out"), int),
     "refused": bool,
     "describes": bool,
+    "confirming": bool,
 }
 
 
@@ -133,11 +140,18 @@ def fields(event: Any) -> Plain:
     return {name: getattr(event, name) for name in event.__slots__}
 
 
+def open_tasks(state: State) -> list[int]:
+    """The places of the tasks that are due, in order: before the answer those that are not `late`, after it those that are; each once those
+    that it waits for are over."""
+    tasks, late = state.get("tasks", []), "claims" in state
+    left = [place for place, task in enumerate(tasks) if not task["status"] and task["late"] == late]
+    ready = [place for place in left if all(tasks[before]["status"] for before in tasks[place]["after"] if before < len(tasks))]
+    return ready or left[:1]
+
+
 def open_task(state: State) -> int:
-    """The next task that is due: before the answer those that are not `late`, after it those that are. -1: there is none."""
-    late = "claims" in state
-    due = (place for place, task in enumerate(state.get("tasks", [])) if not task["status"] and task["late"] == late)
-    return next(due, -1)
+    """The next task that is due. -1: there is none."""
+    return next(iter(open_tasks(state)), -1)
 
 
 def is_finished(state: State) -> bool:
@@ -158,4 +172,5 @@ def answered_of(state: State) -> Answered:
         passages=tuple(map(passage_from_plain, state.get("shown", []))),
         tokens_in=state.get("tokens_in", 0),
         tokens_out=state.get("tokens_out", 0),
+        cut_short=state.get("cut_short", ""),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -18,17 +19,19 @@ from agents.context import Context
 from agents.errors import Cancelled, OutOfTime
 from agents.events import StepFinished, StepKind, StepStarted
 from agents.state import State, step_to_plain
+from agents.tool import Tally
 
 JSON_TOKENS = 160
+ANSWERING = 0.25
+"""The share of a run's time that is kept for its answer."""
 
 
-class Step:
+class Step(Tally):
     """One move that people see: begins with `with`, ends with what it found or with the error that broke it off."""
 
-    def __init__(self, runtime: Runtime[Context], key: str, kind: StepKind, **detail: object) -> None:
-        self.key, self.kind, self.detail = key, kind, detail
-        self.tokens_in = self.tokens_out = self.tokens_cached = 0
-        self.seconds = 0.0
+    def __init__(self, runtime: Runtime[Context], key: str, kind: StepKind, **detail: Any) -> None:
+        super().__init__(detail=detail)
+        self.key, self.kind = key, kind
         self.failed = ""
         """Why it came to nothing, where the run goes on without it."""
         self._tell: Callable[[Any], None] = runtime.stream_writer
@@ -51,22 +54,37 @@ class Step:
         )
 
 
-def check(context: Context) -> None:
-    """Raises Cancelled or OutOfTime if the run may not go on. Asked before every node and at every token."""
+def check(context: Context, until: float = math.inf) -> None:
+    """Raises Cancelled, or OutOfTime after `until`. Asked before every node and at every token."""
     if context.cancelled():
         raise Cancelled
-    if time.monotonic() > context.deadline:
+    if time.monotonic() > until:
         raise OutOfTime(context.limits.seconds)
 
 
-def stream(messages: Sequence[BaseMessage], context: Context, step: Step, **bound: Any) -> Iterator[str]:
-    """The model's words as they come; counts its tokens and seconds; stops it when the run may not go on."""
+def gathers_until(context: Context) -> float:
+    """From then on there is time for nothing but the answer."""
+    return context.deadline - ANSWERING * context.limits.seconds
+
+
+def spent(state: State, context: Context) -> str:
+    """Why nothing more may be begun before the answer; nothing while there is room."""
+    limits = context.limits
+    if time.monotonic() > gathers_until(context):
+        return str(OutOfTime(limits.seconds))
+    if state.get("tokens_in", 0) + state.get("tokens_out", 0) >= limits.tokens:
+        return f"The {limits.tokens:,} tokens that this agent has for one question are used up."
+    return ""
+
+
+def stream(messages: Sequence[BaseMessage], context: Context, step: Tally, until: float, **bound: Any) -> Iterator[str]:
+    """The model's words as they come; counts its tokens and seconds; stops it when the run may not go on, and at `until`: OutOfTime."""
     pieces, counted, held, began = 0, False, 0.0, time.monotonic()
     try:
         with closing(cast(Any, context.model.stream(list(messages), temperature=0, **bound))) as chunks:
             chunk: AIMessageChunk
             for chunk in chunks:
-                check(context)
+                check(context, until)
                 if chunk.usage_metadata:
                     counted = True
                     step.tokens_in += chunk.usage_metadata["input_tokens"]
@@ -87,11 +105,16 @@ def stream(messages: Sequence[BaseMessage], context: Context, step: Step, **boun
 
 
 def ask(
-    messages: Sequence[BaseMessage], wanted: Mapping[str, Any], context: Context, step: Step, tokens: int = JSON_TOKENS
+    messages: Sequence[BaseMessage], wanted: Mapping[str, Any], context: Context, step: Tally, tokens: int = JSON_TOKENS
 ) -> Mapping[str, Any]:
-    """The JSON object that the model replied with; empty if it is none. Its values are still anything at all."""
-    replies = context.card.replies
-    text = "".join(stream(messages, context, step, max_tokens=tokens, **prompts.bound_for(wanted, replies)))
+    """The JSON object that the model replied with; empty if it is none, or came too late. Its values are still anything at all."""
+    replies, until = context.card.replies, gathers_until(context)
+    if time.monotonic() > until:
+        return {}
+    try:
+        text = "".join(stream(messages, context, step, until, max_tokens=tokens, **prompts.bound_for(wanted, replies)))
+    except OutOfTime:
+        return {}
     if replies != "schema":  # There may be words around it.
         text = text[text.find("{") : text.rfind("}") + 1]
     try:

@@ -7,10 +7,28 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from agents.events import Source
+from agents.grid import Grid
 from retrieval.types import Passage
 
 Effect = Literal["reads", "asks", "writes", "leaves"]
 """`reads` changes nothing; `asks` waits for a person's words; `writes` changes the workspace; `leaves` sends something out of the house."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What calls of the model used, and what they have to say."""
+
+    tokens_in: int = 0
+    tokens_out: int = 0
+    tokens_cached: int = 0
+    seconds: float = 0.0
+    detail: dict[str, Any] = field(default_factory=dict)
+
+    def add(self, other: Tally) -> None:
+        self.tokens_in += other.tokens_in
+        self.tokens_out += other.tokens_out
+        self.tokens_cached += other.tokens_cached
+        self.seconds += other.seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +38,9 @@ class Outcome:
     text: str
     passages: tuple[Passage, ...] = ()
     sources: tuple[Source, ...] = ()
+    grid: Grid | None = None
+    tally: Tally | None = None
+    """Of a tool that asked the model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +59,10 @@ class Tool:
     """Of a tool of somebody else's: what the model writes as JSON into its one argument `arguments`."""
     informs: bool = False
     """What it gives is for the answer: it is used before that is written, though it leaves the house."""
+    seconds: float = 0.0
+    """How long it may take; 0: as long as the agent says of any tool."""
+
+    @property
+    def is_late(self) -> bool:
+        """Whether it is used after the answer was verified: what changes something, and what is told to others."""
+        return self.effect in {"writes", "leaves"} and not self.informs

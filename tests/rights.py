@@ -160,6 +160,10 @@ PAGES: dict[str, list[Row]] = {
     "threads:events": [page(HR, "run_id")],
     "threads:cancel": [act(HR, "run_id")],
     "threads:again": [act(HR, "run_id")],
+    "threads:resume": [act(HR, "run_id")],
+    "threads:retry": [act(HR, "run_id", step="plan")],
+    "threads:waiting": [page(HR, "thread_id")],
+    "threads:unqueue": [act(HR, "thread_id", "queued_id")],
     "threads:decide": [act(HR, "approval_id", verdict="reject", seen="0" * 64)],
     "threads:rules": [page(MEMBERS), act(OWNER, write_document="deny")],
     "threads:hosts": [act(OWNER, hosts="www.example.com")],
@@ -253,6 +257,11 @@ CALLS: dict[str, Row] = {
     "api:get_run": Row("get", HR, ("run_id",)),
     "api:cancel": Row("post", HR, ("run_id",)),
     "api:ask_again": Row("post", HR, ("run_id",)),
+    "api:resume": Row("post", HR, ("run_id",)),
+    "api:retry": Row("post", HR, ("run_id",), {"step": "plan"}),
+    "api:list_queued": Row("get", HR, ("thread_id",)),
+    "api:queue_question": Row("post", HR, ("thread_id",), {"question": "Why?"}),
+    "api:unqueue": Row("delete", HR, ("thread_id", "queued_id")),
     "api:run_events": Row("get", HR, ("run_id",)),
     # other people's dialects: what is done with the models belongs to no workspace
     **{

@@ -23,7 +23,7 @@ from north.documents.models import Document, Principal, SavedSearch, Source, Sta
 from north.evaluation.models import GoldenQuestion, Measurement, digest
 from north.outside.models import ToolServer
 from north.threads import configuring
-from north.threads.models import Approval, Artifact, Run, Thread
+from north.threads.models import Approval, Artifact, Queued, Run, Thread
 from north.webhooks.announcing import queue
 from north.webhooks.models import Webhook
 from north.workspaces.keys import create_service_account, issue_key
@@ -75,6 +75,7 @@ def world(workspace: Workspace, hr: Group, other_workspace: Workspace, settings:
     source = Source.objects.create(workspace=workspace, connector="folder", name="Share", config={"path": "/nowhere"}, principals=[])
     thread = Thread.objects.create(workspace=workspace, user=users["rita"], title="Mine")
     run = Run.objects.create(thread=thread, question="Why?", status=Run.Status.DONE, answer="Because.", ended_at=timezone.now())
+    queued = Queued.objects.create(thread=thread, question="And then?")
     approval = Approval.objects.create(
         run=run, key="act:1", tool="write_document", effect="writes", arguments={"title": "T", "text": "Pay"}, proposed="0" * 64,
         expires_at=timezone.now() + timedelta(days=1),
@@ -99,6 +100,7 @@ def world(workspace: Workspace, hr: Group, other_workspace: Workspace, settings:
     )  # fmt: skip
     ids = {
         "question": question.pk,
+        "queued_id": queued.pk,
         "measurement": measurement.pk,
         "search": saved.pk,
         "account": account.user_id,

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from agents.tool import Tool
 from agents.tools.ask_user import ASK_USER
 from agents.tools.calculate import CALCULATE
+from agents.tools.compare_documents import COMPARE_DOCUMENTS
 from agents.tools.create_chart import CREATE_CHART
 from agents.tools.fetch_page import FETCH_PAGE
 from agents.tools.query_table import QUERY_TABLE
@@ -15,5 +16,6 @@ from agents.tools.read_document import READ_DOCUMENT
 from agents.tools.write_document import WRITE_DOCUMENT
 
 TOOLS: Mapping[str, Tool] = {
-    tool.name: tool for tool in (CALCULATE, QUERY_TABLE, READ_DOCUMENT, FETCH_PAGE, WRITE_DOCUMENT, CREATE_CHART, ASK_USER)
+    tool.name: tool
+    for tool in (CALCULATE, QUERY_TABLE, READ_DOCUMENT, COMPARE_DOCUMENTS, FETCH_PAGE, WRITE_DOCUMENT, CREATE_CHART, ASK_USER)
 }

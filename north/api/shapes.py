@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from north.api.schemas.knowledge import CutOut, DocumentOut, PassageOut, ResultOut, SearchOut
-from north.api.schemas.work import CitationOut, ClaimOut, RunOut, StepOut
+from north.api.schemas.work import CitationOut, ClaimOut, PlanStepOut, RunOut, StepOut
 from north.documents.models import Document
 from north.documents.readers import Readers, opened_by, sees_access
-from north.threads.models import Approval, Run
+from north.threads.models import Approval, Run, Step
 from north.threads.reading import Shown, ShownStep, shown
 from north.workspaces.models import Group, Membership, Workspace
 from retrieval.types import Found, Passage
@@ -112,6 +112,8 @@ def shown_out(seen: Shown) -> RunOut:
         claims=[claim_out(claim, citations) for claim in run.claims],
         refused=run.refused,
         searched=run.searched,
+        cut_short=run.cut_short,
+        plan=plan_out(run),
         steps=[step_out(step) for step in seen.steps],
         approvals=[] if run.over else [row.pk for row in run.approvals.all() if row.standing == Approval.Standing.WAITING],
         error=run.error,
@@ -140,4 +142,27 @@ def step_out(shown_step: ShownStep) -> StepOut:
     if "found" in step.detail:
         open_ids = {found.document for found in shown_step.found}
         detail["found"] = [one for one in step.detail["found"] if str(one["document"]) in open_ids]
-    return StepOut(key=step.key, kind=step.kind, detail=detail, error=step.error, started_at=step.started_at, ended_at=step.ended_at)
+    return StepOut(
+        key=step.key, kind=step.kind, detail=detail, error=step.error, started_at=step.started_at, ended_at=step.ended_at,
+        tokens_in=step.tokens_in, tokens_out=step.tokens_out,
+    )  # fmt: skip
+
+
+def plan_out(run: Run) -> list[PlanStepOut]:
+    """The newest plan of the run, and how far each of its steps is."""
+    steps = {step.key: step for step in run.steps.all()}
+    planned = [step.detail["steps"] for step in steps.values() if step.detail.get("steps") is not None]
+    met = {one["name"]: one["met"] for step in steps.values() for one in step.detail.get("criteria", [])}
+    return [plan_step_out(number, one, steps.get(one["key"]), met) for number, one in enumerate(planned[-1] if planned else [], 1)]
+
+
+def plan_step_out(number: int, one: Mapping[str, Any], step: Step | None, met: Mapping[str, str]) -> PlanStepOut:
+    said = {name: one[name] for name in ("name", "tool", "input", "criterion", "after")}
+    if step is None:
+        return PlanStepOut(number=number, **said, met="", status="waiting", error="", seconds=None, tokens_in=0, tokens_out=0)
+    seconds = (step.ended_at - step.started_at).total_seconds() if step.ended_at else None
+    status: Any = "failed" if step.error else "done" if step.ended_at else "running"
+    return PlanStepOut(
+        number=number, **said, met=cast(Any, met.get(one["name"], "")), status=status,
+        error=step.error, seconds=seconds, tokens_in=step.tokens_in, tokens_out=step.tokens_out,
+    )  # fmt: skip

@@ -13,11 +13,22 @@ from ninja import Query, Status
 from north.api.keys import Key, by_key_or_404, caller
 from north.api.paging import Paging, page
 from north.api.router import answers, router
-from north.api.schemas.work import RunIn, RunOut, RunPage, ThreadChange, ThreadIn, ThreadOut, ThreadPage, ThreadsAsked
+from north.api.schemas.work import (
+    QueuedOut,
+    RetryIn,
+    RunIn,
+    RunOut,
+    RunPage,
+    ThreadChange,
+    ThreadIn,
+    ThreadOut,
+    ThreadPage,
+    ThreadsAsked,
+)
 from north.api.shapes import run_out, runs_out
 from north.api.tags import held, tagged
-from north.threads import actions, stream
-from north.threads.models import Run, Thread
+from north.threads import actions, control, stream
+from north.threads.models import Queued, Run, Thread
 from north.workspaces.models import Membership
 
 threads = router()
@@ -109,7 +120,9 @@ def get_run(request: HttpRequest, response: HttpResponse, run_id: uuid.UUID) -> 
 def cancel(request: HttpRequest, run_id: uuid.UUID) -> Status[RunOut]:
     """What is over stays as it is."""
     actor = caller(request)
-    actions.cancel(the_run(run_id, actor), actor=actor)
+    run = the_run(run_id, actor)
+    actions.cancel(run, actor=actor)
+    control.ask_next(run.thread_id)
     return Status(202, run_out(the_run(run_id, actor), actor))
 
 
@@ -118,6 +131,42 @@ def ask_again(request: HttpRequest, run_id: uuid.UUID) -> Status[RunOut]:
     """As a new run at the end of its thread."""
     actor = caller(request)
     return Status(202, run_out(actions.again(the_run(run_id, actor), actor=actor), actor))
+
+
+@runs.post("/{uuid:run_id}/resume", auth=Key("infer"), response=answers(202, RunOut, 409), summary="Let a stopped or failed run go on")
+def resume(request: HttpRequest, run_id: uuid.UUID) -> Status[RunOut]:
+    """Where it was; what it had found is not looked up again."""
+    actor = caller(request)
+    control.resume(the_run(run_id, actor), actor=actor)
+    return Status(202, run_out(the_run(run_id, actor), actor))
+
+
+@runs.post("/{uuid:run_id}/retry", auth=Key("infer"), response=answers(202, RunOut, 409), summary="Do a run again from a step")
+def retry(request: HttpRequest, run_id: uuid.UUID, body: RetryIn) -> Status[RunOut]:
+    """For a day after a run that was stopped, failed, or has a step that failed. What was changed with consent is not changed twice."""
+    actor = caller(request)
+    control.retry(the_run(run_id, actor), body.step, actor=actor)
+    return Status(202, run_out(the_run(run_id, actor), actor))
+
+
+@threads.get("/{uuid:thread_id}/queue", auth=Key("read", "infer"), response=answers(200, list[QueuedOut]), summary="Questions that wait")
+def list_queued(request: HttpRequest, thread_id: uuid.UUID) -> list[Queued]:
+    return list(the_thread(thread_id, caller(request)).queued.all())
+
+
+@threads.post("/{uuid:thread_id}/queue", auth=Key("infer"), response=answers(202, QueuedOut, 409), summary="Ask when the thread is free")
+def queue_question(request: HttpRequest, thread_id: uuid.UUID, body: RunIn) -> Status[Queued]:
+    """At once, where nothing runs: the run has the same id."""
+    actor = caller(request)
+    return Status(202, control.queue(the_thread(thread_id, actor), body.question, actor=actor, agent=body.agent or ""))
+
+
+@threads.delete("/{uuid:thread_id}/queue/{uuid:queued_id}", auth=Key("infer"), response=answers(204, None), summary="Do not ask it")
+def unqueue(request: HttpRequest, thread_id: uuid.UUID, queued_id: uuid.UUID) -> Status[None]:
+    actor = caller(request)
+    row = get_object_or_404(Queued.objects.select_related("thread"), thread=the_thread(thread_id, actor), pk=queued_id)
+    control.unqueue(row, actor=actor)
+    return Status(204, None)
 
 
 @runs.get("/{uuid:run_id}/events", auth=Key("read", "infer"), summary="Follow a run: server-sent events", response=answers(200, None, 204))

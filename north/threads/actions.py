@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from typing import NoReturn
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.db import IntegrityError, transaction
 from django.http import Http404
@@ -46,8 +46,9 @@ def start(question: str, *, actor: Membership, agent: UUID | str = "") -> Run:
         return ask(create(actor=actor), question, actor=actor, agent=agent)
 
 
-def ask(thread: Thread, question: str, *, actor: Membership, agent: UUID | str = "") -> Run:
-    """`agent`: whom; without it the one that answered before in this thread. Raises `Unaskable`, `StillWorking` and `TooMany`."""
+def ask(thread: Thread, question: str, *, actor: Membership, agent: UUID | str = "", pk: UUID | None = None) -> Run:
+    """`agent`: whom; without it the one that answered before in this thread. `pk`: the run's, where it is known before. Raises `Unaskable`,
+    `StillWorking` and `TooMany`."""
     own(thread, actor)
     chosen = asked_of(thread, agent, actor)
     question = checked(question)
@@ -56,7 +57,7 @@ def ask(thread: Thread, question: str, *, actor: Membership, agent: UUID | str =
     with transaction.atomic():
         if Run.objects.of(actor).open().count() >= OPEN_RUNS:
             raise TooMany(OPEN_RUNS)
-        run = added(thread, question, actor, chosen)
+        run = added(thread, question, actor, chosen, pk)
         title = thread.title or " ".join(question.split())[:TITLE_LENGTH]
         Thread.objects.filter(pk=thread.pk).update(asked_at=timezone.now(), title=title)
         thread.title = title
@@ -134,12 +135,12 @@ def checked(question: str) -> str:
     return question
 
 
-def added(thread: Thread, question: str, actor: Membership, agent: Agent | None) -> Run:
+def added(thread: Thread, question: str, actor: Membership, agent: Agent | None, pk: UUID | None) -> Run:
     version = agent.versions.first() if agent else None
     try:
         with transaction.atomic():
             return Run.objects.create(
-                thread=thread, question=question, agent=agent, version=version, key_id=actor.key_id, trace=trace_id.get()
+                pk=pk or uuid4(), thread=thread, question=question, agent=agent, version=version, key_id=actor.key_id, trace=trace_id.get()
             )
     except IntegrityError:
         raise StillWorking from None

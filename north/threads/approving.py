@@ -6,7 +6,7 @@ An approval is sealed: bound by an HMAC to its run, its tool and its exact argum
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -18,6 +18,8 @@ from django.utils.functional import Promise as StrPromise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from agents import plans
+from agents.errors import PlanUnusable
 from north.failpoints import failpoint
 from north.hints import hint
 from north.outside.models import ServerTool
@@ -36,8 +38,8 @@ EDITABLE: Mapping[str, Mapping[str, int]] = {
 """The arguments that a person may change before they say yes, and their most characters; of another tool none."""
 
 EFFECTS: Mapping[str, str] = {
-    "calculate": "reads", "query_table": "reads", "read_document": "reads", "fetch_page": "leaves", "write_document": "writes",
-    "create_chart": "writes", "ask_user": "asks",
+    "calculate": "reads", "query_table": "reads", "read_document": "reads", "compare_documents": "reads", "fetch_page": "leaves",
+    "write_document": "writes", "create_chart": "writes", "ask_user": "asks",
 }  # fmt: skip
 """The tools for which a workspace may say a rule, as `agents.tools` has them."""
 
@@ -45,6 +47,7 @@ NAMED: Mapping[str, StrPromise] = {
     "calculate": gettext_lazy("Work out numbers"),
     "query_table": gettext_lazy("Ask tables"),
     "read_document": gettext_lazy("Open a document"),
+    "compare_documents": gettext_lazy("Compare documents"),
     "write_document": gettext_lazy("Keep a document"),
     "fetch_page": gettext_lazy("Read pages of the web"),
     "create_chart": gettext_lazy("Draw and keep a chart"),
@@ -117,6 +120,8 @@ def undecided(approval: Approval, seen: str) -> Approval:
 
 
 def edited(row: Approval, changes: Mapping[str, Any]) -> dict[str, Any]:
+    if row.tool == "plan" and set(changes) == {"steps"}:
+        return {**row.arguments, "steps": planned(changes["steps"], row.arguments["tools"])}
     allowed = EDITABLE.get(row.tool, {})
     if strange := set(changes) - set(allowed):
         raise Undecidable(_("This cannot be changed here: %(names)s.") % {"names": ", ".join(sorted(map(str, strange)))})
@@ -124,6 +129,14 @@ def edited(row: Approval, changes: Mapping[str, Any]) -> dict[str, Any]:
     if row.tool == "ask_user" and not arguments["answer"]:
         raise Undecidable(_("Write an answer, or skip the question."))
     return arguments
+
+
+def planned(said: object, tools: Sequence[str]) -> list[dict[str, Any]]:
+    """What a person made of a plan, in order. Raises Undecidable, in words that say which step makes no sense."""
+    try:
+        return plans.shown(plans.checked(said, tools))
+    except PlanUnusable as error:
+        raise Undecidable(str(error)) from None
 
 
 def plain(name: str, value: Any, most: int) -> str:

@@ -135,6 +135,7 @@ def faults(kept: Mapping[str, Any], actor: Membership) -> list[str]:
         *(limit_fault(name, value) for name, value in kept["limits"].items()),
         "" if kept["language"] in {"", *NAMES} else _("North knows no such language."),
         "" if kept["length"] in Agent.Length.values and kept["form"] in Agent.Form.values else _("There is no such length or form."),
+        "" if kept["confirms"] in Agent.Confirms.values else _("Plans are shown never, always, or when something is changed (writes)."),
     ]
 
 

@@ -58,7 +58,10 @@ class Approvals:
         return stricter(rule_of(self.workspace, tool), self.rules.get(tool))
 
     def free(self, tool: str) -> bool:
-        return rule_for("reads", self.rule_of(tool), derived=False) == "allow"
+        try:
+            return rule_for("reads", self.rule_of(tool), derived=False) == "allow"
+        finally:
+            self._close()
 
     def propose(self, proposal: Proposal) -> Decision:
         try:

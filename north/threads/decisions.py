@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
@@ -29,7 +30,9 @@ def decide(request: HttpRequest, membership: Membership, approval_id: UUID) -> H
     seen = request.POST.get("seen", "")
     if request.POST.get("verdict") == "approve":
         names = approving.EDITABLE.get(approval.tool, {})
-        given = {name: approving.lines(request.POST[name]) for name in names if name in request.POST}
+        given: dict[str, Any] = {name: approving.lines(request.POST[name]) for name in names if name in request.POST}
+        if approval.tool == "plan" and "name" in request.POST:
+            given = {"steps": plan_in(request.POST)}
         changes = {name: value for name, value in given.items() if value != approval.arguments[name]}
         row = approving.approve(approval, seen=seen, actor=membership, changes=changes)
     else:
@@ -37,6 +40,20 @@ def decide(request: HttpRequest, membership: Membership, approval_id: UUID) -> H
     if request.htmx:  # type: ignore[attr-defined]
         return render(request, "threads/thread.html#approval", {"approval": pages.approval_card(row, membership.workspace.slug)})
     return redirect("threads:thread", membership.workspace.slug, approval.run.thread_id)
+
+
+def plan_in(form: QueryDict) -> list[dict[str, Any]]:
+    """The steps of a plan's form. A row that was emptied is a step that was taken out; who waited for it waits no more."""
+    columns = [form.getlist(name) for name in ("name", "tool", "input", "criterion", "after")]
+    rows = [[" ".join(cell.split()) for cell in row] for row in zip(*columns, strict=False)]
+    kept = [number for number, row in enumerate(rows, 1) if row[0] or row[2]]
+    places = {str(number): place for place, number in enumerate(kept, 1)}
+    emptied = {str(number) for number in range(1, len(rows) + 1)} - places.keys()
+    steps = []
+    for name, tool, given, criterion, after in (rows[number - 1] for number in kept):
+        waits = [places.get(one, one) for one in re.findall(r"[^\s,;]+", after) if one not in emptied]
+        steps.append({"name": name, "tool": tool, "input": given, "criterion": criterion, "after": waits})
+    return steps
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

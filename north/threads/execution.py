@@ -107,6 +107,7 @@ def context(run: Run, membership: Membership, watch: Watch) -> Context:
         shelf=Bookcase(run, member),
         web=Web(membership.workspace_id),
         consent=Approvals(run, member),
+        confirms=agent.confirms,  # type: ignore[arg-type]
         judge=judged if settings.MODELS.get("score") else None,
         cancelled=watch,
     )

@@ -37,6 +37,10 @@ class AgentForm(forms.Form):
     )
     length = forms.ChoiceField(label=_("Length"), required=False, choices=Agent.Length.choices)
     form = forms.ChoiceField(label=_("Form"), required=False, choices=Agent.Form.choices)
+    confirms = forms.ChoiceField(
+        label=_("Show the plan before it runs"), required=False, choices=Agent.Confirms.choices,
+        help_text=_("Larger questions get a plan of steps. Whoever asked can change it, agree to it, or go on without it."),
+    )  # fmt: skip
     questions = forms.CharField(
         label=_("Starter questions"), required=False, widget=forms.Textarea(attrs={"rows": 3}), help_text=_("One a line, at most eight.")
     )
@@ -69,6 +73,7 @@ class AgentForm(forms.Form):
         said = self.cleaned_data
         return {
             **{name: said[name] for name in ("name", "about", "instructions", "language", "length", "form")},
+            "confirms": said["confirms"] or Agent.Confirms.NEVER,
             "questions": said["questions"].splitlines(),
             "sources": ["" if one == "uploads" else one for one in said["sources"]],
             "rules": {tool: said[f"tool-{tool}"] for tool in EFFECTS},

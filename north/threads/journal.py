@@ -12,7 +12,7 @@ the record: a journal may be lost with the broker at any time, and its writer th
              "new"}`: new, or in place of the one with its key |
 | delta   | `{"offset", "text"}`: goes to the end of the answer; `offset` in code points |
 | reset   | `{}`: the answer so far is void |
-| answer  | `{"text", "citations", "unsupported", "claims", "refused", "searched"}`: the final one |
+| answer  | `{"text", "citations", "unsupported", "claims", "refused", "searched", "cut_short"}`: the final one |
 | end     | `{"status", "error"}`: nothing follows |
 """
 

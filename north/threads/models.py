@@ -1,102 +1,20 @@
-"""What was asked: agents, threads, runs with their steps and citations. A run's rows are the record; its stream is only the view."""
+"""What was asked: threads, runs with their steps and citations. A run's rows are the record; its stream is only the view."""
 
 from __future__ import annotations
 
 import re
 import uuid
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
 
 from north.leases import Job, JobQuerySet
+from north.threads.agents import Agent, AgentVersion
 from north.workspaces.models import ApiKey, Membership, User, Workspace
 
 TITLE_LENGTH = 80
-
-
-class AgentQuerySet(models.QuerySet):
-    def of(self, membership: Membership) -> Self:
-        """Those that this person may use: the workspace's shared ones, and their own; by a key that is limited to some, only these."""
-        found = self.filter(Q(shared=True) | Q(made_by=membership.user_id), workspace=membership.workspace_id, retired_at=None)
-        key = membership.key
-        return found if key is None or key.agents is None else found.filter(pk__in=key.agents)
-
-    def default(self) -> Agent | None:
-        """The one that answers where none is chosen: the oldest that is shared."""
-        return self.filter(shared=True, retired_at=None).first()  # type: ignore[return-value]
-
-
-class Agent(models.Model):
-    """A configured assistant of a workspace, as it was saved last; the oldest shared one answers where none is chosen."""
-
-    VALUES: ClassVar = ("name", "about", "instructions", "questions", "sources", "rules", "limits", "language", "length", "form")
-    """What a version holds."""
-
-    class Length(models.TextChoices):
-        SHORT = "short", _("short: two sentences")
-        MEDIUM = "", _("as the question needs")
-        LONG = "long", _("long: with all details")
-
-    class Form(models.TextChoices):
-        FREE = "", _("as the question needs")
-        PROSE = "prose", _("paragraphs")
-        LIST = "list", _("a list of points")
-        TABLE = "table", _("a table")
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="agents")
-    name = models.CharField(_("name"), max_length=80)
-    instructions = models.TextField(_("instructions"), blank=True, max_length=4000)
-    questions = models.JSONField(default=list)
-    """Good example questions, shown where a thread is empty."""
-    about = models.CharField(_("what it is for"), max_length=200, blank=True)
-    sources = models.JSONField(default=list)
-    """Ids of those whose documents it knows, "" being uploads; none: all that the asker may read."""
-    rules = models.JSONField(default=dict)
-    """{tool: "ask" or "deny"}: only ever stricter than what the workspace says of the tool."""
-    limits = models.JSONField(default=dict)
-    """{"searches", "steps", "seconds"}: what is left out is as the chat model allows."""
-    language = models.CharField(_("language of the answers"), max_length=8, blank=True)
-    length = models.CharField(_("length of the answers"), max_length=8, blank=True, choices=Length.choices)
-    form = models.CharField(_("form of the answers"), max_length=8, blank=True, choices=Form.choices)
-    shared = models.BooleanField(default=True)
-    """With the workspace; else it is its maker's alone."""
-    made_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
-    number = models.PositiveIntegerField(default=0)
-    """Of its newest version; 0: it was never saved by a person."""
-    created_at = models.DateTimeField(auto_now_add=True)
-    retired_at = models.DateTimeField(null=True)
-
-    objects = AgentQuerySet.as_manager()
-
-    class Meta:
-        ordering: ClassVar = ["created_at"]
-
-    def __str__(self) -> str:
-        return self.name
-
-    def values(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self.VALUES}
-
-
-class AgentVersion(models.Model):
-    """An agent as it was saved once. A run goes on with the version that it was asked of."""
-
-    agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="versions")
-    number = models.PositiveIntegerField()
-    values = models.JSONField()
-    """As `Agent.values`."""
-    saved_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
-    created_at = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        ordering: ClassVar = ["-number"]
-        constraints: ClassVar = [models.UniqueConstraint(fields=["agent", "number"], name="one_agent_version_a_number")]
-
-    def __str__(self) -> str:
-        return f"{self.number}"
 
 
 class ThreadQuerySet(models.QuerySet):
@@ -164,6 +82,12 @@ class Run(Job):
     searched = models.JSONField(default=list)
     """The queries, in order."""
     refused = models.BooleanField(default=False)
+    cut_short = models.TextField(blank=True)
+    """Why it ended before everything was done, with the best answer that there was by then."""
+    resumed_at = models.DateTimeField(null=True)
+    """When whoever asked let it go on, after it was over."""
+    retry_from = models.CharField(max_length=60, blank=True)
+    """The key of the step before which it begins again; empty once it has."""
     checkpointed = models.BooleanField(default=False)
     """Checkpoints of this run may still lie in the checkpointer."""
     tokens_in = models.PositiveIntegerField(default=0)
@@ -191,9 +115,37 @@ class Run(Job):
         return self.question[:TITLE_LENGTH]
 
     @property
+    def may_go_on(self) -> bool:
+        """It is over without having come to its end, or a step of it may be done again: its checkpoints are kept for a while."""
+        return self.over and self.checkpointed
+
+    @property
     def seconds(self) -> float | None:
         """From the question to the end; `None` while it works."""
-        return (self.ended_at - self.created_at).total_seconds() if self.ended_at else None
+        return (self.ended_at - (self.resumed_at or self.created_at)).total_seconds() if self.ended_at else None
+
+
+class Queued(models.Model):
+    """A further question of a thread whose run is not over: asked when it is, under this id."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    thread = models.ForeignKey(Thread, on_delete=models.CASCADE, related_name="queued")
+    question = models.TextField(max_length=8000)
+    agent = models.ForeignKey(Agent, on_delete=models.SET_NULL, null=True, db_index=False, related_name="+")
+    """Whom it is for; None: the one that answered before in this thread."""
+    key = models.ForeignKey(ApiKey, on_delete=models.SET_NULL, null=True, db_index=False, related_name="+")
+    by_key = models.BooleanField(default=False)
+    """It was asked by a key: without that it is not asked any more."""
+    trace = models.CharField(max_length=32, blank=True)
+    words = models.TextField(blank=True)
+    """Why it still waits, though nothing runs."""
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering: ClassVar = ["created_at"]
+
+    def __str__(self) -> str:
+        return self.question[:TITLE_LENGTH]
 
 
 class Step(models.Model):

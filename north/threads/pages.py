@@ -20,9 +20,10 @@ from django.utils.translation import ngettext
 
 from north.evaluation.golden import marked
 from north.exports.charts import Plot, plot, rows_of
-from north.threads.approving import EDITABLE, NAMED, effects_of
+from north.threads.approving import EDITABLE, effects_of
 from north.threads.models import Approval, ArtifactVersion, Run, Step
 from north.threads.papers import formats
+from north.threads.planned import PlanLine, PlanRow, plan_lines, plan_rows, tool_names
 from north.threads.reading import (
     TELLING,
     OpenDocument,
@@ -45,6 +46,7 @@ ICONS = {
     "plan": "plan",
     "search": "search",
     "act": "settings",
+    "weigh": "check",
     "read": "read",
     "answer": "pencil",
     "cite": "quote",
@@ -71,6 +73,9 @@ class StepLine:
     hidden: int
     error: str
     seconds: float | None
+    plan: tuple[PlanLine, ...] = ()
+    tokens: int = 0
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +112,9 @@ class ApprovalCard:
     title: str
     fields: tuple[Field, ...]
     waiting: bool
+    plan: tuple[PlanRow, ...] = ()
+    """Of a plan its steps, and an empty row for another."""
+    tools: tuple[tuple[str, str], ...] = ()
 
     @property
     def picture(self) -> Picture | None:
@@ -220,6 +228,8 @@ def waiting_cards(run_id: UUID, membership: Membership) -> list[ApprovalCard]:
 
 
 def approval_card(row: Approval, slug: str) -> ApprovalCard:
+    if row.tool == "plan":
+        return plan_card(row, slug)
     titles = {"write_document": _("North wants to keep a document"), "ask_user": _("North has a question"),
               "create_chart": _("North wants to keep a chart"),
         "fetch_page": _("North wants to read a page of the web")}  # fmt: skip
@@ -227,6 +237,11 @@ def approval_card(row: Approval, slug: str) -> ApprovalCard:
     allowed, shown = EDITABLE.get(row.tool, {}), {name: value for name, value in row.arguments.items() if name not in UNSHOWN}
     fields = tuple(field_of(name, value, name in allowed, name in row.derived) for name, value in shown.items())
     return ApprovalCard(row, slug, title, fields, row.standing == WAITING)
+
+
+def plan_card(row: Approval, slug: str) -> ApprovalCard:
+    rows, tools = plan_rows(row.arguments["steps"]), tuple((tool, tool_names().get(tool, tool)) for tool in row.arguments["tools"])
+    return ApprovalCard(row, slug, _("North’s plan"), (), row.standing == WAITING, rows, tools)
 
 
 def field_of(name: str, value: Any, editable: bool, derived: bool) -> Field:
@@ -256,6 +271,7 @@ def support_of(run: Run) -> Support:
 def rules_of(workspace: Workspace) -> list[dict[str, Any]]:
     """Each tool, what it does, and what the workspace says of it."""
     said = dict(workspace.tool_rules.values_list("tool", "rule"))
+    names = tool_names()
     free = {
         "reads": _("Default: allowed, it only reads"),
         "writes": _("Default: asks first"),
@@ -263,7 +279,7 @@ def rules_of(workspace: Workspace) -> list[dict[str, Any]]:
         "leaves": _("Default: asks first, it leaves the house"),
     }
     return [
-        {"tool": tool, "name": NAMED.get(tool, tool), "default": free[effect], "rule": said.get(tool, "")}
+        {"tool": tool, "name": names.get(tool, tool), "default": free[effect], "rule": said.get(tool, "")}
         for tool, effect in effects_of(workspace).items()
     ]
 
@@ -324,6 +340,7 @@ def step_line(one: ShownStep, slug: str) -> StepLine:
         ordinal=step.ordinal, status=status_of(step.error, step.ended_at is not None), icon=ICONS.get(step.kind, "read"),
         label=label(step.kind, step.ended_at is not None), query=str(step.detail.get("query") or step.detail.get("name") or ""),
         notes=notes_of(step.detail), found=found, hidden=one.hidden, error=step.error, seconds=seconds,
+        plan=plan_lines(step.detail), tokens=step.tokens_in + step.tokens_out, key=step.key,
     )  # fmt: skip
 
 
@@ -332,6 +349,7 @@ def told_line(told: Mapping[str, Any], slug: str) -> StepLine:
     ended = told["ended_at"]
     step = Step(
         ordinal=told["ordinal"], kind=told["kind"], detail=told["detail"], error=told["error"],
+        tokens_in=told["tokens_in"], tokens_out=told["tokens_out"],
         started_at=datetime.fromisoformat(told["started_at"]), ended_at=datetime.fromisoformat(ended) if ended else None,
     )  # fmt: skip
     named = {one["document"]: OpenDocument(one["name"], None) for name in TELLING for one in step.detail.get(name, [])}
@@ -346,10 +364,9 @@ def notes_of(detail: Mapping[str, Any]) -> tuple[str, ...]:
     """What else a step has to say."""
     queries = [str(query) for query in detail.get("queries", [])]
     said = [
-        _("Searching for: %(queries)s") % {"queries": "; ".join(queries)} if len(queries) > 1 else "",
+        _("Searching for: %(queries)s") % {"queries": "; ".join(queries)} if len(queries) > 1 and not detail.get("steps") else "",
         _("As a question of its own: %(question)s") % {"question": detail["standalone"]} if is_reworded(detail) else "",
         _("Not there yet, searching once more.") if detail.get("next") else "",
-        _("Plan: %(tasks)s") % {"tasks": "; ".join(map(str, detail["tasks"]))} if detail.get("tasks") else "",
         str(detail.get("result", "")),
         str(detail.get("note", "")),
     ]
@@ -368,6 +385,7 @@ def label(kind: str, over: bool) -> str:
         "search": (_("Searching"), _("Searched")),
         "read": (_("Reading what was found"), _("Read what was found")),
         "act": (_("Using a tool"), _("Used a tool")),
+        "weigh": (_("Comparing the results with the plan"), _("Compared the results with the plan")),
         "answer": (_("Writing the answer"), _("Wrote the answer")),
         "cite": (_("Checking each sentence against its source"), _("Checked each sentence against its source")),
     }.get(kind, (_("Working"), _("Done")))

@@ -37,7 +37,7 @@ def step_payload(step: Step) -> dict[str, Any]:
 def result_payload(run: Run, citations: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "text": run.answer, "citations": citations, "unsupported": run.unsupported, "claims": run.claims, "refused": run.refused,
-        "searched": run.searched,
+        "searched": run.searched, "cut_short": run.cut_short,
     }  # fmt: skip
 
 
@@ -94,7 +94,7 @@ class Recorder:
         citations = [asdict(citation) for citation in answered.citations]
         outcome = {
             "answer": answered.text, "unsupported": [asdict(span) for span in answered.unsupported], "refused": answered.refused,
-            "claims": [asdict(claim) for claim in answered.claims], "searched": list(answered.searched),
+            "claims": [asdict(claim) for claim in answered.claims], "searched": list(answered.searched), "cut_short": answered.cut_short,
         }  # fmt: skip
         with transaction.atomic():
             self._over(Run.Status.DONE, **outcome)
@@ -202,7 +202,8 @@ class Recorder:
         self.waiting, self.answer = "", ""
         self.journal.append("reset", {})
 
-    def forget(self) -> None:
-        """The steps so far are void: the run begins anew."""
-        self.run.steps.all().delete()
-        self.steps.clear()
+    def forget(self, key: str = "") -> None:
+        """The steps so far are void, or those from `key` on: the run does them anew."""
+        first = self.steps[key].ordinal if key in self.steps else 0 if not key else len(self.steps) + 1
+        self.run.steps.filter(ordinal__gte=first).delete()
+        self.steps = {name: step for name, step in self.steps.items() if step.ordinal < first}

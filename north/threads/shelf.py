@@ -18,6 +18,7 @@ from agents.context import Sheets
 from agents.errors import ToolFailed
 from agents.events import Citation, Source
 from agents.matching import words_of
+from agents.planning import named_in
 from north.documents import files
 from north.documents.errors import DocumentError
 from north.documents.models import Document
@@ -35,6 +36,8 @@ LOOKED_AT = 200
 FIRST_ROWS = 600
 OFFERED = 3
 WHOLE_CHARACTERS = 200_000
+NAMES = 2000
+"""Documents whose names are looked for in a question that compares, the newest first."""
 
 
 class Bookcase:
@@ -52,6 +55,11 @@ class Bookcase:
             one = found[0]
             text = one.text[:WHOLE_CHARACTERS]
             return Passage(str(one.pk), one.name, 0, 0, len(text), text, 1.0, one.title, one.indexed_sha256)
+
+    def named(self, question: str) -> Sequence[str]:
+        with self._rows():
+            names = list(self._readable().order_by("-changed_at", "pk").values_list("name", flat=True)[:NAMES])
+        return named_in(question, names)
 
     def sheets(self, about: str) -> Sequence[Sheets]:
         with self._rows():
@@ -92,8 +100,7 @@ class Bookcase:
 
     def _readable(self) -> QuerySet[Document]:
         member: Membership = self.member(self.run)
-        found = Document.objects.readable_by(scope_of(member).principals).filter(workspace=member.workspace_id).exclude(indexed_sha256="")
-        return known_to(as_asked(self.run), found)
+        return known_to(as_asked(self.run), Document.objects.in_scope(scope_of(member)).exclude(indexed_sha256=""))
 
     def _sheet_files(self) -> list[Document]:
         found = self._readable().filter(media_type__in=MEDIA_TYPES["sheet"]).defer("text").annotate(opening=Left("text", FIRST_ROWS))

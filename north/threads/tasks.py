@@ -11,20 +11,24 @@ from uuid import UUID
 from celery import shared_task
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from agents.errors import Cancelled
+from agents.run import documents_of, rewind
+from north.failpoints import failpoint
 from north.hints import hint
 from north.inference.errors import OutOfMemory, Overloaded
 from north.leases import OPEN, LeaseLost
 from north.threads import journal
 from north.threads.actions import MESSAGE_SECONDS
 from north.threads.checkpoints import checkpointer
-from north.threads.errors import SourcesChanged
-from north.threads.execution import attempt
-from north.threads.models import Approval, Run, Thread
+from north.threads.control import KEPT, ask_next
+from north.threads.errors import RightsLost, SourcesChanged
+from north.threads.execution import attempt, member
+from north.threads.models import Approval, Queued, Run, Step, Thread
+from north.threads.reading import open_documents
 from north.threads.recording import Recorder, told
 from north.tracing import new_trace
 
@@ -73,6 +77,8 @@ def work(run: Run) -> None:
                     words = _("North was interrupted %(count)d times while it worked on this. Ask again.")
                     recorder.failed(words % {"count": settings.ATTEMPTS})
                 else:
+                    if run.resumed_at:
+                        reopen(run, recorder)
                     attempt(run, recorder, lost)
             except LeaseLost:
                 raise
@@ -83,6 +89,23 @@ def work(run: Run) -> None:
         return
     finally:
         clear(run)
+        if run.over:
+            ask_next(run.thread_id)
+
+
+def reopen(run: Run, recorder: Recorder) -> None:
+    """Before a run goes on that was over: what was taken away from its reader since is forgotten, and it is put back to the step from which
+    it shall be done again. Can be done twice."""
+    saved = documents_of(checkpointer(), str(run.pk), run.question)
+    if not saved <= open_documents(member(run), saved).keys():
+        checkpointer().delete_thread(str(run.pk))
+        recorder.forget()
+    elif run.retry_from:
+        rewind(checkpointer(), str(run.pk), run.question, run.retry_from)
+        failpoint("rewind")
+        recorder.forget(run.retry_from)
+    run.write(retry_from="")
+    recorder.journal.restart()
 
 
 def settle(run: Run, recorder: Recorder, error: Exception) -> None:
@@ -102,6 +125,8 @@ def settle(run: Run, recorder: Recorder, error: Exception) -> None:
         recorder.put_back(str(error), seconds=2**run.attempts)
     elif permanent is not None:
         recorder.failed(str(error))
+        if isinstance(error, RightsLost | SourcesChanged):
+            forget(run)
     else:
         words = _("Something in North broke. Ask again; if it happens again, give your administrator the number %(trace)s.")
         recorder.failed(words % {"trace": run.trace or str(run.pk)})
@@ -109,10 +134,20 @@ def settle(run: Run, recorder: Recorder, error: Exception) -> None:
 
 
 def clear(run: Run) -> None:
-    """Checkpoints go when their run is over."""
-    if run.over:
-        checkpointer().delete_thread(str(run.pk))
-        Run.objects.filter(pk=run.pk).update(checkpointed=False)
+    """Checkpoints go when their run is over, but for what may go on or be done again from a step: that is kept for a while."""
+    if run.over and not stalled(Run.objects.filter(pk=run.pk, ended_at__gte=timezone.now() - KEPT)).exists():
+        forget(run)
+
+
+def stalled(runs: QuerySet) -> QuerySet:
+    """Those that did not come to their end, or in which a step failed."""
+    faulty = Exists(Step.objects.filter(run=OuterRef("pk")).exclude(error=""))
+    return runs.filter(~Q(status=Run.Status.DONE) | ~Q(cut_short="") | Q(faulty))
+
+
+def forget(run: Run) -> None:
+    checkpointer().delete_thread(str(run.pk))
+    Run.objects.filter(pk=run.pk).update(checkpointed=False)
 
 
 @shared_task
@@ -122,8 +157,13 @@ def sweep() -> None:
     for run_id in due()[:SWEPT]:
         publish(run_id)
     a_minute_ago = timezone.now() - timedelta(minutes=1)
-    for run in Run.objects.over().filter(checkpointed=True, ended_at__lt=a_minute_ago)[:SWEPT]:
+    over = Run.objects.over().filter(checkpointed=True, ended_at__lt=a_minute_ago)
+    kept = stalled(over.filter(ended_at__gte=timezone.now() - KEPT)).values("pk")
+    for run in over.exclude(pk__in=kept)[:SWEPT]:
         clear(run)
+    busy = Run.objects.filter(thread=OuterRef("thread"), status__in=OPEN)
+    for thread_id in Queued.objects.filter(~Exists(busy), thread__deleted_at=None).values_list("thread", flat=True).distinct()[:SWEPT]:
+        ask_next(thread_id)
     for thread in Thread.objects.exclude(deleted_at=None)[:SWEPT]:
         bury(thread)
 
@@ -131,7 +171,9 @@ def sweep() -> None:
 def give_up() -> None:
     """Ends runs that no worker took for a long time."""
     long_ago = timezone.now() - timedelta(minutes=PENDING_MINUTES)
-    forgotten = Run.objects.due().filter(status=Run.Status.PENDING, created_at__lt=long_ago, approvals=None)
+    forgotten = (
+        Run.objects.due().filter(status=Run.Status.PENDING, created_at__lt=long_ago, approvals=None).exclude(resumed_at__gte=long_ago)
+    )
     words = _("No worker took this question for %(minutes)d minutes. Ask again, or tell your administrator.")
     over = {"status": Run.Status.FAILED, "ended_at": timezone.now(), "error": words % {"minutes": PENDING_MINUTES}}
     for run in forgotten.select_related("thread")[:SWEPT]:

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from north.threads import building, decisions, views, writings
+from north.threads import building, controlling, decisions, views, writings
 from north.threads.stream import stream
 
 app_name = "threads"
@@ -14,6 +14,10 @@ urlpatterns = [
     path("w/<slug:slug>/runs/<uuid:run_id>/events", stream, name="events"),
     path("w/<slug:slug>/runs/<uuid:run_id>/cancel", views.cancel, name="cancel"),
     path("w/<slug:slug>/runs/<uuid:run_id>/again", views.again, name="again"),
+    path("w/<slug:slug>/runs/<uuid:run_id>/resume", controlling.resume, name="resume"),
+    path("w/<slug:slug>/runs/<uuid:run_id>/retry", controlling.retry, name="retry"),
+    path("w/<slug:slug>/threads/<uuid:thread_id>/queue", controlling.waiting, name="waiting"),
+    path("w/<slug:slug>/threads/<uuid:thread_id>/queue/<uuid:queued_id>/delete", controlling.unqueue, name="unqueue"),
     path("w/<slug:slug>/approvals/<uuid:approval_id>", decisions.decide, name="decide"),
     path("w/<slug:slug>/agent", decisions.rules, name="rules"),
     path("w/<slug:slug>/agent/hosts", decisions.hosts, name="hosts"),

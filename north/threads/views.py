@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.db.models import Case, Q, When
+from django.db.models import Case, Exists, OuterRef, Q, When
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -18,9 +18,9 @@ from django.views.decorators.http import require_POST, require_safe
 
 from north.cards import words
 from north.cards.models import Card
-from north.threads import actions, pages
+from north.threads import actions, control, pages
 from north.threads.errors import Refused
-from north.threads.models import Agent, Run, Thread
+from north.threads.models import Agent, Queued, Run, Thread
 from north.workspaces.access import inside
 from north.workspaces.models import Membership
 
@@ -72,9 +72,11 @@ def recent(membership: Membership) -> list[Thread]:
     return list(Thread.objects.of(membership).exclude(asked_at=None)[:RECENT])
 
 
-def with_recent(membership: Membership, thread_id: UUID) -> tuple[Thread, list[Thread]]:
-    """The thread, and the recent ones, it perhaps among them. One query."""
+def with_recent(membership: Membership, thread_id: UUID) -> tuple[Thread, Sequence[Thread]]:
+    """The thread, and the recent ones, it perhaps among them; whether questions wait in it, and whether there are agents to choose from.
+    One query."""
     rows = Thread.objects.of(membership).filter(Q(pk=thread_id) | Q(asked_at__isnull=False))
+    rows = rows.annotate(waits=Exists(Queued.objects.filter(thread=OuterRef("pk"))), choice=Exists(Agent.objects.of(membership)[1:2]))
     found = list(rows.order_by(Case(When(pk=thread_id, then=0), default=1), "-asked_at", "-created_at")[: RECENT + 1])
     if not found or found[0].pk != thread_id:
         raise Http404
@@ -95,19 +97,19 @@ def own_run(membership: Membership, run_id: UUID) -> Run:
 def thread(request: HttpRequest, membership: Membership, thread_id: UUID) -> HttpResponse:
     found, others = with_recent(membership, thread_id)
     runs = pages.runs_of(found.runs.all(), membership)
+    agents, queued = agents_for(runs, membership) if found.choice else [], list(found.queued.all()) if found.waits else []  # type: ignore[attr-defined]
     values = {
-        "nav": "threads", "thread": found, "agents": agents_for(runs, membership), "runs": runs,
-        "recent": others,
-        "length": actions.QUESTION_LENGTH,
+        "nav": "threads", "thread": found, "agents": agents, "runs": runs, "recent": others, "length": actions.QUESTION_LENGTH,
+        "queued": queued, "slug": membership.workspace.slug,
     }  # fmt: skip
     return render(request, "threads/thread.html", values)
 
 
 def agents_for(runs: list[pages.RunPage], membership: Membership) -> list[Agent]:
-    """Whom the next question of a thread may go to, first the one that answered last; none where there is no choice."""
-    agents = list(Agent.objects.of(membership))
+    """Whom the next question of a thread may go to, first the one that answered last."""
+    agents = Agent.objects.of(membership)
     last = next((one.run.agent_id for one in reversed(runs) if one.run.agent_id), None)
-    return sorted(agents, key=lambda one: (one.pk != last, not one.shared)) if len(agents) > 1 else []
+    return sorted(agents, key=lambda one: (one.pk != last, not one.shared))
 
 
 @require_POST
@@ -122,8 +124,15 @@ def start(request: HttpRequest, membership: Membership) -> HttpResponse:
 @inside()
 @taken
 def ask(request: HttpRequest, membership: Membership, thread_id: UUID) -> HttpResponse:
-    question, agent = request.POST.get("question", ""), request.POST.get("agent", "")
-    return added(request, membership, actions.ask(own(membership, thread_id), question, actor=membership, agent=agent))
+    found, question, agent = own(membership, thread_id), request.POST.get("question", ""), request.POST.get("agent", "")
+    if not found.runs.open().exists() and not found.queued.exists():
+        return added(request, membership, actions.ask(found, question, actor=membership, agent=agent))
+    row = control.queue(found, question, actor=membership, agent=agent)
+    if not request.htmx:  # type: ignore[attr-defined]
+        return redirect("threads:thread", membership.workspace.slug, thread_id)
+    values = {"queued": list(found.queued.all()), "thread": found, "slug": membership.workspace.slug, "out_of_band": True}
+    values["asked"] = pages.runs_of(Run.objects.of(membership).filter(pk=row.pk), membership)  # it may have begun by now
+    return render(request, "threads/thread.html#queue", values)
 
 
 @require_POST
@@ -145,6 +154,7 @@ def added(request: HttpRequest, membership: Membership, run: Run) -> HttpRespons
 def cancel(request: HttpRequest, membership: Membership, run_id: UUID) -> HttpResponse:
     run = own_run(membership, run_id)
     actions.cancel(run, actor=membership)
+    control.ask_next(run.thread_id)
     if request.htmx:  # type: ignore[attr-defined]
         return HttpResponse(status=204)
     return redirect("threads:thread", membership.workspace.slug, run.thread_id)

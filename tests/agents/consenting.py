@@ -10,6 +10,7 @@ from agents.consent import Decision, Proposal, Rule, rule_for
 from agents.context import Sheets
 from agents.errors import ToolFailed
 from agents.events import Citation, Source
+from agents.planning import named_in
 from agents.tool import Outcome, Tool
 from retrieval.types import Passage
 
@@ -55,6 +56,9 @@ class Papers:
 
     def whole(self, name: str) -> Passage | None:
         return next((passage for passage in self.passages if passage.name == name), None)
+
+    def named(self, question: str) -> Sequence[str]:
+        return named_in(question, [passage.name for passage in self.passages])
 
     def sheets(self, about: str) -> Sequence[Sheets]:
         columns = [{"name": "region", "type": "VARCHAR", "samples": ["North"]}, {"name": "units", "type": "BIGINT", "samples": ["10"]}]

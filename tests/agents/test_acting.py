@@ -80,13 +80,13 @@ def test_only_arithmetic_is_arithmetic(text: str, expression: str) -> None:
     ],
 )  # fmt: skip
 def test_a_plan_that_makes_no_sense_holds_no_steps(said: dict[str, Any]) -> None:
-    assert planned(said, TOOLS)[:2] == ([], [])
+    assert planned(said, TOOLS)[0] == []
 
 
 def test_a_plan_says_each_thing_once_and_only_with_known_tools() -> None:
     step = {"name": "Look", "tool": "search", "input": "leave"}
-    tasks, queries, left_out = planned({"steps": [step, step, {"name": "Add", "tool": "calculate", "input": "1+1"}]}, TOOLS)
-    assert ([task["tool"] for task in tasks], queries, left_out) == (["calculate"], ["leave"], 1)
+    tasks, left_out = planned({"steps": [step, step, {"name": "Add", "tool": "calculate", "input": "1+1"}]}, TOOLS)
+    assert ([(task["tool"], task["input"]) for task in tasks], left_out) == ([("search", "leave"), ("calculate", "1+1")], 1)
 
 
 def test_a_question_without_tools_asks_the_model_no_more_than_before(make: Make) -> None:

@@ -61,7 +61,7 @@ def test_a_killed_run_goes_on_where_it_stopped(make: Make, tmp_path: Path, at: i
     after = told(question, make(judged, search=shelf, checkpointer=saver))
     expected = told(question, make(judged, run_id="undisturbed"))
     assert end(after) == end(expected)
-    assert steps(after) == steps(expected)
+    assert sorted(steps(after)) == sorted(steps(expected)), "parts are searched at the same time, in any order"
     assert written(before + after) == written(expected)
     assert len(shelf.asked) == len(expected_searches(expected))
     assert asked <= len(shelf.asked)

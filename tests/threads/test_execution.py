@@ -12,6 +12,7 @@ from django.utils import timezone
 from langchain_core.messages import AIMessage
 
 from agents.errors import ModelFailed
+from agents.events import Answered
 from north.documents.models import Document
 from north.inference.batching import Batcher
 from north.inference.errors import Overloaded
@@ -19,8 +20,10 @@ from north.threads import actions, tasks
 from north.threads.checkpoints import checkpointer
 from north.threads.journal import entry, key, pen
 from north.threads.models import Run
+from north.threads.recording import Recorder
 from north.workspaces.models import Membership, User
 from tests.cards.test_cards import card_after
+from tests.conftest import browser_of
 from tests.scripted import Call, Reply
 from tests.threads.conftest import NOTICE, Actor, Shelve, finish
 
@@ -117,6 +120,16 @@ def test_it_is_handed_the_card_of_the_model_in_use(asked: Run, model: Actor) -> 
     run = finish(asked)
     assert run.status == "done" and run.citations.exists() and not run.refused
     assert "failed its test in English" in run.steps.get(kind="answer").detail["note"]
+
+
+def test_the_best_answer_so_far_is_kept_and_shown_with_the_reason(asked: Run, reader: Membership) -> None:
+    words = "The 300 seconds that this agent has for one question are used up."
+    run = Run.objects.take(asked.pk)
+    Recorder(run, pen()).done(Answered(NOTICE, (), (), (), False, (QUESTION,), (), cut_short=words))
+    run = Run.objects.get(pk=run.pk)
+    assert (run.status, run.error, run.cut_short) == ("done", "", words)
+    page = browser_of(reader.user).get(f"/w/acme/threads/{run.thread_id}").content.decode()
+    assert "This is the best answer so far, not the whole one:" in page and words in page
 
 
 # --- stopping ----------------------------------------------------------------------------------------------------------------------

@@ -37,6 +37,7 @@ class AgentIn(In):
         default_factory=list, max_length=100, description='It knows only these; "" is what was uploaded. None: all that the asker may read.'
     )
     rules: dict[str, Literal["", "ask", "deny"]] = Field(default_factory=dict, description="By tool: stricter than the workspace.")
+    confirms: Literal["never", "writes", "always"] = Field("never", description="Which plans whoever asks sees, and may change, first.")
     limits: AgentLimits = Field(default_factory=lambda: AgentLimits.model_validate({}))
     language: str = Field("", max_length=8, description='A code such as "de"; empty: the question\'s language.')
     length: Literal["short", "", "long"] = ""
@@ -110,6 +111,19 @@ class RunIn(In):
     agent: uuid.UUID | None = Field(None, description="Whom; null: the one that answered before in this thread.")
 
 
+class RetryIn(In):
+    step: str = Field(min_length=1, max_length=60, description="The key of the step from which on it is done again.")
+
+
+class QueuedOut(Schema):
+    id: uuid.UUID = Field(description="The run has the same id once it is asked.")
+    thread: uuid.UUID = Field(alias="thread_id")
+    question: str
+    agent: uuid.UUID | None = Field(alias="agent_id", description="Whom it is for; null: the one that answered before.")
+    words: str = Field(description="Why it still waits, though nothing runs.")
+    created_at: datetime
+
+
 class StepOut(Schema):
     key: str
     kind: str
@@ -117,6 +131,23 @@ class StepOut(Schema):
     error: str = ""
     started_at: datetime
     ended_at: datetime | None = None
+    tokens_in: int = 0
+    tokens_out: int = 0
+
+
+class PlanStepOut(Schema):
+    number: int
+    name: str
+    tool: str
+    input: str
+    criterion: str = Field(description="When it has succeeded.")
+    met: Literal["", "yes", "no"] = Field(description="Whether it has; empty: not compared.")
+    after: list[int] = Field(description="The numbers of the steps that must be over first.")
+    status: Literal["waiting", "running", "done", "failed"]
+    error: str
+    seconds: float | None
+    tokens_in: int
+    tokens_out: int
 
 
 class CitationOut(Schema):
@@ -150,6 +181,8 @@ class RunOut(Schema):
     claims: list[ClaimOut]
     refused: bool
     searched: list[str]
+    cut_short: str = Field("", description="Why it ended before everything was done: the answer is the best that there was by then.")
+    plan: list[PlanStepOut] = Field(description="The named steps of a larger question; empty for others.")
     steps: list[StepOut]
     approvals: list[uuid.UUID] = Field(description="What the run waits for: /api/v1/approvals has each.")
     error: str = ""
