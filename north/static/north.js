@@ -190,7 +190,7 @@ document.addEventListener("keydown", (event) => {
   const composing = event.target.closest?.("[data-composer] textarea");
   if (composing && event.key === "Enter" && !event.shiftKey && !event.isComposing && !matchMedia("(pointer: coarse)").matches) {
     event.preventDefault();
-    if (composing.value.trim() && !$("#stop")) composing.form.requestSubmit();
+    if (composing.value.trim() && !composing.form.matches(".htmx-request")) composing.form.requestSubmit();
   }
 });
 

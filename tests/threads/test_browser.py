@@ -72,6 +72,21 @@ def test_a_reload_or_a_lost_network_in_the_middle_leaves_no_gap(worker: Actor, n
     assert seen.locator(".step").evaluate_all("all => new Set(all.map(one => one.id)).size === all.length")
 
 
+def test_what_is_asked_meanwhile_waits_and_is_asked_when_the_answer_is_there(
+    worker: Actor, notice: Document, server: str, seen: Page
+) -> None:
+    worker.says, worker.delay = "word " * 60, 0.05
+    seen.goto(f"{server}/w/acme/")
+    for question in ("How long is the notice period?", "Who books trains?"):
+        seen.get_by_label("Your question").fill(question)
+        seen.keyboard.press("Enter")
+        expect(seen.locator(".writing")).to_contain_text("word")
+    expect(seen.locator("#queue")).to_contain_text("Who books trains?")
+    expect(seen.locator(".question")).to_have_text(["How long is the notice period?", "Who books trains?"], timeout=20_000)
+    expect(seen.locator("#queue section")).to_have_count(0)
+    assert seen.faults == []
+
+
 def test_it_is_stopped_and_asked_again(worker: Actor, notice: Document, server: str, seen: Page) -> None:
     worker.says, worker.delay = "word " * 200, 0.05
     seen.goto(f"{server}/w/acme/")
