@@ -31,7 +31,8 @@ doors() { $python -m pytest -o cache_dir=.pytest_cache/doors $upper "$@"; }
 floors() { $python -m pytest -o cache_dir=.pytest_cache/floors $lower "$@"; }
 whole() { $python -m pytest -o cache_dir=.pytest_cache/whole tests/whole "$@"; }
 postgres() {
-    NORTH_TEST_POSTGRES=1 NORTH_WORLDS=100 $python -m pytest -o cache_dir=.pytest_cache/postgres -q -m "not browser and not model" $upper "$@"
+    NORTH_TEST_POSTGRES=1 NORTH_WORLDS=100 $python -m pytest -o cache_dir=.pytest_cache/postgres -q -m "not browser and not model" \
+        --ignore tests/api/test_clients.py --ignore tests/api/test_examples.py $upper "$@"
 }
 
 said=$(mktemp -d)

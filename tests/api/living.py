@@ -25,6 +25,7 @@ from north.broker import redis_client
 from north.documents import files
 from north.documents.models import Document, Principal, SavedSearch, Source, Status
 from north.supervisor import answers, broker_command, vectors_command
+from north.threads import configuring
 from north.threads.models import Agent, Approval, Artifact, Run, Thread
 from north.webhooks.announcing import queue
 from north.webhooks.models import TEST, Event, Webhook
@@ -67,6 +68,7 @@ def world() -> tuple[str, dict[str, str]]:
         expires_at=timezone.now() + timedelta(days=1),
     )  # fmt: skip
     Agent.objects.create(workspace=workspace, name="North")
+    agent = configuring.make({"name": "Lawyer"}, shared=True, actor=owns)
     invitation = Invitation.issue(lasts=timedelta(days=1), workspace=workspace, email="new@acme.example", role=Role.READER)[0]
     saved = SavedSearch.objects.create(workspace=workspace, user=owner, name="Pay", query="q=pay&type=pdf")
     artifact = Artifact.objects.create(workspace=workspace, user=owner, thread=thread, title="Report")
@@ -80,7 +82,8 @@ def world() -> tuple[str, dict[str, str]]:
         "search_id": saved.pk, "thread_id": thread.pk, "run_id": run.pk,
         "approval_id": approval.pk, "artifact_id": artifact.pk, "number": 1, "key_id": ApiKey.issue(workspace=workspace, user=owner)[0].pk,
         "identity_id": source.identities.create(key="anna", email=member.email).pk,
-        "account_id": account.user_id, "webhook_id": hook.pk, "delivery_id": queue(hook, TEST, {"webhook": hook.pk}).id,
+        "account_id": account.user_id, "agent_id": agent.pk, "queued_id": thread.queued.create(question="And then?").pk,
+        "webhook_id": hook.pk, "delivery_id": queue(hook, TEST, {"webhook": hook.pk}).id,
     }  # fmt: skip
     return ApiKey.issue(workspace=workspace, user=owner)[1], {name: str(id) for name, id in ids.items()}
 
