@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from argparse import ArgumentParser
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing import get_context
 from typing import Any
@@ -65,11 +65,7 @@ class Command(BaseCommand):
             raise CommandError("\n".join(f"{problem.id}: {problem.msg}\n  What to do: {problem.hint}" for problem in problems))
 
     def prepare(self) -> None:
-        """Brings the database and the static files up to date, in a child: what that loads this process never needs again."""
-        child = get_context("fork").Process(target=brought_up_to_date)
-        child.start()
-        child.join()
-        if child.exitcode:
+        if aside(brought_up_to_date):
             raise CommandError("The database or the static files could not be brought up to date; why stands above.")
 
     def have_models(self) -> None:
@@ -89,12 +85,16 @@ class Command(BaseCommand):
 
     def welcome(self, demo: bool) -> None:
         self.say(f"\nNorth runs at {settings.PUBLIC_URL}")
+        if aside(lambda: self.invite(demo)):
+            raise CommandError("The sample company or the first link could not be made; why stands above.")
+        self.say("Ctrl-C stops it.\n")
+
+    def invite(self, demo: bool) -> None:
         link = actions.first_link()
         if demo:
             call_command("demo", stdout=self.stdout)
         elif link:
             self.say(f"Make the first administrator here (this link works once):\n    {link}")
-        self.say("Ctrl-C stops it.\n")
 
 
 @contextmanager
@@ -115,6 +115,14 @@ def alone() -> Iterator[None]:
         lock.write(settings.PUBLIC_URL)
         lock.flush()
         yield
+
+
+def aside(work: Callable[[], None]) -> int | None:
+    """Does it in a child, whose exit code it returns: what the work loads, such as all pages for one address, this process never needs."""
+    child = get_context("fork").Process(target=work)
+    child.start()
+    child.join()
+    return child.exitcode
 
 
 def brought_up_to_date() -> None:
