@@ -256,3 +256,11 @@ def test_no_command_but_by_its_dotted_path_loads_torch() -> None:
     modules = "north.training.merging, north.training.preparing, north.training.measuring"
     code = f"import sys, {modules}; assert not {{'torch', 'transformers'}} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+def test_a_process_pays_for_the_connectors_that_it_uses() -> None:
+    """Their libraries are 22 MB together; a web process has no use for them."""
+    libraries = {"dulwich", "lxml", "psycopg", "markdown_it", "imaplib"}
+    before = f"import sys, north.wiring, retrieval.connectors as all; assert not {libraries} & set(sys.modules)"
+    after = "'git' in all.CONNECTORS and all.CONNECTORS['git']; assert 'dulwich' in sys.modules and 'psycopg' not in sys.modules"
+    subprocess.run([sys.executable, "-c", f"{before}; {after}"], cwd=ROOT, check=True)
