@@ -13,8 +13,7 @@ from django.utils.module_loading import import_string
 
 from north.failpoints import failpoint
 from north.inference import catalogue, vitals
-from retrieval.connectors import CONNECTORS
-from retrieval.connectors.contract import Connector
+from retrieval.connectors import NAMED, Connectors
 from retrieval.fusion import Verdict, Weights, verdict_of
 from retrieval.reranking import BLEND
 from retrieval.types import Recheck
@@ -123,6 +122,6 @@ def judged(question: str, passages: Sequence[str]) -> Sequence[float]:
 
 
 @functools.cache
-def connectors() -> dict[str, Connector]:
-    """All kinds of sources: North's own, and those that the settings add by dotted path."""
-    return {**CONNECTORS, **{kind: import_string(path) for kind, path in settings.CONNECTORS.items()}}
+def connectors() -> Connectors:
+    """All kinds of sources: North's own, and those that the settings add by dotted path. Each is imported when it is first used."""
+    return Connectors({**NAMED, **settings.CONNECTORS})
