@@ -112,6 +112,8 @@ class Context:
     """Another model than the one that writes; without it a claim in other words than its source's is "not verified"."""
     lacks: Callable[[], str] = lambda: ""
     """What the searches so far lacked, in words, such as a model; empty where nothing did."""
+    seed: int = 0
+    """Given to the model with each call: the same prompt gets the same reply, as far as its server can do that."""
     cancelled: Callable[[], bool] = lambda: False
     deadline: float = math.inf
     """On the monotonic clock; set by `run` from `limits.seconds`."""

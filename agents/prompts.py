@@ -14,6 +14,7 @@ from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 
 from agents.context import Style, Turn
 from agents.languages import NAMES, language_of
+from agents.tracing import material, sources_of
 from retrieval.types import Passage
 
 SYSTEM = (
@@ -127,13 +128,13 @@ def steps(
 
 
 def expression(instructions: str, passages: Sequence[Passage], question: str) -> list[BaseMessage]:
-    return [system(instructions), HumanMessage(_material(passages, question, question) + EXPRESSION_TASK)]
+    return [system(instructions), material(_material(passages, question, question) + EXPRESSION_TASK, passages)]
 
 
-def statement(instructions: str, tables: str, question: str, fault: str) -> list[BaseMessage]:
+def statement(instructions: str, tables: str, question: str, fault: str, document: str = "") -> list[BaseMessage]:
     tried = f"A statement before it failed: {as_data(fault)}\n" if fault else ""
-    material = f"<tables>\n{as_data(tables)}\n</tables>\n\nQuestion: {_asked(question)}\n\n{tried}"
-    return [system(instructions), HumanMessage(material + STATEMENT_TASK)]
+    told = f"<tables>\n{as_data(tables)}\n</tables>\n\nQuestion: {_asked(question)}\n\n{tried}"
+    return [system(instructions), material(told + STATEMENT_TASK, beside=[document] if document else ())]
 
 
 def arguments(
@@ -146,7 +147,7 @@ def arguments(
 
 
 def cell(instructions: str, passages: Sequence[Passage], question: str) -> list[BaseMessage]:
-    return [system(instructions), HumanMessage(_material(passages, question, question) + CELL_TASK)]
+    return [system(instructions), material(_material(passages, question, question) + CELL_TASK, passages)]
 
 
 def aspects(instructions: str, documents: Sequence[str], question: str) -> list[BaseMessage]:
@@ -155,7 +156,7 @@ def aspects(instructions: str, documents: Sequence[str], question: str) -> list[
 
 
 def judge(instructions: str, passages: Sequence[Passage], question: str, standalone: str, *, writes: bool = False) -> list[BaseMessage]:
-    return [system(instructions), HumanMessage(_material(passages, question, standalone) + (ABOUT if writes else JUDGE))]
+    return [system(instructions), material(_material(passages, question, standalone) + (ABOUT if writes else JUDGE), passages)]
 
 
 def answer(
@@ -176,7 +177,8 @@ def answer(
     if writes:
         task = f"Write the text that is asked for, in {language}, {manner}, with nothing but the facts of the passages."
     found = "".join(f"<result {as_data(one['input'])}>\n{as_data(one['text'])}\n</result>\n" for one in results)
-    return [system(instructions), HumanMessage(_fenced(passages) + "\n" + found + "\n" + _question(question, standalone) + "\n\n" + task)]
+    text = _fenced(passages) + "\n" + found + "\n" + _question(question, standalone) + "\n\n" + task
+    return [system(instructions), material(text, passages, sources_of(results))]
 
 
 def reword(instructions: str, question: str) -> list[BaseMessage]:

@@ -22,6 +22,7 @@ from agents.context import Context, Style, Turn
 from agents.errors import Cancelled
 from agents.events import AnswerDelta, Answered, Waiting
 from agents.run import run as run_agent
+from agents.state import passage_from_plain
 from agents.tool import Tool
 from agents.tools import TOOLS
 from north import wiring
@@ -41,6 +42,7 @@ from north.threads.errors import RightsLost, SourcesChanged
 from north.threads.models import Agent, Run
 from north.threads.reading import open_documents
 from north.threads.recording import Recorder
+from north.threads.replaying import found_then, readable_of
 from north.threads.shelf import Bookcase
 from north.workspaces.access import enter_by
 from north.workspaces.models import Membership, User
@@ -89,7 +91,7 @@ def drive(run: Run, recorder: Recorder, context: Context) -> Answered | None:
 
 
 def context(run: Run, membership: Membership, watch: Watch) -> Context:
-    agent, card, searching = as_asked(run), Card.objects.in_use(), Searching(run)
+    agent, card, searching = as_asked(run), Card.objects.in_use(), searching_for(run)
     facts = card.facts() if card else Facts()
     return Context(
         run_id=str(run.pk),
@@ -101,6 +103,7 @@ def context(run: Run, membership: Membership, watch: Watch) -> Context:
         grounded=membership.workspace.grounded,
         instructions=agent.instructions,
         style=style_of(agent),
+        seed=run.seed,
         card=facts,
         limits=within(limits_for(facts), agent),
         tools=offered(agent, membership),
@@ -161,7 +164,8 @@ def member(run: Run) -> Membership:
 
 def history(run: Run) -> Sequence[Turn]:
     """The last answered questions of the thread. An answer that rests on what its reader may no longer open is left out."""
-    before = run.thread.runs.filter(status=Run.Status.DONE, created_at__lt=run.created_at).prefetch_related("citations")
+    asked_at = run.repeats.created_at if run.as_then and run.repeats else run.created_at
+    before = run.thread.runs.filter(status=Run.Status.DONE, created_at__lt=asked_at).prefetch_related("citations")
     turns = list(before.order_by("-created_at")[:TURNS])[::-1]
     cited = {turn.pk: {source["document"] for citation in turn.citations.all() for source in citation.sources} for turn in turns}
     readable = open_documents(member(run), set().union(*cited.values())).keys()
@@ -186,6 +190,31 @@ class Searching:
             )  # fmt: skip
             self.notice = self.notice or found.notice
             return found.passages
+        except (Http404, User.DoesNotExist):
+            raise RightsLost from None
+        finally:
+            close_in_passing(self.thread)
+
+
+def searching_for(run: Run) -> Searching:
+    return Replayed(run, run.repeats) if run.as_then and run.repeats else Searching(run)
+
+
+class Replayed(Searching):
+    """Finds what the run found that is asked again as then, as far as its reader may still read it; what that did not search for, today's
+    index answers."""
+
+    def __init__(self, run: Run, then: Run) -> None:
+        super().__init__(run)
+        self.then = found_then(then)
+
+    def __call__(self, query: str, top_k: int) -> Sequence[Passage]:
+        if query not in self.then:
+            return super().__call__(query, top_k)
+        try:
+            member = enter_by(self.key, User.objects.get(pk=self.user), workspace=self.workspace)
+            found = [passage_from_plain(plain) for plain in readable_of(self.then[query], member)]
+            return found[:top_k]
         except (Http404, User.DoesNotExist):
             raise RightsLost from None
         finally:
