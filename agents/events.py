@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from retrieval.types import Passage
 
-StepKind = Literal["understand", "plan", "search", "act", "weigh", "read", "answer", "cite"]
+StepKind = Literal["understand", "plan", "search", "act", "weigh", "read", "note", "answer", "cite"]
 Support = Literal["supported", "partly", "unsupported", "contradicted", "not verified"]
 
 

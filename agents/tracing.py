@@ -89,7 +89,7 @@ def read(verdict: str, reason: str, limits: Limits, *, answerable: bool, judged:
     if not chosen:
         why = "No search found anything." if not answerable else "A tool brought a result."
     elif not judged:
-        why = reason or "A tool brought a result, or the model failed its test in judging passages."
+        why = reason or ("A tool brought a result." if answerable else "They are not evidence enough: the step's notes say how much.")
     else:
         why = "The model was asked whether the answer is in them, and said " + ("yes." if answerable else "no.")
     said = {"answer": "Answer", "search": "Search once more, in other words", "refuse": "Refuse"}[verdict]

@@ -42,10 +42,10 @@ def create(*, actor: Membership) -> Thread:
     return thread
 
 
-def start(question: str, *, actor: Membership, agent: UUID | str = "") -> Run:
+def start(question: str, *, actor: Membership, agent: UUID | str = "", thorough: bool = False) -> Run:
     """A new thread with its first question."""
     with transaction.atomic():
-        return ask(create(actor=actor), question, actor=actor, agent=agent)
+        return ask(create(actor=actor), question, actor=actor, agent=agent, thorough=thorough)
 
 
 def ask(

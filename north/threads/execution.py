@@ -35,6 +35,7 @@ from north.inference.metering import metered
 from north.leases import LeaseLost
 from north.outside.lending import tools_of
 from north.outside.web import Web
+from north.threads import reports
 from north.threads.checkpoints import checkpointer
 from north.threads.configuring import LIMITS, as_asked
 from north.threads.consent import Approvals
@@ -51,6 +52,7 @@ from retrieval.types import Filters, Passage
 TURNS = 4
 ANSWERS = {"short": 0.5, "long": 2.0}
 """By how much an answer of this length may be longer."""
+REPORT_SEARCHES, REPORT_SECONDS, REPORT_TOKENS = 12, 900.0, 160_000
 WATCH_SECONDS = 0.5
 
 
@@ -73,6 +75,8 @@ def attempt(run: Run, recorder: Recorder, lost: threading.Event) -> None:
     shown = {passage.document for passage in answered.passages}
     if not shown <= open_documents(member(run), shown).keys():
         raise SourcesChanged
+    if run.thorough and not answered.refused:
+        reports.keep(run, answered, member(run))
     recorder.done(answered)
 
 
@@ -104,8 +108,9 @@ def context(run: Run, membership: Membership, watch: Watch) -> Context:
         instructions=agent.instructions,
         style=style_of(agent),
         seed=run.seed,
+        thorough=run.thorough,
         card=facts,
-        limits=within(limits_for(facts), agent),
+        limits=for_reports(within(limits_for(facts), agent)) if run.thorough else within(limits_for(facts), agent),
         tools=offered(agent, membership),
         shelf=Bookcase(run, member),
         web=Web(membership.workspace_id),
@@ -131,6 +136,11 @@ def within(limits: Limits, agent: Agent) -> Limits:
     """The chat model's limits with what the agent's maker chose in their place."""
     chosen = {name: value for name, value in agent.limits.items() if name in LIMITS}
     return replace(limits, **chosen, answer_tokens=round(limits.answer_tokens * ANSWERS.get(agent.length, 1.0)))
+
+
+def for_reports(limits: Limits) -> Limits:
+    """What a report may take, which is more than an answer."""
+    return replace(limits, searches=REPORT_SEARCHES, seconds=max(limits.seconds, REPORT_SECONDS), tokens=REPORT_TOKENS)
 
 
 def judged(claim: str, texts: Sequence[str]) -> Sequence[float] | None:

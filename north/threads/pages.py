@@ -48,6 +48,7 @@ ICONS = {
     "act": "settings",
     "weigh": "check",
     "read": "read",
+    "note": "document",
     "answer": "pencil",
     "cite": "quote",
 }
@@ -386,6 +387,7 @@ def label(kind: str, over: bool) -> str:
         "read": (_("Reading what was found"), _("Read what was found")),
         "act": (_("Using a tool"), _("Used a tool")),
         "weigh": (_("Comparing the results with the plan"), _("Compared the results with the plan")),
+        "note": (_("Noting what the documents say"), _("Noted what the documents say")),
         "answer": (_("Writing the answer"), _("Wrote the answer")),
         "cite": (_("Checking each sentence against its source"), _("Checked each sentence against its source")),
     }.get(kind, (_("Working"), _("Done")))

@@ -109,6 +109,7 @@ class ThreadPage(Page):
 class RunIn(In):
     question: str = Field(min_length=1, max_length=8000)
     agent: uuid.UUID | None = Field(None, description="Whom; null: the one that answered before in this thread.")
+    thorough: bool = Field(False, description="As a report from many searches, which is kept as an artifact, too.")
 
 
 class ReplayIn(In):
@@ -184,6 +185,7 @@ class RunOut(Schema):
     unsupported: list[dict[str, Any]]
     claims: list[ClaimOut]
     refused: bool
+    thorough: bool = Field(description="It asks for a report from many searches.")
     searched: list[str]
     cut_short: str = Field("", description="Why it ended before everything was done: the answer is the best that there was by then.")
     plan: list[PlanStepOut] = Field(description="The named steps of a larger question; empty for others.")
