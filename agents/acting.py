@@ -17,7 +17,7 @@ from typing import Any, cast
 from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 
-from agents import charting, plans, prompts
+from agents import charting, plans, prompts, tracing
 from agents.calling import act as do
 from agents.calling import call
 from agents.consent import Proposal
@@ -127,8 +127,13 @@ def _done(state: State, place: int, runtime: Runtime[Context]) -> Change:
                 used: State = {"tokens_in": step.tokens_in, "tokens_out": step.tokens_out}
                 return Change(place, {"arguments": {**task["arguments"], **made}}, also=used)
             arguments = _arguments(state, task)
-            outcome = _used(tool, arguments, key, derived(state, tool, str(arguments.get("url", "\0"))), context)
+            made_of = derived(state, tool, str(arguments.get("url", "\0")))
+            read = {plain["document"] for found in state.get("found", []) for plain in found} if made_of else ()
+            step.decisions.append(tracing.used(tool, arguments, made_of, free=_is_free(task, context), documents=read))
+            outcome = _used(tool, arguments, key, made_of, context)
             status, words = "done", outcome.text
+            step.decisions += tracing.brought(outcome)
+            step.passages.extend(outcome.passages)
             if outcome.tally:
                 step.add(outcome.tally)
         except ToolFailed as error:
@@ -154,7 +159,9 @@ def _searched(state: State, place: int, runtime: Runtime[Context]) -> Change:
         return Change(place, {"status": "failed", "words": reason}, also={"cut_short": reason})
     with Step(runtime, key, "search", name=task["name"], query=task["input"]) as step:
         passages = find(task["input"], context)
+        step.decisions.append(tracing.searched(task["input"]))
         step.detail["found"] = [shown_of(passage) for passage in passages]
+        step.passages.extend(passages)
     found = [[passage_to_plain(passage) for passage in passages]]
     words = f"{len(passages)} passages"
     return Change(place, {"status": "done", "words": words}, found=found, searched=[task["input"]], also=step.changes())
@@ -268,7 +275,8 @@ def _expression(state: State, context: Context, step: Step) -> Mapping[str, str]
 
 def _statement(task: Plain, context: Context, step: Step) -> Mapping[str, str]:
     sheets = _sheets(task, context)
-    messages = prompts.statement(context.instructions, described(sheets), task["input"], task["arguments"].get("fault", ""))
+    fault = task["arguments"].get("fault", "")
+    messages = prompts.statement(context.instructions, described(sheets), task["input"], fault, sheets.document)
     said = ask(messages, prompts.STATEMENT, context, step, STATEMENT_TOKENS)
     sql = said.get("sql")
     if not isinstance(sql, str) or not sql.strip():

@@ -49,6 +49,14 @@ class Sheets:
     """The words of the document that stand for it in a citation."""
 
 
+@dataclass(frozen=True, slots=True)
+class About:
+    """Of a document when it was last changed, as a date, and who or what it comes from; empty where that is not known."""
+
+    date: str = ""
+    origin: str = ""
+
+
 class Shelf(Protocol):
     """The documents of whoever asks, with the rights of that moment. What is not theirs to read is not there. Raises ToolFailed."""
 
@@ -63,6 +71,9 @@ class Shelf(Protocol):
 
     def select(self, document: str, sql: str) -> Mapping[str, Any]:
         """What a SELECT finds in the tables of this document."""
+
+    def about(self, documents: Sequence[str]) -> Mapping[str, About]:
+        """By id."""
 
     def write(self, title: str, text: str, citations: Sequence[Citation], chart: Mapping[str, Any] | None = None) -> str:
         """Keeps this as a document of the workspace, or as a new version of the one of this title that the run wrote. Its name."""
@@ -110,8 +121,14 @@ class Context:
     """Which plans a person sees, and may change, before they run."""
     judge: Judge | None = None
     """Another model than the one that writes; without it a claim in other words than its source's is "not verified"."""
+    removes: bool = False
+    """Sentences that rest on nothing are taken out of the answer; else they stay, marked."""
+    thorough: bool = False
+    """It is answered with a report from many searches."""
     lacks: Callable[[], str] = lambda: ""
     """What the searches so far lacked, in words, such as a model; empty where nothing did."""
+    seed: int = 0
+    """Given to the model with each call: the same prompt gets the same reply, as far as its server can do that."""
     cancelled: Callable[[], bool] = lambda: False
     deadline: float = math.inf
     """On the monotonic clock; set by `run` from `limits.seconds`."""

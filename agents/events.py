@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from retrieval.types import Passage
 
-StepKind = Literal["understand", "plan", "search", "act", "weigh", "read", "answer", "cite"]
+StepKind = Literal["understand", "plan", "search", "act", "weigh", "read", "note", "answer", "cite"]
 Support = Literal["supported", "partly", "unsupported", "contradicted", "not verified"]
 
 
@@ -35,6 +35,19 @@ class StepFinished:
     """Of `tokens_in`: not read again, since the model still knew them."""
     seconds: float = field(default=0.0, compare=False)
     """That its calls held the model."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepTraced:
+    """What was behind a step: kept for whoever asked to look back at, and told anew when the step is done anew. All of it is JSON."""
+
+    key: str
+    calls: tuple[Mapping[str, Any], ...] = ()
+    """Of the model, as `tracing.call` says."""
+    passages: tuple[Mapping[str, Any], ...] = ()
+    """Whole, with their scores, as `state.passage_to_plain`."""
+    decisions: tuple[Mapping[str, Any], ...] = ()
+    """As `tracing.decision` says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,4 +128,4 @@ class Answered:
     """Why it ended before everything was done, in words: `text` is the best that there was by then."""
 
 
-Event = StepStarted | StepFinished | AnswerDelta | AnswerReset | Waiting | Answered
+Event = StepStarted | StepFinished | StepTraced | AnswerDelta | AnswerReset | Waiting | Answered

@@ -12,11 +12,11 @@ STALE = 2
 SHOWN_CHARACTERS = 300
 
 
-def queries_in(said: Mapping[str, Any]) -> list[str]:
+def queries_in(said: Mapping[str, Any], most: int = 3) -> list[str]:
     queries = said.get("queries")
     if not isinstance(queries, list):
         return []
-    return [" ".join(query.split())[:200] for query in queries if isinstance(query, str) and any(map(str.isalnum, query))][:3]
+    return [" ".join(query.split())[:200] for query in queries if isinstance(query, str) and any(map(str.isalnum, query))][:most]
 
 
 def distinct(queries: Sequence[str]) -> list[str]:

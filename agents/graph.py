@@ -10,6 +10,8 @@ the same time for those that wait for nothing. `weigh` compares what they brough
 Most questions have no task: they go straight to search and answer. What reads acts before the answer, what writes after it was verified,
 and waits there for a person; `confirm` shows them the plan first, where the agent is set so, and `inquire` asks what is meant. There is no
 way to `answer` but through `read`, and none to `read` but through `search`: no answer without a retrieval.
+
+A thorough question goes another way: understand -> outline -> explore <-> look_again, -> report -> END (`research`).
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
 
-from agents import acting, nodes, steering
+from agents import acting, nodes, research, steering
 from agents.context import Context
 from agents.state import State, open_task
 
@@ -28,11 +30,15 @@ def drawing() -> StateGraph[State, Context]:
     graph = StateGraph(State, context_schema=Context)
     for node in (
         nodes.understand, steering.plan, steering.confirm, nodes.search, acting.act, steering.weigh, nodes.read, nodes.answer, nodes.refuse,
-        nodes.cite,
+        nodes.cite, research.outline, research.explore, research.look_again, research.report,
     ):  # fmt: skip
         graph.add_node(node.__name__, node)
     graph.add_edge(START, "understand")
-    graph.add_edge("understand", "plan")
+    graph.add_conditional_edges("understand", after_understand, ["plan", "outline"])
+    graph.add_edge("outline", "explore")
+    graph.add_conditional_edges("explore", research.after_explore, ["explore", "look_again", "report"])
+    graph.add_conditional_edges("look_again", research.after_explore, ["explore", "report"])
+    graph.add_edge("report", END)
     graph.add_node("inquire", acting.act)
     graph.add_conditional_edges("plan", after_plan, ["confirm", "inquire", "search"])
     graph.add_conditional_edges("confirm", after_plan, ["inquire", "search"])
@@ -49,6 +55,10 @@ def drawing() -> StateGraph[State, Context]:
 
 def compiled(checkpointer: BaseCheckpointSaver) -> CompiledStateGraph[State, Context]:
     return drawing().compile(checkpointer=checkpointer)
+
+
+def after_understand(state: State, runtime: Runtime[Context]) -> str:
+    return "outline" if runtime.context.thorough else "plan"
 
 
 def after_plan(state: State) -> str:

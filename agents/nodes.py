@@ -11,7 +11,8 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 
-from agents import difficulty, planning, prompts
+from agents import difficulty, planning, prompts, tracing
+from agents.citations import SUPPORTED, SURE
 from agents.citations import cite as align
 from agents.context import Context, Turn
 from agents.events import AnswerDelta, Citation, ClaimCheck, Span
@@ -34,6 +35,8 @@ NOTHING = "The documents do not hold it, so there was nothing to do it with."
 CANNOT_REWRITE = "The chat model failed its test in rewording follow-up questions: it is searched for as it was asked."
 FURTHER = "The question describes what it asks about, so it is searched once more with the words of what was found first."
 CANNOT_JUDGE = "The chat model failed its test in telling whether passages hold an answer: compare the answer with its sources."
+
+THRESHOLDS = f"At least {SUPPORTED:g} of 1 is needed; from {SURE:g} of the words on, words alone decide."
 
 FURTHER_CHARACTERS = 300
 """Of the best passage so far, that a question which describes what it asks about is searched with once more."""
@@ -74,8 +77,11 @@ def search(state: State, runtime: Runtime[Context]) -> State:
         onward = query == state.get("further")
         if onward:
             step.detail["note"] = FURTHER
-        passages = find(_onward(state) if onward else query, context)
+        asked = _onward(state) if onward else query
+        passages = find(asked, context)
+        step.decisions.append(tracing.searched(asked, [state["found"][0][0]["document"]] if onward else ()))
         step.detail["found"] = [shown_of(passage) for passage in passages]
+        step.passages.extend(passages)
         found = [*state.get("found", []), [passage_to_plain(passage) for passage in passages]]
     changes: State = {"pending": pending, "searched": [query], "found": found, **step.changes()}
     searched = len(state.get("searched", [])) + 1
@@ -99,6 +105,7 @@ def read(state: State, runtime: Runtime[Context]) -> State:
         limits = replace(context.limits, passages=context.limits.passages + more)
         passages = choose(queries, found[::-1] if reads > 1 else found, context.embed, limits)
         step.detail["passages"] = [shown_of(passage) for passage in passages]
+        step.passages.extend(passages)
         changes: State = {"reads": reads, "shown": [passage_to_plain(passage) for passage in passages]}
         reason = spent(state, context)
         answerable = bool(state.get("results")) or (bool(passages) and (bool(reason) or _judged(passages, state, context, step)))
@@ -116,6 +123,8 @@ def read(state: State, runtime: Runtime[Context]) -> State:
             step.detail["next"] = query
         else:
             changes |= {"verdict": "refuse"}
+        counted = {"chosen": len(passages), "found": sum(map(len, found))}
+        step.decisions += tracing.read(changes["verdict"], reason, limits, answerable=answerable, judged=bool(step.calls), **counted)
     return {**changes, **step.changes()}
 
 
@@ -183,6 +192,7 @@ def cite(state: State, runtime: Runtime[Context]) -> State:
     with Step(runtime, "cite", "cite") as step:
         citations, unsupported, claims = _checked(state, context)
         step.detail |= {"citations": len(citations), "unsupported": len(unsupported), "claims": counts(claims)}
+        step.decisions += tracing.aligned(citations, unsupported, claims, THRESHOLDS, {plain["document"] for plain in state["shown"]})
     plain = [{"start": c.start, "end": c.end, "text": c.text, "sources": [fields(source) for source in c.sources]} for c in citations]
     return {
         "citations": plain,

@@ -14,6 +14,7 @@ from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 
 from agents.context import Style, Turn
 from agents.languages import NAMES, language_of
+from agents.tracing import material, sources_of
 from retrieval.types import Passage
 
 SYSTEM = (
@@ -30,6 +31,14 @@ PLAN = (
 )
 JUDGE = 'Is the answer in the passages? Reply with {"found": "yes"} or {"found": "no"}.'
 ABOUT = 'Do the passages say something about this? Reply with {"found": "yes"} or {"found": "no"}.'
+OUTLINE_TASK = (
+    "Which questions must be answered for a thorough report on this? Write three to six short questions, each about something else, that "
+    'documents such as these can answer, in the language of the question. Reply with {"queries": ["...", "..."]}'
+)
+GAPS_TASK = (
+    "Which further question must be answered before the report is complete? Write at most two short questions that the results leave open. "
+    'Reply with {"queries": ["..."]}'
+)
 EXPRESSION_TASK = (
     "Write the arithmetic expression whose value answers the question, with numbers of the question and the passages only. "
     'Reply with {"expression": "..."}'
@@ -74,6 +83,9 @@ def schema(name: str, **properties: Mapping[str, Any]) -> Mapping[str, Any]:
 STANDALONE = schema("standalone", question={"type": "string", "maxLength": 400})
 QUERIES = schema(
     "queries", queries={"type": "array", "items": {"type": "string", "minLength": 2, "maxLength": 120}, "minItems": 1, "maxItems": 3}
+)
+OUTLINE = schema(
+    "outline", queries={"type": "array", "items": {"type": "string", "minLength": 2, "maxLength": 150}, "minItems": 2, "maxItems": 6}
 )
 EXPRESSION = schema("expression", expression={"type": "string", "minLength": 1, "maxLength": 200})
 STATEMENT = schema("statement", sql={"type": "string", "minLength": 6, "maxLength": 1000})
@@ -127,13 +139,13 @@ def steps(
 
 
 def expression(instructions: str, passages: Sequence[Passage], question: str) -> list[BaseMessage]:
-    return [system(instructions), HumanMessage(_material(passages, question, question) + EXPRESSION_TASK)]
+    return [system(instructions), material(_material(passages, question, question) + EXPRESSION_TASK, passages)]
 
 
-def statement(instructions: str, tables: str, question: str, fault: str) -> list[BaseMessage]:
+def statement(instructions: str, tables: str, question: str, fault: str, document: str = "") -> list[BaseMessage]:
     tried = f"A statement before it failed: {as_data(fault)}\n" if fault else ""
-    material = f"<tables>\n{as_data(tables)}\n</tables>\n\nQuestion: {_asked(question)}\n\n{tried}"
-    return [system(instructions), HumanMessage(material + STATEMENT_TASK)]
+    told = f"<tables>\n{as_data(tables)}\n</tables>\n\nQuestion: {_asked(question)}\n\n{tried}"
+    return [system(instructions), material(told + STATEMENT_TASK, beside=[document] if document else ())]
 
 
 def arguments(
@@ -146,7 +158,7 @@ def arguments(
 
 
 def cell(instructions: str, passages: Sequence[Passage], question: str) -> list[BaseMessage]:
-    return [system(instructions), HumanMessage(_material(passages, question, question) + CELL_TASK)]
+    return [system(instructions), material(_material(passages, question, question) + CELL_TASK, passages)]
 
 
 def aspects(instructions: str, documents: Sequence[str], question: str) -> list[BaseMessage]:
@@ -155,7 +167,7 @@ def aspects(instructions: str, documents: Sequence[str], question: str) -> list[
 
 
 def judge(instructions: str, passages: Sequence[Passage], question: str, standalone: str, *, writes: bool = False) -> list[BaseMessage]:
-    return [system(instructions), HumanMessage(_material(passages, question, standalone) + (ABOUT if writes else JUDGE))]
+    return [system(instructions), material(_material(passages, question, standalone) + (ABOUT if writes else JUDGE), passages)]
 
 
 def answer(
@@ -176,7 +188,36 @@ def answer(
     if writes:
         task = f"Write the text that is asked for, in {language}, {manner}, with nothing but the facts of the passages."
     found = "".join(f"<result {as_data(one['input'])}>\n{as_data(one['text'])}\n</result>\n" for one in results)
-    return [system(instructions), HumanMessage(_fenced(passages) + "\n" + found + "\n" + _question(question, standalone) + "\n\n" + task)]
+    text = _fenced(passages) + "\n" + found + "\n" + _question(question, standalone) + "\n\n" + task
+    return [system(instructions), material(text, passages, sources_of(results))]
+
+
+def outline(instructions: str, question: str, found: Sequence[Passage]) -> list[BaseMessage]:
+    """`found`: what a first search brought, of which only the titles are told."""
+    titles = "\n".join(dict.fromkeys(as_data(_title(passage)) for passage in found))
+    text = f"<tables>\n{titles}\n</tables>\n\nQuestion: {_asked(question)}\n\n{OUTLINE_TASK}"
+    return [system(instructions), material(text, beside=[passage.document for passage in found])]
+
+
+def note(instructions: str, passages: Sequence[Passage], question: str) -> list[BaseMessage]:
+    """The judgement's prompt but for its last sentence."""
+    task = f"Answer the question in {_language(question)}, in one to four sentences, with the facts of the passages."
+    return [system(instructions), material(_material(passages, question, question) + task, passages)]
+
+
+def gaps(instructions: str, notes: Sequence[Mapping[str, Any]], question: str) -> list[BaseMessage]:
+    return [system(instructions), _noted(notes, question, GAPS_TASK)]
+
+
+def summary(instructions: str, notes: Sequence[Mapping[str, Any]], question: str) -> list[BaseMessage]:
+    task = f"Sum up the results for this question in {_language(question)}, in two to four sentences, with nothing but what they say."
+    return [system(instructions), _noted(notes, question, task)]
+
+
+def _noted(notes: Sequence[Mapping[str, Any]], question: str, task: str) -> BaseMessage:
+    told = "\n".join(f"<result {as_data(one['question'])}>\n{as_data(one['text'])}\n</result>" for one in notes)
+    documents = {passage["document"] for one in notes for passage in one["passages"]}
+    return material(f"{told}\n\nQuestion: {_asked(question)}\n\n{task}", beside=documents)
 
 
 def reword(instructions: str, question: str) -> list[BaseMessage]:

@@ -36,7 +36,7 @@ def run(question: str, history: Sequence[Turn], context: Context) -> Generator[E
     deadline = time.monotonic() + context.limits.seconds
     live = replace(context, cancelled=lambda: closed or context.cancelled(), deadline=deadline)
     graph = compiled(_plain(context.checkpointer))
-    recursions = 2 * context.limits.searches + 4 * MOST_TASKS + 20
+    recursions = 3 * context.limits.searches + 4 * MOST_TASKS + 20
     config: RunnableConfig = {"configurable": {"thread_id": context.run_id}, "recursion_limit": recursions}
     state = _saved(graph, config, question)
     yield from _told_again(state)

@@ -53,6 +53,10 @@ class State(TypedDict, total=False):
     """A person shall see the plan before it runs, and has not decided yet."""
     results: list[Plain]
     """What tools found that is no passage: {"key", "tool", "input", "text", "sources"}."""
+    notes: list[Plain]
+    """Of a thorough question: its sub-questions and what was noted of each, as `research` makes them."""
+    looked: int
+    """How often what the notes lack was looked for."""
     cut_short: str
     """Why not everything was done; nothing where it was."""
     used: Annotated[int, operator.add]
@@ -65,10 +69,9 @@ class State(TypedDict, total=False):
 
 SHAPE: Mapping[str, type] = {
     **dict.fromkeys(("question", "standalone", "verdict", "text", "further", "cut_short"), str),
-    **dict.fromkeys(
-        ("history", "pending", "searched", "found", "shown", "citations", "unsupported", "claims", "tasks", "results", "steps"), list
-    ),
-    **dict.fromkeys(("reads", "used", "weighed", "tokens_in", "tokens_out"), int),
+    **dict.fromkeys(("history", "pending", "searched", "found", "shown", "citations", "unsupported", "claims", "tasks"), list),
+    **dict.fromkeys(("results", "steps", "notes"), list),
+    **dict.fromkeys(("reads", "used", "weighed", "looked", "tokens_in", "tokens_out"), int),
     "refused": bool,
     "describes": bool,
     "confirming": bool,

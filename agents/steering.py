@@ -11,7 +11,7 @@ from typing import Any
 from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 
-from agents import difficulty, planning, plans, prompts
+from agents import difficulty, planning, plans, prompts, tracing
 from agents.consent import Proposal
 from agents.context import Context
 from agents.errors import PlanUnusable
@@ -50,6 +50,7 @@ def plan(state: State, runtime: Runtime[Context]) -> State:
         step.detail["queries"] = [*searches, *(one["input"] for one in tasks if one["tool"] == "search")]
         if tasks:
             step.detail["steps"] = plans.with_keys(tasks)
+        step.decisions += tracing.planned(tasks, context.tools, by_model=bool(step.calls))
     describes = not parts and difficulty.describes(standalone) and not difficulty.compares(standalone)
     confirming = bool(tasks) and wants(context, tasks)
     return {"pending": searches, "describes": describes, "tasks": tasks, "confirming": confirming, **step.changes()}

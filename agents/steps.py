@@ -14,12 +14,13 @@ from langchain_core.messages import AIMessageChunk, BaseMessage
 from langgraph.errors import GraphBubbleUp
 from langgraph.runtime import Runtime
 
-from agents import prompts
+from agents import prompts, tracing
 from agents.context import Context
 from agents.errors import Cancelled, OutOfTime
-from agents.events import StepFinished, StepKind, StepStarted
-from agents.state import State, step_to_plain
+from agents.events import StepFinished, StepKind, StepStarted, StepTraced
+from agents.state import State, passage_to_plain, step_to_plain
 from agents.tool import Tally
+from retrieval.types import Passage
 
 JSON_TOKENS = 160
 ANSWERING = 0.25
@@ -34,6 +35,10 @@ class Step(Tally):
         self.key, self.kind = key, kind
         self.failed = ""
         """Why it came to nothing, where the run goes on without it."""
+        self.passages: list[Passage] = []
+        """That it found or read."""
+        self.decisions: list[dict[str, Any]] = []
+        """As `tracing.decision`."""
         self._tell: Callable[[Any], None] = runtime.stream_writer
 
     def __enter__(self) -> Step:
@@ -41,12 +46,18 @@ class Step(Tally):
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._trace()
         if not isinstance(error, GraphBubbleUp):  # it waits for a person, and is not over
             self._tell(self._finished(str(error) if error else self.failed))
 
     def changes(self) -> State:
         """What every node adds to the state for its step."""
         return {"steps": [step_to_plain(self._finished(self.failed))], "tokens_in": self.tokens_in, "tokens_out": self.tokens_out}
+
+    def _trace(self) -> None:
+        if self.calls or self.passages or self.decisions:
+            passages = tuple(map(passage_to_plain, self.passages))
+            self._tell(StepTraced(self.key, tuple(self.calls), passages, tuple(self.decisions)))
 
     def _finished(self, error: str) -> StepFinished:
         return StepFinished(
@@ -79,9 +90,11 @@ def spent(state: State, context: Context) -> str:
 
 def stream(messages: Sequence[BaseMessage], context: Context, step: Tally, until: float, **bound: Any) -> Iterator[str]:
     """The model's words as they come; counts its tokens and seconds; stops it when the run may not go on, and at `until`: OutOfTime."""
-    pieces, counted, held, began = 0, False, 0.0, time.monotonic()
+    pieces: list[str] = []
+    counted, held, began, before = False, 0.0, time.monotonic(), (step.tokens_in, step.tokens_out, step.tokens_cached)
+    settings = {"temperature": 0, "seed": context.seed, **bound}
     try:
-        with closing(cast(Any, context.model.stream(list(messages), temperature=0, **bound))) as chunks:
+        with closing(cast(Any, context.model.stream(list(messages), **settings))) as chunks:
             chunk: AIMessageChunk
             for chunk in chunks:
                 check(context, until)
@@ -94,14 +107,19 @@ def stream(messages: Sequence[BaseMessage], context: Context, step: Tally, until
                 if chunk.response_metadata.get("finish_reason") == "length":
                     step.detail["note"] = "The model's words were cut off at the longest length allowed."
                 if chunk.text:
-                    pieces += 1
-                    yield str(chunk.text)
+                    pieces.append(str(chunk.text))
+                    yield pieces[-1]
                 for call in chunk.tool_call_chunks:
-                    yield call["args"] or ""
+                    pieces.append(call["args"] or "")
+                    yield pieces[-1]
     finally:
-        step.seconds += held or time.monotonic() - began
+        seconds = held or time.monotonic() - began
+        step.seconds += seconds
         if not counted:  # it was stopped, or its server counts nothing: a piece is about a token
-            step.tokens_out += pieces
+            step.tokens_out += len(pieces)
+        used = [now - then for now, then in zip((step.tokens_in, step.tokens_out, step.tokens_cached), before, strict=True)]
+        figures = {"tokens_in": used[0], "tokens_out": used[1], "tokens_cached": used[2], "seconds": round(seconds, 3)}
+        step.calls.append(tracing.call(messages, settings, "".join(pieces), **figures))
 
 
 def ask(

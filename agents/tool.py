@@ -23,8 +23,11 @@ class Tally:
     tokens_cached: int = 0
     seconds: float = 0.0
     detail: dict[str, Any] = field(default_factory=dict)
+    calls: list[dict[str, Any]] = field(default_factory=list)
+    """Each with its prompt and reply, as `tracing.call`."""
 
     def add(self, other: Tally) -> None:
+        self.calls += other.calls
         self.tokens_in += other.tokens_in
         self.tokens_out += other.tokens_out
         self.tokens_cached += other.tokens_cached

@@ -284,6 +284,10 @@ LEASE_SECONDS = int(env("NORTH_LEASE_SECONDS", "15"))
 """How long work of a worker that died waits for another; a living one says three times meanwhile that it lives."""
 ATTEMPTS = 3
 FAILPOINT = env("NORTH_FAILPOINT")
+TRACE_DAYS = int(env("NORTH_TRACE_DAYS", "30"))
+"""How long prompts, passages and decisions of runs are kept for who asked; 0: not at all. Words of a deleted document go with it."""
+TRACE_KILOBYTES = int(env("NORTH_TRACE_KILOBYTES", "2000"))
+"""Of one run. What is over is left out, and that is said."""
 RUNS_AT_ONCE = int(env("NORTH_RUNS_AT_ONCE", "8"))
 
 # --- the API of other people's clients ----------------------------------------------------------------------------------------------

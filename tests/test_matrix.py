@@ -74,7 +74,8 @@ def world(workspace: Workspace, hr: Group, other_workspace: Workspace, settings:
     Principal.objects.create(document=document, value=hr.principal)
     source = Source.objects.create(workspace=workspace, connector="folder", name="Share", config={"path": "/nowhere"}, principals=[])
     thread = Thread.objects.create(workspace=workspace, user=users["rita"], title="Mine")
-    run = Run.objects.create(thread=thread, question="Why?", status=Run.Status.DONE, answer="Because.", ended_at=timezone.now())
+    over = {"thread": thread, "question": "Why?", "status": Run.Status.DONE, "ended_at": timezone.now()}
+    run = Run.objects.create(answer="Because.", repeats=Run.objects.create(**over), **over)
     queued = Queued.objects.create(thread=thread, question="And then?")
     approval = Approval.objects.create(
         run=run, key="act:1", tool="write_document", effect="writes", arguments={"title": "T", "text": "Pay"}, proposed="0" * 64,

@@ -18,6 +18,7 @@ from north.api import (
     searching,
     sources,
     threads,
+    traces,
     webhooks,
 )
 from north.api.keys import Key
@@ -45,6 +46,7 @@ ROUTES = (
     ("/agents", agents.routes, "agents"),
     ("/threads", threads.threads, "threads"),
     ("/runs", threads.runs, "runs"),
+    ("/runs", traces.routes, "runs"),
     ("/approvals", approvals.routes, "approvals"),
     ("/artifacts", artifacts.routes, "artifacts"),
     ("/keys", programs.routes, "programs"),

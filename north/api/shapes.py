@@ -111,6 +111,7 @@ def shown_out(seen: Shown) -> RunOut:
         unsupported=run.unsupported,
         claims=[claim_out(claim, citations) for claim in run.claims],
         refused=run.refused,
+        thorough=run.thorough,
         searched=run.searched,
         cut_short=run.cut_short,
         plan=plan_out(run),

@@ -106,7 +106,7 @@ def ask(request: HttpRequest, thread_id: uuid.UUID, body: RunIn) -> Status[RunOu
     """A pending run: follow its events, or read it until its status is done, failed or cancelled. 409 while the thread has an unanswered
     question."""
     actor = caller(request)
-    run = actions.ask(the_thread(thread_id, actor), body.question, actor=actor, agent=body.agent or "")
+    run = actions.ask(the_thread(thread_id, actor), body.question, actor=actor, agent=body.agent or "", thorough=body.thorough)
     return Status(202, run_out(run, actor))
 
 
@@ -158,7 +158,8 @@ def list_queued(request: HttpRequest, thread_id: uuid.UUID) -> list[Queued]:
 def queue_question(request: HttpRequest, thread_id: uuid.UUID, body: RunIn) -> Status[Queued]:
     """At once, where nothing runs: the run has the same id."""
     actor = caller(request)
-    return Status(202, control.queue(the_thread(thread_id, actor), body.question, actor=actor, agent=body.agent or ""))
+    thread = the_thread(thread_id, actor)
+    return Status(202, control.queue(thread, body.question, actor=actor, agent=body.agent or "", thorough=body.thorough))
 
 
 @threads.delete("/{uuid:thread_id}/queue/{uuid:queued_id}", auth=Key("infer"), response=answers(204, None), summary="Do not ask it")

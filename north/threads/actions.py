@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import NoReturn
+from secrets import randbelow
+from typing import Any, NoReturn
 from uuid import UUID, uuid4
 
 from django.db import IntegrityError, transaction
@@ -28,6 +29,7 @@ from north.workspaces.models import Membership
 MESSAGE_SECONDS = 30
 """A hint older than this is void: the sweeper gives a new one."""
 QUESTION_LENGTH = 8000
+SEEDS = 2**31
 OPEN_RUNS = 5
 """Questions of one person that may wait for their answers in one workspace."""
 
@@ -40,15 +42,19 @@ def create(*, actor: Membership) -> Thread:
     return thread
 
 
-def start(question: str, *, actor: Membership, agent: UUID | str = "") -> Run:
+def start(question: str, *, actor: Membership, agent: UUID | str = "", thorough: bool = False) -> Run:
     """A new thread with its first question."""
     with transaction.atomic():
-        return ask(create(actor=actor), question, actor=actor, agent=agent)
+        return ask(create(actor=actor), question, actor=actor, agent=agent, thorough=thorough)
 
 
-def ask(thread: Thread, question: str, *, actor: Membership, agent: UUID | str = "", pk: UUID | None = None) -> Run:
-    """`agent`: whom; without it the one that answered before in this thread. `pk`: the run's, where it is known before. Raises `Unaskable`,
-    `StillWorking` and `TooMany`."""
+def ask(
+    thread: Thread, question: str, *, actor: Membership, agent: UUID | str = "", pk: UUID | None = None, thorough: bool = False,
+    **repeated: Any,
+) -> Run:  # fmt: skip
+    """`agent`: whom; without it the one that answered before in this thread. `pk`: the run's, where it is known before. `thorough`: as a
+    report from many searches. `repeated`: values of the run that say what it repeats, and how. Raises `Unaskable`, `StillWorking` and
+    `TooMany`."""
     own(thread, actor)
     chosen = asked_of(thread, agent, actor)
     question = checked(question)
@@ -57,7 +63,7 @@ def ask(thread: Thread, question: str, *, actor: Membership, agent: UUID | str =
     with transaction.atomic():
         if Run.objects.of(actor).open().count() >= OPEN_RUNS:
             raise TooMany(OPEN_RUNS)
-        run = added(thread, question, actor, chosen, pk)
+        run = added(thread, question, actor, chosen, pk, thorough=thorough, **repeated)
         title = thread.title or " ".join(question.split())[:TITLE_LENGTH]
         Thread.objects.filter(pk=thread.pk).update(asked_at=timezone.now(), title=title)
         thread.title = title
@@ -68,7 +74,7 @@ def ask(thread: Thread, question: str, *, actor: Membership, agent: UUID | str =
 
 def again(run: Run, *, actor: Membership) -> Run:
     """The same question once more, as a new run at the end of its thread."""
-    return ask(run.thread, run.question, actor=actor, agent=run.agent_id or "")
+    return ask(run.thread, run.question, actor=actor, agent=run.agent_id or "", thorough=run.thorough, repeats=run)
 
 
 def cancel(run: Run, *, actor: Membership) -> None:
@@ -135,12 +141,12 @@ def checked(question: str) -> str:
     return question
 
 
-def added(thread: Thread, question: str, actor: Membership, agent: Agent | None, pk: UUID | None) -> Run:
-    version = agent.versions.first() if agent else None
+def added(thread: Thread, question: str, actor: Membership, agent: Agent | None, pk: UUID | None, **values: Any) -> Run:
+    said = {"version": agent.versions.first() if agent else None, "seed": randbelow(SEEDS), **values}
     try:
         with transaction.atomic():
             return Run.objects.create(
-                pk=pk or uuid4(), thread=thread, question=question, agent=agent, version=version, key_id=actor.key_id, trace=trace_id.get()
+                pk=pk or uuid4(), thread=thread, question=question, agent=agent, key_id=actor.key_id, trace=trace_id.get(), **said
             )
     except IntegrityError:
         raise StillWorking from None

@@ -22,6 +22,7 @@ from agents import plans
 from agents.errors import PlanUnusable
 from north.failpoints import failpoint
 from north.hints import hint
+from north.outside.arguments import CHARACTERS, Unfitting, checked
 from north.outside.models import ServerTool
 from north.threads.actions import MESSAGE_SECONDS, own
 from north.threads.errors import Undecidable
@@ -122,6 +123,8 @@ def undecided(approval: Approval, seen: str) -> Approval:
 def edited(row: Approval, changes: Mapping[str, Any]) -> dict[str, Any]:
     if row.tool == "plan" and set(changes) == {"steps"}:
         return {**row.arguments, "steps": planned(changes["steps"], row.arguments["tools"])}
+    if row.tool not in EDITABLE and (schema := schema_of(row)) is not None and set(changes) == {"arguments"}:
+        return {**row.arguments, "arguments": fitting(schema, changes["arguments"])}
     allowed = EDITABLE.get(row.tool, {})
     if strange := set(changes) - set(allowed):
         raise Undecidable(_("This cannot be changed here: %(names)s.") % {"names": ", ".join(sorted(map(str, strange)))})
@@ -129,6 +132,22 @@ def edited(row: Approval, changes: Mapping[str, Any]) -> dict[str, Any]:
     if row.tool == "ask_user" and not arguments["answer"]:
         raise Undecidable(_("Write an answer, or skip the question."))
     return arguments
+
+
+def schema_of(row: Approval) -> Mapping[str, Any] | None:
+    """Of the arguments of a server's tool; None for North's own, and where the tool is gone."""
+    server, dot, name = row.tool.partition(".")
+    tools = ServerTool.objects.filter(server__workspace=row.run.thread.workspace_id, server__name=server, name=name)
+    return tools.values_list("schema", flat=True).first() if dot else None
+
+
+def fitting(schema: Mapping[str, Any], said: Any) -> str:
+    """Arguments as they are sent. Raises Undecidable, in words that say which does not fit."""
+    text = plain(_("The arguments"), said, CHARACTERS)
+    try:
+        return json.dumps(checked(schema, text), ensure_ascii=False)
+    except Unfitting as error:
+        raise Undecidable(str(error)) from None
 
 
 def planned(said: object, tools: Sequence[str]) -> list[dict[str, Any]]:

@@ -78,7 +78,7 @@ def reopened(run: Run, action: str, actor: Membership, **values: str) -> Run:
 # --- questions that wait ------------------------------------------------------------------------------------------------------------
 
 
-def queue(thread: Thread, question: str, *, actor: Membership, agent: UUID | str = "") -> Queued:
+def queue(thread: Thread, question: str, *, actor: Membership, agent: UUID | str = "", thorough: bool = False) -> Queued:
     """Asked when the run before it is over; at once, if it just ended. `agent`: whom, as in `actions.ask`. Raises Refused."""
     actions.own(thread, actor)
     chosen = actions.asked_of(thread, agent, actor)
@@ -89,7 +89,8 @@ def queue(thread: Thread, question: str, *, actor: Membership, agent: UUID | str
         if thread.queued.count() >= QUEUED:
             raise Unaskable(_("%(count)d questions are waiting here already. Take one out, or wait.") % {"count": QUEUED})
         row = Queued.objects.create(
-            thread=thread, question=question, agent=chosen if agent else None, key_id=actor.key_id, by_key=bool(actor.key_id)
+            thread=thread, question=question, agent=chosen if agent else None, key_id=actor.key_id, by_key=bool(actor.key_id),
+            thorough=thorough,
         )
         audit.record("run.queue", actor=actor, thing=row, thread=str(thread.pk))
     ask_next(thread.pk)
@@ -117,7 +118,7 @@ def ask_next(thread_id: UUID) -> None:
         with transaction.atomic():
             if Queued.objects.filter(pk=row.pk).delete()[0]:
                 failpoint("dequeue")
-                actions.ask(row.thread, row.question, actor=actor, agent=row.agent_id or "", pk=row.pk)
+                actions.ask(row.thread, row.question, actor=actor, agent=row.agent_id or "", pk=row.pk, thorough=row.thorough)
     except StillWorking:
         return
     except Http404:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +14,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from north.outside import actions as outside
+from north.outside.arguments import of_form
 from north.threads import approving, pages
+from north.threads.fields import ARGUMENT
 from north.threads.models import Approval
 from north.threads.views import taken
 from north.workspaces.access import demand, inside
@@ -33,6 +36,8 @@ def decide(request: HttpRequest, membership: Membership, approval_id: UUID) -> H
         given: dict[str, Any] = {name: approving.lines(request.POST[name]) for name in names if name in request.POST}
         if approval.tool == "plan" and "name" in request.POST:
             given = {"steps": plan_in(request.POST)}
+        if schema := approving.schema_of(approval):
+            given |= arguments_in(request.POST, schema)
         changes = {name: value for name, value in given.items() if value != approval.arguments[name]}
         row = approving.approve(approval, seen=seen, actor=membership, changes=changes)
     else:
@@ -40,6 +45,12 @@ def decide(request: HttpRequest, membership: Membership, approval_id: UUID) -> H
     if request.htmx:  # type: ignore[attr-defined]
         return render(request, "threads/thread.html#approval", {"approval": pages.approval_card(row, membership.workspace.slug)})
     return redirect("threads:thread", membership.workspace.slug, approval.run.thread_id)
+
+
+def arguments_in(form: QueryDict, schema: Mapping[str, Any]) -> dict[str, str]:
+    """Of a server's tool: one field an argument."""
+    said = {name.removeprefix(ARGUMENT): approving.lines(str(form[name])) for name in form if name.startswith(ARGUMENT)}
+    return {"arguments": of_form(schema, said)} if said else {}
 
 
 def plan_in(form: QueryDict) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 ThreadError
 ├── Refused             the question was not taken; nothing was changed
 │   ├── Unaskable       it is empty or too long
+│   ├── Incomplete      what a run found then is not all there any more (409)
 │   ├── StillWorking    the thread has an unanswered question
 │   ├── Spent           a budget that refuses is used up (429)
 │   ├── Outdated        somebody kept a newer version meanwhile (409)
@@ -30,6 +31,11 @@ class Refused(ThreadError):
 
 class Unaskable(Refused):
     permanent = True
+
+
+class Incomplete(Refused):
+    permanent = True
+    status = 409
 
 
 class StillWorking(Refused):

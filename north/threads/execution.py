@@ -22,6 +22,7 @@ from agents.context import Context, Style, Turn
 from agents.errors import Cancelled
 from agents.events import AnswerDelta, Answered, Waiting
 from agents.run import run as run_agent
+from agents.state import passage_from_plain
 from agents.tool import Tool
 from agents.tools import TOOLS
 from north import wiring
@@ -34,6 +35,7 @@ from north.inference.metering import metered
 from north.leases import LeaseLost
 from north.outside.lending import tools_of
 from north.outside.web import Web
+from north.threads import reports
 from north.threads.checkpoints import checkpointer
 from north.threads.configuring import LIMITS, as_asked
 from north.threads.consent import Approvals
@@ -41,6 +43,7 @@ from north.threads.errors import RightsLost, SourcesChanged
 from north.threads.models import Agent, Run
 from north.threads.reading import open_documents
 from north.threads.recording import Recorder
+from north.threads.replaying import found_then, readable_of
 from north.threads.shelf import Bookcase
 from north.workspaces.access import enter_by
 from north.workspaces.models import Membership, User
@@ -49,6 +52,7 @@ from retrieval.types import Filters, Passage
 TURNS = 4
 ANSWERS = {"short": 0.5, "long": 2.0}
 """By how much an answer of this length may be longer."""
+REPORT_SEARCHES, REPORT_SECONDS, REPORT_TOKENS = 12, 900.0, 160_000
 WATCH_SECONDS = 0.5
 
 
@@ -71,6 +75,8 @@ def attempt(run: Run, recorder: Recorder, lost: threading.Event) -> None:
     shown = {passage.document for passage in answered.passages}
     if not shown <= open_documents(member(run), shown).keys():
         raise SourcesChanged
+    if run.thorough and not answered.refused:
+        reports.keep(run, answered, member(run))
     recorder.done(answered)
 
 
@@ -89,7 +95,7 @@ def drive(run: Run, recorder: Recorder, context: Context) -> Answered | None:
 
 
 def context(run: Run, membership: Membership, watch: Watch) -> Context:
-    agent, card, searching = as_asked(run), Card.objects.in_use(), Searching(run)
+    agent, card, searching = as_asked(run), Card.objects.in_use(), searching_for(run)
     facts = card.facts() if card else Facts()
     return Context(
         run_id=str(run.pk),
@@ -101,8 +107,10 @@ def context(run: Run, membership: Membership, watch: Watch) -> Context:
         grounded=membership.workspace.grounded,
         instructions=agent.instructions,
         style=style_of(agent),
+        seed=run.seed,
+        thorough=run.thorough,
         card=facts,
-        limits=within(limits_for(facts), agent),
+        limits=for_reports(within(limits_for(facts), agent)) if run.thorough else within(limits_for(facts), agent),
         tools=offered(agent, membership),
         shelf=Bookcase(run, member),
         web=Web(membership.workspace_id),
@@ -128,6 +136,11 @@ def within(limits: Limits, agent: Agent) -> Limits:
     """The chat model's limits with what the agent's maker chose in their place."""
     chosen = {name: value for name, value in agent.limits.items() if name in LIMITS}
     return replace(limits, **chosen, answer_tokens=round(limits.answer_tokens * ANSWERS.get(agent.length, 1.0)))
+
+
+def for_reports(limits: Limits) -> Limits:
+    """What a report may take, which is more than an answer."""
+    return replace(limits, searches=REPORT_SEARCHES, seconds=max(limits.seconds, REPORT_SECONDS), tokens=REPORT_TOKENS)
 
 
 def judged(claim: str, texts: Sequence[str]) -> Sequence[float] | None:
@@ -161,7 +174,8 @@ def member(run: Run) -> Membership:
 
 def history(run: Run) -> Sequence[Turn]:
     """The last answered questions of the thread. An answer that rests on what its reader may no longer open is left out."""
-    before = run.thread.runs.filter(status=Run.Status.DONE, created_at__lt=run.created_at).prefetch_related("citations")
+    asked_at = run.repeats.created_at if run.as_then and run.repeats else run.created_at
+    before = run.thread.runs.filter(status=Run.Status.DONE, created_at__lt=asked_at).prefetch_related("citations")
     turns = list(before.order_by("-created_at")[:TURNS])[::-1]
     cited = {turn.pk: {source["document"] for citation in turn.citations.all() for source in citation.sources} for turn in turns}
     readable = open_documents(member(run), set().union(*cited.values())).keys()
@@ -186,6 +200,31 @@ class Searching:
             )  # fmt: skip
             self.notice = self.notice or found.notice
             return found.passages
+        except (Http404, User.DoesNotExist):
+            raise RightsLost from None
+        finally:
+            close_in_passing(self.thread)
+
+
+def searching_for(run: Run) -> Searching:
+    return Replayed(run, run.repeats) if run.as_then and run.repeats else Searching(run)
+
+
+class Replayed(Searching):
+    """Finds what the run found that is asked again as then, as far as its reader may still read it; what that did not search for, today's
+    index answers."""
+
+    def __init__(self, run: Run, then: Run) -> None:
+        super().__init__(run)
+        self.then = found_then(then)
+
+    def __call__(self, query: str, top_k: int) -> Sequence[Passage]:
+        if query not in self.then:
+            return super().__call__(query, top_k)
+        try:
+            member = enter_by(self.key, User.objects.get(pk=self.user), workspace=self.workspace)
+            found = [passage_from_plain(plain) for plain in readable_of(self.then[query], member)]
+            return found[:top_k]
         except (Http404, User.DoesNotExist):
             raise RightsLost from None
         finally:

@@ -12,9 +12,11 @@ from django.utils.translation import gettext_lazy as _
 
 from north.leases import Job, JobQuerySet
 from north.threads.agents import Agent, AgentVersion
+from north.threads.traces import Trace, TracedDocument
 from north.workspaces.models import ApiKey, Membership, User, Workspace
 
 TITLE_LENGTH = 80
+__all__ = ["Agent", "AgentVersion", "Trace", "TracedDocument"]
 
 
 class ThreadQuerySet(models.QuerySet):
@@ -79,6 +81,8 @@ class Run(Job):
     """[{"start", "end", "text"}]: words of the answer that rest on nothing that was found."""
     claims = models.JSONField(default=list)
     """[{"start", "end", "text", "support", "reasons", "citation"}]: what the verifier said of each sentence; `citation` counts from 0."""
+    thorough = models.BooleanField(default=False)
+    """It asks for a report from many searches."""
     searched = models.JSONField(default=list)
     """The queries, in order."""
     refused = models.BooleanField(default=False)
@@ -98,6 +102,14 @@ class Run(Job):
     key = models.ForeignKey(ApiKey, on_delete=models.SET_NULL, null=True, db_index=False, related_name="+")
     """By which it was asked; None: in the browser."""
     trace = models.CharField(max_length=32, blank=True)
+    model = models.CharField(max_length=200, blank=True)
+    """The chat model that answered, or did last; empty: none yet."""
+    seed = models.PositiveIntegerField(default=0)
+    """Given to the model with each call."""
+    repeats = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, related_name="repeated")
+    """The run whose question it asks again."""
+    as_then = models.BooleanField(default=False)
+    """From the passages that were found then, by the same version of the agent and with the same seed."""
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True)
     first_token_at = models.DateTimeField(null=True)
@@ -134,6 +146,8 @@ class Queued(models.Model):
     agent = models.ForeignKey(Agent, on_delete=models.SET_NULL, null=True, db_index=False, related_name="+")
     """Whom it is for; None: the one that answered before in this thread."""
     key = models.ForeignKey(ApiKey, on_delete=models.SET_NULL, null=True, db_index=False, related_name="+")
+    thorough = models.BooleanField(default=False)
+    """It shall ask for a report from many searches."""
     by_key = models.BooleanField(default=False)
     """It was asked by a key: without that it is not asked any more."""
     trace = models.CharField(max_length=32, blank=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +20,8 @@ from north.documents.rendering import Span
 from north.documents.views.viewing import address
 from north.evaluation.golden import marked
 from north.exports.charts import Plot, plot, rows_of
-from north.threads.approving import EDITABLE, effects_of
+from north.threads.approving import EDITABLE, effects_of, schema_of
+from north.threads.fields import Field, arguments_of, field_of
 from north.threads.models import Approval, ArtifactVersion, Run, Step
 from north.threads.papers import formats
 from north.threads.planned import PlanLine, PlanRow, plan_lines, plan_rows, tool_names
@@ -49,6 +49,7 @@ ICONS = {
     "act": "settings",
     "weigh": "check",
     "read": "read",
+    "note": "document",
     "answer": "pencil",
     "cite": "quote",
 }
@@ -90,18 +91,6 @@ class SourceCard:
     """Named once: by the first of a run's sources that is of this document."""
     marked: bool = False
     """Its reader said that this document answers the question."""
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """An argument of a proposed action: to be seen, and where it is `editable` to be changed."""
-
-    name: str
-    label: str
-    value: str
-    editable: bool
-    long: bool
-    derived: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +224,8 @@ def approval_card(row: Approval, slug: str) -> ApprovalCard:
               "create_chart": _("North wants to keep a chart"),
         "fetch_page": _("North wants to read a page of the web")}  # fmt: skip
     title = titles.get(row.tool) or _("North wants to use %(tool)s") % {"tool": row.tool}
+    if row.standing == WAITING and row.tool not in EDITABLE and (schema := schema_of(row)):
+        return ApprovalCard(row, slug, title, arguments_of(row, schema), True)
     allowed, shown = EDITABLE.get(row.tool, {}), {name: value for name, value in row.arguments.items() if name not in UNSHOWN}
     fields = tuple(field_of(name, value, name in allowed, name in row.derived) for name, value in shown.items())
     return ApprovalCard(row, slug, title, fields, row.standing == WAITING)
@@ -243,15 +234,6 @@ def approval_card(row: Approval, slug: str) -> ApprovalCard:
 def plan_card(row: Approval, slug: str) -> ApprovalCard:
     rows, tools = plan_rows(row.arguments["steps"]), tuple((tool, tool_names().get(tool, tool)) for tool in row.arguments["tools"])
     return ApprovalCard(row, slug, _("North’s plan"), (), row.standing == WAITING, rows, tools)
-
-
-def field_of(name: str, value: Any, editable: bool, derived: bool) -> Field:
-    labels = {"title": _("Title"), "text": _("Text"), "question": _("Question"), "answer": _("Your answer"),
-              "document": _("Document"), "sql": _("Query"),
-        "url": _("Address"),
-        "about": _("To find there")}  # fmt: skip
-    shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=1)
-    return Field(name, labels.get(name, name), shown, editable, name == "text" or len(shown) > 100 or "\n" in shown, derived)
 
 
 def support_of(run: Run) -> Support:
@@ -386,6 +368,7 @@ def label(kind: str, over: bool) -> str:
         "read": (_("Reading what was found"), _("Read what was found")),
         "act": (_("Using a tool"), _("Used a tool")),
         "weigh": (_("Comparing the results with the plan"), _("Compared the results with the plan")),
+        "note": (_("Noting what the documents say"), _("Noted what the documents say")),
         "answer": (_("Writing the answer"), _("Wrote the answer")),
         "cite": (_("Checking each sentence against its source"), _("Checked each sentence against its source")),
     }.get(kind, (_("Working"), _("Done")))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import asdict
 from datetime import timedelta
+from functools import cached_property
 from typing import Any
 
 import redis
@@ -12,10 +13,11 @@ from django.db import transaction
 from django.db.models import Min
 from django.utils import timezone
 
-from agents.events import AnswerDelta, Answered, AnswerReset, Event, StepFinished, StepStarted, Waiting
+from agents.events import AnswerDelta, Answered, AnswerReset, Event, StepFinished, StepStarted, StepTraced, Waiting
 from north import wiring
 from north.failpoints import failpoint
 from north.inference.metering import Used
+from north.threads import traces
 from north.threads.journal import Journal
 from north.threads.models import Citation, Run, Step
 from north.usage import models as usage
@@ -69,6 +71,12 @@ class Recorder:
         self.journal = Journal(client, run.pk, self.state)
         self.journal.restart()
 
+    @cached_property
+    def before(self) -> set[str]:
+        """The documents that earlier answers of the thread rest on: a prompt may hold words of these answers."""
+        cited = Citation.objects.filter(run__thread=self.run.thread_id).exclude(run=self.run.pk).values_list("sources", flat=True)
+        return {source["document"] for sources in cited for source in sources}
+
     def state(self) -> dict[str, Any]:
         return {
             "status": self.run.status, "notice": self.notice, "steps": [step_payload(step) for step in self.steps.values()],
@@ -81,6 +89,8 @@ class Recorder:
                 self._started(event)
             case StepFinished():
                 self._finished(event)
+            case StepTraced():
+                traces.keep(self.run.pk, event, self.before)
             case AnswerDelta():
                 self._wrote(event)
             case AnswerReset():
@@ -206,4 +216,5 @@ class Recorder:
         """The steps so far are void, or those from `key` on: the run does them anew."""
         first = self.steps[key].ordinal if key in self.steps else 0 if not key else len(self.steps) + 1
         self.run.steps.filter(ordinal__gte=first).delete()
+        self.run.traces.exclude(key__in=[name for name, step in self.steps.items() if step.ordinal < first]).delete()
         self.steps = {name: step for name, step in self.steps.items() if step.ordinal < first}

@@ -12,9 +12,10 @@ from typing import Any
 from django.db import connection
 from django.db.models import QuerySet
 from django.db.models.functions import Left, Length
+from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
-from agents.context import Sheets
+from agents.context import About, Sheets
 from agents.errors import ToolFailed
 from agents.events import Citation, Source
 from agents.matching import words_of
@@ -75,6 +76,11 @@ class Bookcase:
                 raise ToolFailed(_("There is no table of this kind that you may read."))
             return asked(one, sql)
 
+    def about(self, documents: Sequence[str]) -> Mapping[str, About]:
+        with self._rows():
+            rows = self._readable().filter(pk__in=documents).select_related("source", "uploaded_by").defer("text")
+            return {str(one.pk): About(date_of(one), origin_of(one)) for one in rows}
+
     def write(self, title: str, text: str, citations: Sequence[Citation], chart: Mapping[str, Any] | None = None) -> str:
         """In the transaction of whoever keeps the approvals."""
         thread = self.run.thread
@@ -111,6 +117,17 @@ class Bookcase:
         asked = words_of(about).words
         shared = [(one, len(asked & words_of(f"{one.name} {one.opening}".replace("_", " ")).words)) for one in documents]  # type: ignore[attr-defined]
         return sorted(shared, key=lambda pair: -pair[1])
+
+
+def date_of(document: Document) -> str:
+    at = document.changed_at or document.written_at or document.created_at
+    return localtime(at).date().isoformat()
+
+
+def origin_of(document: Document) -> str:
+    """Its author, and the source that it is from or who uploaded it."""
+    by = document.source.name if document.source else str(document.uploaded_by.name if document.uploaded_by else "")
+    return ", ".join(dict.fromkeys(filter(None, (document.author, by))))
 
 
 def sheets_of(document: Document) -> Sheets | None:

@@ -17,11 +17,12 @@ from django.utils.translation import gettext as _
 
 from agents.errors import Cancelled
 from agents.run import documents_of, rewind
+from north import wiring
 from north.failpoints import failpoint
 from north.hints import hint
 from north.inference.errors import OutOfMemory, Overloaded
 from north.leases import OPEN, LeaseLost
-from north.threads import journal
+from north.threads import journal, traces
 from north.threads.actions import MESSAGE_SECONDS
 from north.threads.checkpoints import checkpointer
 from north.threads.control import KEPT, ask_next
@@ -69,7 +70,7 @@ def work(run: Run) -> None:
     new_trace(run.trace)
     started = run.started_at or timezone.now()
     try:
-        run.write(status=Run.Status.RUNNING, started_at=started, checkpointed=True)
+        run.write(status=Run.Status.RUNNING, started_at=started, checkpointed=True, model=wiring.model_name("chat"))
         recorder = Recorder(run, journal.pen())
         with run.kept_alive() as lost:
             try:
@@ -166,6 +167,8 @@ def sweep() -> None:
         ask_next(thread_id)
     for thread in Thread.objects.exclude(deleted_at=None)[:SWEPT]:
         bury(thread)
+    traces.forget_gone()
+    traces.expire()
 
 
 def give_up() -> None:

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from north.threads import building, controlling, decisions, views, writings
+from north.threads import building, controlling, decisions, reviewing, views, writings
 from north.threads.stream import stream
 
 app_name = "threads"
@@ -16,6 +16,9 @@ urlpatterns = [
     path("w/<slug:slug>/runs/<uuid:run_id>/again", views.again, name="again"),
     path("w/<slug:slug>/runs/<uuid:run_id>/resume", controlling.resume, name="resume"),
     path("w/<slug:slug>/runs/<uuid:run_id>/retry", controlling.retry, name="retry"),
+    path("w/<slug:slug>/runs/<uuid:run_id>/trace", reviewing.trace, name="trace"),
+    path("w/<slug:slug>/runs/<uuid:run_id>/replay", reviewing.replay, name="replay"),
+    path("w/<slug:slug>/runs/<uuid:run_id>/comparison", reviewing.compared, name="comparison"),
     path("w/<slug:slug>/threads/<uuid:thread_id>/queue", controlling.waiting, name="waiting"),
     path("w/<slug:slug>/threads/<uuid:thread_id>/queue/<uuid:queued_id>/delete", controlling.unqueue, name="unqueue"),
     path("w/<slug:slug>/approvals/<uuid:approval_id>", decisions.decide, name="decide"),

@@ -116,7 +116,8 @@ def agents_for(runs: list[pages.RunPage], membership: Membership) -> list[Agent]
 @inside()
 @taken
 def start(request: HttpRequest, membership: Membership) -> HttpResponse:
-    run = actions.start(request.POST.get("question", ""), actor=membership, agent=request.POST.get("agent", ""))
+    question, agent = request.POST.get("question", ""), request.POST.get("agent", "")
+    run = actions.start(question, actor=membership, agent=agent, thorough="thorough" in request.POST)
     return HttpResponseRedirect(reverse("threads:thread", args=[membership.workspace.slug, run.thread_id]))
 
 
@@ -125,9 +126,10 @@ def start(request: HttpRequest, membership: Membership) -> HttpResponse:
 @taken
 def ask(request: HttpRequest, membership: Membership, thread_id: UUID) -> HttpResponse:
     found, question, agent = own(membership, thread_id), request.POST.get("question", ""), request.POST.get("agent", "")
+    thorough = "thorough" in request.POST
     if not found.runs.open().exists() and not found.queued.exists():
-        return added(request, membership, actions.ask(found, question, actor=membership, agent=agent))
-    row = control.queue(found, question, actor=membership, agent=agent)
+        return added(request, membership, actions.ask(found, question, actor=membership, agent=agent, thorough=thorough))
+    row = control.queue(found, question, actor=membership, agent=agent, thorough=thorough)
     if not request.htmx:  # type: ignore[attr-defined]
         return redirect("threads:thread", membership.workspace.slug, thread_id)
     values = {"queued": list(found.queued.all()), "thread": found, "slug": membership.workspace.slug, "out_of_band": True}

@@ -19,18 +19,22 @@ import redis
 from django.conf import LazySettings
 from django.http import Http404
 from django.test import Client as Browser
+from django.urls import reverse
 
 from agents.errors import ToolFailed
 from north.documents.models import Document
 from north.outside import mcp, servers
-from north.outside.lending import plain_schema, tools_of
+from north.outside.arguments import plain_schema
+from north.outside.lending import tools_of
 from north.outside.mcp import Client, ServerFailed
 from north.outside.models import ServerSecret, ServerTool, ToolServer
-from north.threads import actions, approving
+from north.threads import actions, approving, pages
+from north.threads.errors import Undecidable
 from north.threads.models import ToolRule
 from north.workspaces.errors import Refused
 from north.workspaces.models import Membership, Workspace
 from tests.api.clients.installing import PIP, folder
+from tests.conftest import browser_of
 from tests.scripted import ObligingChatModel
 from tests.threads.conftest import Actor, finish, model, notice, shelve  # noqa: F401
 
@@ -311,7 +315,13 @@ def test_a_run_shows_the_exact_arguments_and_sends_them_once(
     assert (approval.standing, approval.derived) == ("waiting", ["arguments"]), "what derives from documents asks even where it is allowed"
     assert approval.arguments == {"arguments": '{"words": "printer"}'}
     assert program.calls == []
-    approving.approve(approval, seen=approval.proposed, actor=reader)
+    page = pages.approval_card(approval, "acme")
+    assert [(one.name, one.label, one.value) for one in page.fields if one.editable] == [("argument-words", "words (needed)", "printer")]
+    with pytest.raises(Undecidable, match="words is needed"):
+        approving.approve(approval, seen=approval.proposed, actor=reader, changes={"arguments": "{}"})
+    browser = browser_of(reader.user)
+    form = {"seen": approval.proposed, "verdict": "approve", "argument-words": "toner"}
+    assert browser.post(reverse("threads:decide", args=["acme", approval.pk]), form).status_code == 302
     run = finish(run)
-    assert (run.status, program.calls) == ("done", [{"name": "find_issue", "arguments": {"words": "printer"}}])
+    assert (run.status, program.calls) == ("done", [{"name": "find_issue", "arguments": {"words": "toner"}}])
     assert "out of toner" in run.steps.get(key="act:1").detail["result"]

@@ -109,6 +109,11 @@ class ThreadPage(Page):
 class RunIn(In):
     question: str = Field(min_length=1, max_length=8000)
     agent: uuid.UUID | None = Field(None, description="Whom; null: the one that answered before in this thread.")
+    thorough: bool = Field(False, description="As a report from many searches, which is kept as an artifact, too.")
+
+
+class ReplayIn(In):
+    anyway: bool = Field(False, description="Also where something of then is missing: with what is left.")
 
 
 class RetryIn(In):
@@ -180,6 +185,7 @@ class RunOut(Schema):
     unsupported: list[dict[str, Any]]
     claims: list[ClaimOut]
     refused: bool
+    thorough: bool = Field(description="It asks for a report from many searches.")
     searched: list[str]
     cut_short: str = Field("", description="Why it ended before everything was done: the answer is the best that there was by then.")
     plan: list[PlanStepOut] = Field(description="The named steps of a larger question; empty for others.")
@@ -191,6 +197,61 @@ class RunOut(Schema):
     started_at: datetime | None = None
     first_token_at: datetime | None = None
     ended_at: datetime | None = None
+
+
+class TraceStepOut(Schema):
+    key: str
+    kind: str
+    detail: dict[str, Any]
+    error: str
+    started_at: datetime
+    ended_at: datetime | None
+    tokens_in: int
+    tokens_out: int
+    tokens_cached: int
+    milliseconds: int = Field(description="That its calls held the model.")
+    calls: list[dict[str, Any]] = Field(description="Of the model: messages as sent, settings, reply, tokens, seconds.")
+    passages: list[dict[str, Any]] = Field(description="Whole, with their scores; without words where you may no longer open the document.")
+    decisions: list[dict[str, Any]] = Field(description="What was decided, and why.")
+    hidden: int = Field(description="Documents whose words were left out, since you may no longer open them.")
+    kept: bool = Field(description="false: no more than the step itself is kept.")
+    left_out: bool = Field(description="The run's room was used up: not all of it was kept.")
+
+
+class TraceOut(Schema):
+    run: uuid.UUID
+    question: str
+    status: str
+    model: str
+    seed: int
+    agent: uuid.UUID | None
+    agent_version: int | None
+    repeats: uuid.UUID | None = Field(description="The run that it asks again.")
+    as_then: bool
+    usage: dict[str, int]
+    steps: list[TraceStepOut]
+    missing: list[str] = Field(description="What stands in the way of running it again as then, in words.")
+
+
+class PieceOut(Schema):
+    text: str
+    differs: bool
+
+
+class StepPairOut(Schema):
+    key: str
+    change: Literal["same", "changed", "gone", "new"]
+    differences: list[str]
+
+
+class ComparisonOut(Schema):
+    then: uuid.UUID
+    now: uuid.UUID
+    status: str = Field(description="Of the newer run.")
+    same: bool = Field(description="Both answers are the same, word for word.")
+    old: list[PieceOut]
+    new: list[PieceOut]
+    steps: list[StepPairOut]
 
 
 class RunPage(Page):
