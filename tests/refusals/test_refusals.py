@@ -147,3 +147,19 @@ def test_the_same_by_rest(workspace: Workspace, alice: User, owner: Membership) 
     told = client.put("/api/v1/refusals/threshold", {"risk": 0.05}, content_type="application/json").json()
     assert told["threshold"] == told["fitted"]["chosen"]["threshold"] > 0 and len(told["curve"]) == 40
     assert client.delete("/api/v1/refusals/threshold").status_code == 204 and not RefusalThreshold.objects.exists()
+
+
+def test_a_refusal_names_the_nearest_documents_that_may_be_read_and_whom_to_ask(
+    workspace: Workspace, hr: Group, alice: User, bob: User, as_alice: Client
+) -> None:
+    open_one, closed = read(workspace, "Thirty days.", name="leave.txt"), read(workspace, "Pay.", name="pay.txt", principals=[hr.principal])
+    Document.objects.update(uploaded_by=bob)
+    run = asked(alice, workspace, "How much pay?", 0.1, closed)
+    found = {"found": [{"document": str(open_one.pk), "name": "leave.txt", "start": 0, "end": 6, "text": "", "score": 1.0}]}
+    run.steps.create(key="search:1", ordinal=2, kind="search", detail=found, started_at=timezone.now())
+    Run.objects.filter(pk=run.pk).update(refused=True, ended_at=timezone.now(), searched=["How much pay?"])
+    html = html_of.unescape(as_alice.get(f"/w/acme/threads/{run.thread_id}").content.decode())
+    assert "whom to ask:" in html and "leave.txt (Bob)" in html and "pay.txt" not in html
+    client = Client(headers={"Authorization": f"Bearer {ApiKey.issue(workspace=workspace, user=alice)[1]}"})
+    told = client.get(f"/api/v1/runs/{run.pk}").json()
+    assert told["nearest"] == [{"document": str(open_one.pk), "name": "leave.txt", "owner": "Bob"}] and "pay.txt" not in str(told)
