@@ -121,6 +121,10 @@ class Context:
     """Which plans a person sees, and may change, before they run."""
     judge: Judge | None = None
     """Another model than the one that writes; without it a claim in other words than its source's is "not verified"."""
+    judged_by: str = ""
+    """Its name: what it says is compared only with what it said."""
+    refuses_below: float = 0.0
+    """The least evidence, 0 to 1, that passages hold an answer (`agents.evidence`); 0: the chat model alone says whether they do."""
     removes: bool = False
     """Sentences that rest on nothing are taken out of the answer; else they stay, marked."""
     thorough: bool = False

@@ -16,6 +16,7 @@ from agents.citations import SUPPORTED, SURE
 from agents.citations import cite as align
 from agents.context import Context, Turn
 from agents.events import AnswerDelta, Citation, ClaimCheck, Span
+from agents.evidence import suffices
 from agents.finding import chunk_of, distinct, queries_in, shown_of
 from agents.grid import Grid, grid_of
 from agents.grid import written as table
@@ -132,6 +133,8 @@ def _judged(passages: Sequence[Passage], state: State, context: Context, step: S
     question, standalone, writes = state["question"], state["standalone"], planning.writes(state["question"])
     if writes:
         question = standalone = planning.topic_of(standalone) or standalone
+    elif not suffices(standalone, passages, context, step):
+        return False
     messages = prompts.judge(context.instructions, passages, question, standalone, writes=writes)
     return _is_found(ask(messages, prompts.FOUND, context, step), step)
 

@@ -10,6 +10,7 @@ urlpatterns = [
     path("", include("north.documents.urls")),
     path("", include("north.outside.urls")),
     path("", include("north.evaluation.urls")),
+    path("", include("north.refusals.urls")),
     path("", include("north.threads.urls")),
 ]
 

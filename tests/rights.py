@@ -107,6 +107,12 @@ PAGES: dict[str, list[Row]] = {
     "evaluation:reword": [act(OWNER, "question", text="How so?")],
     "evaluation:remove": [act(OWNER, "question")],
     "evaluation:take_back": [act(OWNER, "question", "document")],
+    # when it refuses: the mark is alice's
+    "refusals:index": [page(EDITORS)],
+    "refusals:mark": [act(frozenset(), id=str(UUID(int=0)), answers="yes")],  # of what nobody was asked
+    "refusals:take_back": [act(OWNER, "mark")],
+    "refusals:use": [act(OWNER, risk="0.05")],
+    "refusals:reset": [act(OWNER)],
     # programs: `key` is bob's
     "programs:guide": [page(MEMBERS)],
     "programs:keys": [page(MEMBERS)],
@@ -241,6 +247,13 @@ CALLS: dict[str, Row] = {
     "api:get_saved_search": Row("get", HR, ("search_id",)),
     "api:rename_saved_search": Row("patch", HR, ("search_id",), {"name": "Pay"}),
     "api:delete_saved_search": Row("delete", HR, ("search_id",)),
+    "api:get_refusals": Row("get", EDITORS),
+    "api:list_proposals": Row("get", EDITORS),
+    "api:list_marks": Row("get", EDITORS),
+    "api:mark_evidence": Row("post", frozenset(), body={"id": str(UUID(int=0)), "answers": True}),
+    "api:take_back_mark": Row("delete", OWNER, ("mark_id",)),
+    "api:set_threshold": Row("put", OWNER, body={"risk": 0.05}),
+    "api:reset_threshold": Row("delete", OWNER),
     "api:list_agents": Row("get", MEMBERS),
     "api:create_agent": Row("post", EDITORS, body={"name": "Lawyer"}),
     "api:get_agent": Row("get", EDITORS, ("agent_id",)),

@@ -33,6 +33,7 @@ FLOORS = [
     {"north.documents", "north.cards", "north.outside"},
     {"north.evaluation"},
     {"north.threads", "north.training", "north.serving"},
+    {"north.refusals"},
     {"north.api", "north.administration", "north.demo", "north.programs"},
     {"north.asgi", "north.urls", "north.celery", "north.supervisor", "north.checks", "north.apps", "north.management"},
 ]

@@ -20,7 +20,7 @@ from django.urls import URLPattern, get_resolver, reverse
 from django.utils import timezone
 
 from north.documents.models import Document, Principal, SavedSearch, Source, Status
-from north.evaluation.models import GoldenQuestion, Measurement, digest
+from north.evaluation.models import EvidenceMark, GoldenQuestion, Measurement, digest
 from north.outside.models import ToolServer
 from north.threads import configuring
 from north.threads.models import Approval, Artifact, Queued, Run, Thread
@@ -99,8 +99,13 @@ def world(workspace: Workspace, hr: Group, other_workspace: Workspace, settings:
         ended_at=timezone.now(), weights={"cosine": 1.0, "words": 0.1, "offset": 0.0, "blend": 1.0, "own": False},
         figures={"fused": {**dict.fromkeys(MEASURES, 0.5), "interval": {name: [0.4, 0.6] for name in MEASURES}}},
     )  # fmt: skip
+    marked = EvidenceMark.objects.create(
+        workspace=workspace, marked_by=users["alice"], text="Why?", digest=digest("Why?"), evidence=0.5, answers=True
+    )
     ids = {
         "question": question.pk,
+        "mark": marked.pk,
+        "mark_id": marked.pk,
         "queued_id": queued.pk,
         "measurement": measurement.pk,
         "search": saved.pk,

@@ -22,6 +22,7 @@ from north.api.tags import Changed, NotModified
 from north.documents.errors import Busy, DocumentError
 from north.documents.errors import Refused as DocumentRefused
 from north.documents.errors import status_of as document_status
+from north.evaluation.errors import Refused as EvaluationRefused
 from north.threads.errors import Refused as ThreadRefused
 from north.workspaces.errors import Refused as WorkspaceRefused
 from north.workspaces.errors import Unfit, Wider
@@ -159,6 +160,7 @@ HANDLED: dict[type[Exception], Callable[[Any], HttpResponse]] = {
     DocumentError: of_documents,
     RetrievalError: of_documents,
     ThreadRefused: of_threads,
+    EvaluationRefused: lambda error: problem(409, "conflict", str(error)),
     Conflict: lambda error: problem(409, detail=str(error)),
     Wrong: lambda error: problem(422, "invalid", str(error), errors=[(error.field, str(error))]),
     Unfit: lambda error: problem(422, "invalid", str(error), errors=[(f"/{error.field}", str(error))]),

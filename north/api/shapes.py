@@ -8,11 +8,11 @@ from typing import Any, cast
 from uuid import UUID
 
 from north.api.schemas.knowledge import CutOut, DocumentOut, PassageOut, ResultOut, SearchOut
-from north.api.schemas.work import CitationOut, ClaimOut, PlanStepOut, RunOut, StepOut
+from north.api.schemas.work import CitationOut, ClaimOut, NearestOut, PlanStepOut, RunOut, StepOut
 from north.documents.models import Document
 from north.documents.readers import Readers, opened_by, sees_access
 from north.threads.models import Approval, Run, Step
-from north.threads.reading import Shown, ShownStep, shown
+from north.threads.reading import TELLING, Shown, ShownStep, shown
 from north.workspaces.models import Group, Membership, Workspace
 from retrieval.types import Found, Passage
 
@@ -113,6 +113,7 @@ def shown_out(seen: Shown) -> RunOut:
         refused=run.refused,
         thorough=run.thorough,
         searched=run.searched,
+        nearest=[NearestOut(document=UUID(one.document), name=one.name, owner=one.owner) for one in seen.nearest],
         cut_short=run.cut_short,
         plan=plan_out(run),
         steps=[step_out(step) for step in seen.steps],
@@ -139,10 +140,9 @@ def claim_out(claim: Mapping[str, Any], citations: Sequence[CitationOut]) -> Cla
 
 def step_out(shown_step: ShownStep) -> StepOut:
     step = shown_step.step
-    detail = {name: value for name, value in step.detail.items() if name != "found"}
-    if "found" in step.detail:
-        open_ids = {found.document for found in shown_step.found}
-        detail["found"] = [one for one in step.detail["found"] if str(one["document"]) in open_ids]
+    open_ids = {found.document for found in shown_step.found}
+    telling = {name: [one for one in step.detail[name] if str(one["document"]) in open_ids] for name in TELLING if name in step.detail}
+    detail = {**step.detail, **telling}
     return StepOut(
         key=step.key, kind=step.kind, detail=detail, error=step.error, started_at=step.started_at, ended_at=step.ended_at,
         tokens_in=step.tokens_in, tokens_out=step.tokens_out,

@@ -14,6 +14,9 @@ from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from agents.card import Limits
+from agents.evidence import evidence_of
+from agents.reading import choose
 from north import wiring
 from north.documents import passages
 from north.documents.models import Document
@@ -29,6 +32,8 @@ from retrieval.retriever import Retriever
 from retrieval.types import Scope, Score
 
 HITS = 10
+SEARCHED = 10
+"""Passages among which an agent chooses what it reads."""
 FIT_DEPTH = 30
 """Passages that each choice of weights orders: enough for ten documents."""
 
@@ -61,6 +66,8 @@ def carry_out(measurement: Measurement, watch: Callable[[], None]) -> None:
         if one.question.pk not in done:
             watch()
             keep(measurement, one, *ask(one))
+            if not fitting_weights and settings.MODELS.get("score"):
+                weigh(measurement, one)
     outcomes = list(measurement.outcomes.filter(question__in=[one.question.pk for one in found]))
     if not outcomes:  # all were deleted meanwhile
         raise NothingToAsk
@@ -73,6 +80,16 @@ def keep(measurement: Measurement, one: Askable, values: Mapping[str, Any], hits
     if GoldenQuestion.objects.filter(pk=one.question.pk, digest=one.question.digest).exists():
         kept = {"judged": one.judged, "values": values, "hits": list(hits)}
         Outcome.objects.update_or_create(measurement=measurement, question=one.question, defaults=kept)
+
+
+def weigh(measurement: Measurement, one: Askable) -> None:
+    """How sure an agent would be of what it would read for this question."""
+    own = passages.weights_of(str(measurement.workspace_id))
+    found = wiring.retriever(passages.recheck).search(one.question.text, one.scope, SEARCHED, by="meaning", **own)
+    read = choose([one.question.text], [found], wiring.embedder().embed_queries, Limits())
+    shown = [{"document": passage.document, "start": passage.start, "end": passage.end} for passage in read]
+    outcome = measurement.outcomes.filter(question=one.question)
+    outcome.update(evidence=evidence_of(one.question.text, read, unhurried), shown=shown)
 
 
 def conditions(measurement: Measurement) -> dict[str, Any]:

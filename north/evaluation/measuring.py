@@ -199,6 +199,10 @@ class Search:
             told(number, len(parsed))
         return chunks
 
+    def found(self, question: str, limit: int) -> Sequence[Passage]:
+        """What an agent's search finds: by words and meaning, judged by nobody."""
+        return self._ways.fused.search(question, self.SCOPE, limit)
+
     def judged(self, folder: Folder, say: Say) -> Iterator[Asked]:
         told = Told(say, "questions asked")
         for number, (key, question) in enumerate(folder.questions.items(), 1):

@@ -116,9 +116,54 @@ class Outcome(models.Model):
     """Measured: by way of searching, each measure. Fitted: nDCG@10 by choice of weights."""
     hits = models.JSONField(default=list)
     """The documents that the search as people have it found, best first."""
+    evidence = models.FloatField(null=True)
+    """`agents.evidence` of what an agent would read for it; None where no model judges."""
+    shown = models.JSONField(default=list)
+    """[{"document", "start", "end"}]: what that is."""
 
     class Meta:
         constraints: ClassVar = [models.UniqueConstraint(fields=["measurement", "question"], name="one_outcome_a_question")]
 
     def __str__(self) -> str:
         return f"{self.question_id} in {self.measurement_id}"
+
+
+class EvidenceMark(models.Model):
+    """What a person said of one question and the passages that were found for it: they hold the answer, or they do not."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="evidence_marks")
+    marked_by = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    text = models.TextField()
+    digest = models.CharField(max_length=64)
+    evidence = models.FloatField()
+    """`agents.evidence`, as it was when the passages were judged."""
+    score_model = models.CharField(max_length=200)
+    """That judged them: what another model says is not comparable."""
+    answers = models.BooleanField()
+    created_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering: ClassVar = ["-created_at", "id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["workspace", "marked_by", "digest"], name="one_evidence_mark_a_question"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.evidence:.2f} {'answers' if self.answers else 'does not answer'}"
+
+
+class RefusalThreshold(models.Model):
+    """Below which evidence a workspace's questions are refused, as an owner took it over from a fit."""
+
+    workspace = models.OneToOneField(Workspace, on_delete=models.CASCADE, primary_key=True, related_name="refusal_threshold")
+    value = models.FloatField()
+    risk = models.FloatField()
+    """The share of wrong answers that it was fitted to."""
+    marks = models.PositiveIntegerField()
+    score_model = models.CharField(max_length=200)
+    set_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    set_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return f"{self.value:.2f}"

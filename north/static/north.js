@@ -194,7 +194,7 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
-/** On a page with hits: / goes to the search box, j and k (or the arrows, from a hit) to the next and the one before, w says why. */
+/** On a page with hits: / goes to the search box, j and k (or the arrows, from a hit) to the next and the one before, w says why. Elsewhere a key presses the button that names it. */
 function byKey(event) {
   const hits = $$("[data-hits] [data-hit]");
   const at = hits.indexOf(event.target);
@@ -202,6 +202,8 @@ function byKey(event) {
   if (event.target.closest?.("input, textarea, select, [contenteditable]")) return;
   const step = { j: 1, k: -1, ...(at < 0 ? {} : { ArrowDown: 1, ArrowUp: -1 }) }[event.key];
   const box = $("[data-slash]");
+  const pressed = $(`[data-press="${CSS.escape(event.key)}"]`);
+  if (pressed) return pressed.click();
   if (event.key === "/" && box) {
     event.preventDefault();
     box.focus();

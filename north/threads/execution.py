@@ -28,6 +28,7 @@ from agents.tools import TOOLS
 from north import wiring
 from north.cards.models import Card
 from north.documents import passages
+from north.evaluation import thresholds
 from north.failpoints import failpoint
 from north.inference.batching import patience
 from north.inference.errors import Gone, ModelError, Overloaded
@@ -117,6 +118,9 @@ def context(run: Run, membership: Membership, watch: Watch) -> Context:
         consent=Approvals(run, member),
         confirms=agent.confirms,  # type: ignore[arg-type]
         judge=judged if settings.MODELS.get("score") else None,
+        judged_by=thresholds.judge_name(),
+        refuses_below=thresholds.refuses_below(membership.workspace_id),
+        removes=membership.workspace.removes_unsupported,
         cancelled=watch,
     )
 

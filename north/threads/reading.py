@@ -14,6 +14,7 @@ from north.documents.readers import scope_of
 from north.threads.models import Citation, Run, Step
 from north.workspaces.models import Membership
 
+NEAREST = 3
 TELLING = ("found", "passages")
 """The parts of a step's detail that name documents and quote them."""
 
@@ -24,6 +25,10 @@ class OpenDocument:
 
     name: str
     ready_at: datetime | None
+    owner: str = ""
+    """Who uploaded it, or set up its source; else its author: whom to ask about it."""
+    dated: datetime | None = None
+    """When its words changed last, as its source or North says."""
 
 
 def open_documents(membership: Membership, ids: Collection[str]) -> dict[str, OpenDocument]:
@@ -32,7 +37,11 @@ def open_documents(membership: Membership, ids: Collection[str]) -> dict[str, Op
     if not known:
         return {}
     readable = Document.objects.in_scope(scope_of(membership)).filter(pk__in=known)
-    return {str(pk): OpenDocument(name, ready_at) for pk, name, ready_at in readable.values_list("pk", "name", "ready_at")}
+    fields = ("pk", "name", "ready_at", "uploaded_by__name", "source__created_by__name", "author", "modified_at", "changed_at")
+    return {
+        str(pk): OpenDocument(name, ready_at, uploader or maker or author, modified or changed)
+        for pk, name, ready_at, uploader, maker, author, modified, changed in readable.values_list(*fields)
+    }
 
 
 def is_id(text: str) -> bool:
@@ -80,6 +89,15 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
+class Nearest:
+    """A document that came nearest to what was asked, and whom to ask about it."""
+
+    document: str
+    name: str
+    owner: str
+
+
+@dataclass(frozen=True, slots=True)
 class ShownStep:
     step: Step
     found: tuple[Found, ...]
@@ -93,6 +111,8 @@ class Shown:
     steps: tuple[ShownStep, ...]
     citations: tuple[ShownCitation, ...] = ()
     sources: tuple[ShownSource, ...] = ()
+    nearest: tuple[Nearest, ...] = ()
+    """Of a refusal: what was read of before it, as far as the reader may open it now."""
 
 
 def shown(runs: Sequence[Run], membership: Membership) -> list[Shown]:
@@ -120,7 +140,15 @@ def show(run: Run, readable: Mapping[str, OpenDocument]) -> Shown:
         steps=tuple(show_step(step, readable) for step in run.steps.all()),
         citations=citations,
         sources=tuple(numbered.sources.values()),
+        nearest=nearest(run, readable) if run.refused else (),
     )
+
+
+def nearest(run: Run, readable: Mapping[str, OpenDocument]) -> tuple[Nearest, ...]:
+    """The documents of the passages that were read, then of those that were found."""
+    steps = sorted(run.steps.all(), key=lambda step: (step.kind != "read", step.ordinal))
+    ids = dict.fromkeys(id for step in steps for id in documents_in(step.detail) if id in readable)
+    return tuple(Nearest(id, readable[id].name, readable[id].owner) for id in list(ids)[:NEAREST])
 
 
 def show_step(step: Step, readable: Mapping[str, OpenDocument]) -> ShownStep:

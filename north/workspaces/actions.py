@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -126,12 +127,15 @@ def create_workspace(name: str, *, actor: User, slug: str = "") -> Membership:
 
 
 @transaction.atomic
-def change_workspace(*, name: str, grounded: bool, uploads_for_all: bool, actor: Membership) -> None:
+def change_workspace(*, name: str, grounded: bool, uploads_for_all: bool, removes_unsupported: bool, actor: Membership) -> None:
     demand(actor, Role.OWNER)
-    workspace = actor.workspace
-    workspace.name, workspace.grounded, workspace.uploads_for_all = name, grounded, uploads_for_all
-    workspace.save(update_fields=["name", "grounded", "uploads_for_all"])
-    record("workspace.change", actor=actor, thing=workspace, name=name, grounded=grounded, uploads_for_all=uploads_for_all)
+    values: dict[str, Any] = {
+        "name": name, "grounded": grounded, "uploads_for_all": uploads_for_all, "removes_unsupported": removes_unsupported,
+    }  # fmt: skip
+    for field, value in values.items():
+        setattr(actor.workspace, field, value)
+    actor.workspace.save(update_fields=list(values))
+    record("workspace.change", actor=actor, thing=actor.workspace, **values)
 
 
 @transaction.atomic

@@ -126,10 +126,15 @@ class RoleForm(forms.Form):
 class SettingsForm(forms.ModelForm):
     class Meta:
         model = Workspace
-        fields: ClassVar = ["name", "grounded", "uploads_for_all"]
-        labels: ClassVar = {"grounded": _("Answer only from documents"), "uploads_for_all": _("Uploads are for all members")}
+        fields: ClassVar = ["name", "grounded", "removes_unsupported", "uploads_for_all"]
+        labels: ClassVar = {
+            "grounded": _("Answer only from documents"),
+            "removes_unsupported": _("Take out sentences that rest on no source"),
+            "uploads_for_all": _("Uploads are for all members"),
+        }
         help_texts: ClassVar = {
             "grounded": _("Every question is searched for first, and what the documents do not hold is not answered."),
+            "removes_unsupported": _("Without this they stay, marked. The model is asked once to mend them first."),
             "uploads_for_all": _("Unless groups are chosen. Without this, whoever uploads must say who may see it."),
         }
 

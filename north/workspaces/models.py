@@ -82,6 +82,8 @@ class Workspace(Allowance):
     slug = models.SlugField(max_length=60, unique=True)
     name = models.CharField(_("name"), max_length=120)
     grounded = models.BooleanField(_("answer only from documents"), default=True)
+    removes_unsupported = models.BooleanField(_("take out sentences that rest on no source"), default=False)
+    """After one attempt at mending them; else they stay, marked."""
     uploads_for_all = models.BooleanField(_("uploads are for all members unless said otherwise"), default=True)
     created_at = models.DateTimeField(auto_now_add=True)
     members = models.ManyToManyField(User, through="Membership", related_name="workspaces")

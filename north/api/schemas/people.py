@@ -19,6 +19,7 @@ class WorkspaceOut(Schema):
     name: str
     slug: str
     grounded: bool = Field(description="Answers only from documents.")
+    removes_unsupported: bool = Field(description="Sentences of answers that rest on no source are taken out; else they are marked.")
     uploads_for_all: bool = Field(description="Uploads are for all members unless groups are named.")
     created_at: datetime
 
@@ -30,6 +31,7 @@ class WorkspaceIn(In):
 class WorkspaceChange(In):
     name: Text | None = Field(None, min_length=1, max_length=120)
     grounded: bool | None = None
+    removes_unsupported: bool | None = None
     uploads_for_all: bool | None = None
 
 

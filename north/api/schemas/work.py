@@ -173,6 +173,12 @@ class ClaimOut(Schema):
     citations: list[dict[str, Any]] = Field(description="The sources that it rests on, as in the run's citations.")
 
 
+class NearestOut(Schema):
+    document: uuid.UUID
+    name: str
+    owner: str = Field(description="Whom to ask about it; empty where nobody is known.")
+
+
 class RunOut(Schema):
     id: uuid.UUID
     thread: uuid.UUID
@@ -187,6 +193,7 @@ class RunOut(Schema):
     refused: bool
     thorough: bool = Field(description="It asks for a report from many searches.")
     searched: list[str]
+    nearest: list[NearestOut] = Field(description="Of a refusal: the documents that came nearest, as far as you may open them now.")
     cut_short: str = Field("", description="Why it ended before everything was done: the answer is the best that there was by then.")
     plan: list[PlanStepOut] = Field(description="The named steps of a larger question; empty for others.")
     steps: list[StepOut]
