@@ -255,12 +255,8 @@ CELERY_TASK_ROUTES = {
     "north.serving.tasks.*": {"queue": "search"},
     "north.documents.tasks.index": {"queue": "index"},
     "north.documents.tasks.forget_workspace": {"queue": "index"},
-    "north.documents.tasks.sweep": {"queue": "sweep"},
-    "north.threads.tasks.sweep": {"queue": "sweep"},
-    "north.cards.tasks.sweep": {"queue": "sweep"},
-    "north.evaluation.tasks.sweep": {"queue": "sweep"},
+    "north.*.tasks.sweep*": {"queue": "sweep"},
     "north.evaluation.tasks.measure": {"queue": "index"},
-    "north.webhooks.tasks.sweep": {"queue": "sweep"},
     "north.webhooks.tasks.deliver": {"queue": "webhooks"},
     "north.cards.tasks.examine": {"queue": "index"},
     "north.threads.tasks.execute": {"queue": "runs"},
@@ -273,6 +269,7 @@ TASK_ROOMS = [
 """Whose tasks a worker loads: one that only reads documents needs no agent, and beat (`none`) needs nothing."""
 CELERY_BEAT_SCHEDULE = {
     "sweep documents": {"task": "north.documents.tasks.sweep", "schedule": 5.0, "options": {"expires": 5}},
+    "sweep traces": {"task": "north.threads.tasks.sweep_traces", "schedule": 60.0, "options": {"expires": 60}},
     "sweep runs": {"task": "north.threads.tasks.sweep", "schedule": 5.0, "options": {"expires": 5}},
     "sweep cards": {"task": "north.cards.tasks.sweep", "schedule": 30.0, "options": {"expires": 30}},
     "sweep measurements": {"task": "north.evaluation.tasks.sweep", "schedule": 30.0, "options": {"expires": 30}},

@@ -167,6 +167,11 @@ def sweep() -> None:
         ask_next(thread_id)
     for thread in Thread.objects.exclude(deleted_at=None)[:SWEPT]:
         bury(thread)
+
+
+@shared_task
+def sweep_traces() -> None:
+    """Takes words of deleted documents, and what is too old, out of what is kept of runs; nobody was shown them meanwhile."""
     traces.forget_gone()
     traces.expire()
 

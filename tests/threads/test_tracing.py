@@ -18,7 +18,7 @@ from django.utils import timezone
 from agents.events import StepTraced
 from north.documents import stages
 from north.documents.models import Document
-from north.threads import actions, traces
+from north.threads import actions, tasks, traces
 from north.threads.models import Run, Trace, TracedDocument
 from north.threads.traces import HIDDEN, call_without
 from north.threads.tracing import TracedStep, trace_of
@@ -86,7 +86,7 @@ def test_only_the_passages_of_what_was_taken_away_are_blanked(
 def test_a_deleted_document_is_gone_at_once_and_its_words_leave_the_rows(answered: Run, reader: Membership, notice: Document) -> None:
     Document.objects.filter(pk=notice.pk).update(deleted_at=timezone.now())
     assert SECRET not in said(answered, reader)
-    traces.forget_gone()
+    tasks.sweep_traces()
     assert SECRET not in stored(answered) and "handbook" not in stored(answered)
     assert not TracedDocument.objects.exists()
     assert "No tool" in said(answered, reader), "what is not of the document stays"
