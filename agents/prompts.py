@@ -48,6 +48,10 @@ ASPECTS_TASK = (
     'that can be put to each document. Reply with {"queries": ["...", "..."]}'
 )
 ARGUMENTS_TASK = "Write the arguments with which this tool does what is asked, as one JSON object."
+MEND_TASK = (
+    "This sentence of an answer is not what the passages say. Write one sentence in its place, in the same language, with nothing but "
+    'facts of the passages. Reply with {"sentence": "..."}, or with {"sentence": ""} where the passages say nothing about it.'
+)
 REWORD = 'Write a search query that asks for the same with other words. Reply with {"queries": ["..."]}'
 
 LENGTHS = {"short": "in at most two sentences", "": "", "long": "with all details"}
@@ -78,6 +82,7 @@ QUERIES = schema(
 EXPRESSION = schema("expression", expression={"type": "string", "minLength": 1, "maxLength": 200})
 STATEMENT = schema("statement", sql={"type": "string", "minLength": 6, "maxLength": 1000})
 CELL = schema("cell", found={"enum": ["yes", "no"]}, answer={"type": "string", "maxLength": 160})
+SENTENCE = schema("sentence", sentence={"type": "string", "maxLength": 400})
 FOUND = schema("found", found={"enum": ["yes", "no"]})
 
 
@@ -177,6 +182,12 @@ def answer(
         task = f"Write the text that is asked for, in {language}, {manner}, with nothing but the facts of the passages."
     found = "".join(f"<result {as_data(one['input'])}>\n{as_data(one['text'])}\n</result>\n" for one in results)
     return [system(instructions), HumanMessage(_fenced(passages) + "\n" + found + "\n" + _question(question, standalone) + "\n\n" + task)]
+
+
+def mend(instructions: str, passages: Sequence[Passage], question: str, sentence: str, reasons: Sequence[str]) -> list[BaseMessage]:
+    """For one sentence that a second look found wrong, with what it found."""
+    wrong = f"Sentence: {as_data(sentence)}\nWhat is wrong: {as_data(' '.join(reasons))}\n\n"
+    return [system(instructions), HumanMessage(_material(passages, question, question) + wrong + MEND_TASK)]
 
 
 def reword(instructions: str, question: str) -> list[BaseMessage]:

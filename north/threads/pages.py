@@ -206,9 +206,7 @@ def page_of(one: Shown, slug: str, answers: Collection[str]) -> RunPage:
         sources=cards(one.sources, slug, answers),
         approvals=() if run.over else tuple(approval_card(row, slug) for row in run.approvals.all() if row.standing == WAITING),
         support=support_of(run) if run.claims else None,
-        nearest=tuple(
-            Link(f"{near.name} ({near.owner})" if near.owner else near.name, href_of(slug, near.document)) for near in one.nearest
-        ),
+        nearest=tuple(Link(near.label, href_of(slug, near.document)) for near in one.nearest),
         written=tuple(Link(f"{version.artifact.title} ({version.number})", written_at(version, slug)) for version in run.written.all())
         if run.wrote  # type: ignore[attr-defined]
         else (),

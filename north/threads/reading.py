@@ -96,6 +96,10 @@ class Nearest:
     name: str
     owner: str
 
+    @property
+    def label(self) -> str:
+        return f"{self.name} ({self.owner})" if self.owner else self.name
+
 
 @dataclass(frozen=True, slots=True)
 class ShownStep:
