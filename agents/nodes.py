@@ -13,6 +13,7 @@ from langgraph.runtime import Runtime
 
 from agents import difficulty, planning, prompts
 from agents.citations import cite as align
+from agents.conflicts import conflicts
 from agents.context import Context, Turn
 from agents.events import AnswerDelta, AnswerReset
 from agents.evidence import suffices
@@ -188,6 +189,8 @@ def cite(state: State, runtime: Runtime[Context]) -> State:
         text, (citations, unsupported, claims) = mended(state, lambda text: _checked({**state, "text": text}, context), context, step)
         text, refused = _told_anew(text, state, runtime)
         step.detail |= {"citations": len(citations), "unsupported": len(unsupported), "claims": counts(claims)}
+        if against := conflicts([passage_from_plain(plain) for plain in state["shown"]], citations):
+            step.detail["conflicting"] = against
     plain = [{"start": c.start, "end": c.end, "text": c.text, "sources": [fields(source) for source in c.sources]} for c in citations]
     return {
         "citations": plain,

@@ -32,6 +32,7 @@ from north.threads.reading import (
     ShownCitation,
     ShownSource,
     ShownStep,
+    Value,
     show_step,
     shown,
 )
@@ -164,6 +165,7 @@ class RunPage:
     sources: tuple[SourceCard, ...]
     approvals: tuple[ApprovalCard, ...] = ()
     support: Support | None = None
+    conflicts: tuple[tuple[tuple[Link, Value], ...], ...] = ()
     nearest: tuple[Link, ...] = ()
     """Of a refusal, with the owner's name in brackets."""
     written: tuple[Link, ...] = ()
@@ -207,6 +209,10 @@ def page_of(one: Shown, slug: str, answers: Collection[str]) -> RunPage:
         sources=cards(one.sources, slug, answers),
         approvals=() if run.over else tuple(approval_card(row, slug) for row in run.approvals.all() if row.standing == WAITING),
         support=support_of(run) if run.claims else None,
+        conflicts=tuple(
+            tuple((Link(value.name, href_of(slug, value.document, value.start, value.end)), value) for value in values)
+            for values in one.conflicts
+        ),
         nearest=tuple(Link(near.label, href_of(slug, near.document)) for near in one.nearest),
         written=tuple(Link(f"{version.artifact.title} ({version.number})", written_at(version, slug)) for version in run.written.all())
         if run.wrote  # type: ignore[attr-defined]
