@@ -78,6 +78,7 @@ november novembre noviembre nov
 december dezember décembre diciembre dec
 """
 _MONTH = {name: number for number, line in enumerate(_MONTHS.strip().splitlines(), 1) for name in line.split()}
+_WEEKDAYS = {"monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"}
 _NAMED = "|".join(sorted(_MONTH, key=len, reverse=True))
 _JAPANESE = (
     ("増", "減"),
@@ -124,7 +125,8 @@ def names(text: str) -> set[str]:
     what is written in capitals whole."""
     german = language_of(text) == "de"
     found = (match["short"] or (None if german else match["inside"]) for match in _NAME.finditer(text))
-    return {name.removesuffix("'s").removesuffix("’s") for name in found if name and name.lower() not in _MONTH}
+    plain = (name.removesuffix("'s").removesuffix("’s") for name in found if name)
+    return {name for name in plain if name.lower() not in _MONTH and name.lower() not in _WEEKDAYS}
 
 
 def dates(text: str) -> set[Date]:

@@ -158,8 +158,14 @@ def _missing(claim: Claim, evidence: Evidence) -> tuple[str, ...]:
 
 def _unnamed(claim: Claim, evidence: Evidence) -> tuple[str, ...]:
     known = f"{evidence.said} {evidence.around}".lower()
-    unknown = sorted(name for name in names(claim.text) if name.lower() not in known)
+    unknown = sorted(name for name in names(claim.text) if not _stands_in(known, name))
     return (f"{', '.join(unknown[:3])} is not named in the source.",) if unknown else ()
+
+
+def _stands_in(known: str, name: str) -> bool:
+    """As it is, in the singular of what is written in capitals ("GANs"), or by what a compound begins with ("London-based")."""
+    plain = name.removesuffix("s") if name[:-1].isupper() else name.partition("-")[0]
+    return name.lower() in known or (len(plain) > 1 and plain.lower() in known)
 
 
 def _result_of(claim: Claim, results: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:

@@ -17,7 +17,7 @@ from north.evaluation.models import EvidenceMark, RefusalThreshold, digest
 from north.workspaces.access import demand
 from north.workspaces.audit import record
 from north.workspaces.models import Membership, Role
-from retrieval.retriever import cleaned
+from retrieval.questions import cleaned
 
 DEFAULT = 0.0
 """Where no workspace said otherwise: the chat model alone says whether passages hold the answer."""

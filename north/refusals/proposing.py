@@ -15,7 +15,7 @@ from north.evaluation import thresholds
 from north.evaluation.models import EvidenceMark, GoldenQuestion, Measurement, Outcome, digest
 from north.threads.models import Run, Step
 from north.workspaces.models import Membership
-from retrieval.retriever import cleaned
+from retrieval.questions import cleaned
 
 LOOKED_AT = 300
 """Questions of each origin, the newest."""

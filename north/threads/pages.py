@@ -25,17 +25,7 @@ from north.threads.approving import EDITABLE, effects_of
 from north.threads.models import Approval, ArtifactVersion, Run, Step
 from north.threads.papers import formats
 from north.threads.planned import PlanLine, PlanRow, plan_lines, plan_rows, tool_names
-from north.threads.reading import (
-    TELLING,
-    OpenDocument,
-    Shown,
-    ShownCitation,
-    ShownSource,
-    ShownStep,
-    Value,
-    show_step,
-    shown,
-)
+from north.threads.reading import TELLING, OpenDocument, Shown, ShownCitation, ShownSource, ShownStep, Value, show_step, shown
 from north.threads.rendering import Mark, render
 from north.workspaces.models import Membership, Workspace
 
