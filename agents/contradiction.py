@@ -17,7 +17,7 @@ _NEGATORS = re.compile(
     r"\b(?:not|no|never|none|nobody|nothing|neither|nor|without|cannot|\w+n['’]t|unable|fail(?:s|ed)? to|lacks?|exclud(?:e[sd]?|ing)"
     r"|nicht|kein\w*|nie|niemals|ohne|niemand|nichts|weder"
     r"|pas|jamais|aucune?|sans|rien|personne"
-    r"|nunca|jamás|ning[uú]n\w*|sin|nadie|nada|tampoco)\b",
+    r"|nunca|jamás|ning[uú]n\w*|sin|nadie|nada|tampoco)\b|(?:ない|ません|なかった)(?=$|[。、」）)のでと])",
     re.IGNORECASE,
 )
 _PAIRS = """
@@ -78,8 +78,21 @@ november novembre noviembre nov
 december dezember décembre diciembre dec
 """
 _MONTH = {name: number for number, line in enumerate(_MONTHS.strip().splitlines(), 1) for name in line.split()}
+_WEEKDAYS = {"monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"}
 _NAMED = "|".join(sorted(_MONTH, key=len, reverse=True))
+_JAPANESE = (
+    ("増", "減"),
+    ("上昇", "下落"),
+    ("上昇", "低下"),
+    ("可能", "不可能"),
+    ("許可", "禁止"),
+    ("以上", "以下"),
+    ("以上", "未満"),
+    ("前", "後"),
+)
 _DATES = (
+    re.compile(r"(?P<y>\d{4})年\s?(?P<m>\d{1,2})月(?:\s?(?P<d>\d{1,2})日)?"),
+    re.compile(r"(?<!年)(?<![\d年])(?P<m>\d{1,2})月\s?(?P<d>\d{1,2})日"),
     re.compile(r"\b(?P<y>\d{4})-(?P<m>\d{1,2})-(?P<d>\d{1,2})\b"),
     re.compile(r"\b(?P<d>\d{1,2})[./](?P<m>\d{1,2})[./](?P<y>\d{4})\b"),
     re.compile(rf"\b(?P<d>\d{{1,2}})(?:st|nd|rd|th|er|\.)?\s+(?:of\s+|de\s+)?(?P<n>{_NAMED})\b\.?(?:,?\s+(?:de\s+)?(?P<y>\d{{4}}))?", re.I),
@@ -101,6 +114,9 @@ def opposites(claim: str, source: str) -> str:
             said, against = _starting(ours, here), _starting(theirs, there)
             if said and against and not _starting(ours, there) and not _starting(theirs, here):
                 return f"{said} / {against}"
+    for one, other in (*_JAPANESE, *(pair[::-1] for pair in _JAPANESE)):
+        if one in claim and other in source and one not in source.replace(other, "") and other not in claim.replace(one, ""):
+            return f"{one} / {other}"
     return ""
 
 
@@ -109,11 +125,28 @@ def names(text: str) -> set[str]:
     what is written in capitals whole."""
     german = language_of(text) == "de"
     found = (match["short"] or (None if german else match["inside"]) for match in _NAME.finditer(text))
-    return {name.removesuffix("'s").removesuffix("’s") for name in found if name and name.lower() not in _MONTH}
+    plain = (name.removesuffix("'s").removesuffix("’s") for name in found if name)
+    return {name for name in plain if name.lower() not in _MONTH and name.lower() not in _WEEKDAYS}
 
 
 def dates(text: str) -> set[Date]:
-    return {date for pattern in _DATES for match in pattern.finditer(text) if (date := _date(match.groupdict()))}
+    """What is read of one way of writing is not read of another: "3 March 2026" is no "March 2026"."""
+    found: set[Date] = set()
+    for pattern in _DATES:
+        found |= {date for match in pattern.finditer(text) if (date := _date(match.groupdict()))}
+        text = _blanked(pattern, text)
+    return found
+
+
+def without_dates(text: str) -> str:
+    """The text with nothing in place of what `dates` reads in it."""
+    for pattern in _DATES:
+        text = _blanked(pattern, text)
+    return text
+
+
+def _blanked(pattern: re.Pattern[str], text: str) -> str:
+    return pattern.sub(lambda match: " " if _date(match.groupdict()) else match[0], text)
 
 
 def same_date(one: Date, other: Date) -> bool:

@@ -16,7 +16,17 @@ from dataclasses import dataclass
 _CJK = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
 _WORD = re.compile(rf"[{_CJK}]+|[^\W\d_{_CJK}]+(?:\.[^\W\d_{_CJK}]+)*", re.UNICODE)
 _NUMBER = re.compile(r"\d+(?:[.,'’\u00a0\u202f ]\d{3})+(?!\d)|\d+[.,]\d+|\d+")
-_TEN_THOUSANDS = re.compile(r"(\d+(?:\.\d+)?)万")
+_SCALES = {
+    10**3: "thousand tausend tsd mille 千",
+    10**4: "万",
+    10**6: "million millions millionen mio 百万",
+    10**8: "億",
+    10**9: "billion billions bn milliarde milliarden mrd milliard milliards",
+    10**12: "trillion trillions billionen 兆",
+}
+_SCALE = {name: scale for scale, names in _SCALES.items() for name in names.split()}
+_SCALE_NAMES = "|".join(name if name > "\u2e80" else rf"{name}(?![^\W\d_])\.?" for name in sorted(_SCALE, key=len, reverse=True))
+_SCALED = re.compile(rf"(\d+(?:[.,]\d+)*)[ \u00a0\u202f-]?({_SCALE_NAMES})", re.IGNORECASE)
 
 NUMBER_WORDS = {
     word: str(number)
@@ -58,7 +68,7 @@ class Words:
 
 def words_of(text: str) -> Words:
     text = unicodedata.normalize("NFKC", text).lower()
-    text = _TEN_THOUSANDS.sub(lambda match: str(round(float(match[1]) * 10_000)), text)
+    text = scaled(text)
     found = [piece for match in _WORD.finditer(text) for piece in _pieces(match[0])]
     numbers = {_readings(match[0]) for match in _NUMBER.finditer(text)}
     numbers |= {frozenset({NUMBER_WORDS[word]}) for word in found if word in NUMBER_WORDS}
@@ -67,8 +77,22 @@ def words_of(text: str) -> Words:
 
 def digits_of(text: str) -> frozenset[Number]:
     """The numbers written in digits only: those that must stand in a source. ("one of them" need not.)"""
-    text = _TEN_THOUSANDS.sub(lambda match: str(round(float(match[1]) * 10_000)), unicodedata.normalize("NFKC", text))
+    text = scaled(unicodedata.normalize("NFKC", text))
     return frozenset(_readings(match[0]) for match in _NUMBER.finditer(text))
+
+
+def scaled(text: str) -> str:
+    """With "1.2 thousand", "3 Mio." and "4万" written out: 1200, 3000000, 40000."""
+    return _SCALED.sub(lambda match: _written_out(match[1], _SCALE[match[2].lower().rstrip(".")]), text)
+
+
+def _written_out(number: str, scale: int) -> str:
+    """Before a scale a single stop or comma is a decimal one, but for a comma before three digits."""
+    if re.fullmatch(r"\d{1,3}(?:,\d{3})+|\d{1,3}(?:\.\d{3}){2,}", number):
+        number = re.sub(r"\D", "", number)
+    whole, _, part = number.replace(",", ".").partition(".")
+    value = float(f"{whole}.{part.replace('.', '') or 0}") * scale
+    return f"{value:.6f}".rstrip("0").rstrip(".") + " "
 
 
 def holds(numbers: frozenset[Number], number: Number) -> bool:

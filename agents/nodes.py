@@ -14,14 +14,16 @@ from langgraph.runtime import Runtime
 from agents import difficulty, planning, prompts, tracing
 from agents.citations import SUPPORTED, SURE
 from agents.citations import cite as align
+from agents.conflicts import conflicts
 from agents.context import Context, Turn
-from agents.events import AnswerDelta, Citation, ClaimCheck, Span
+from agents.events import AnswerDelta, AnswerReset
 from agents.evidence import suffices
 from agents.finding import chunk_of, distinct, queries_in, shown_of
 from agents.grid import Grid, grid_of
 from agents.grid import written as table
 from agents.languages import refusal
 from agents.matching import words_of
+from agents.mending import Checked, mended
 from agents.reading import choose
 from agents.state import State, fields, passage_from_plain, passage_to_plain
 from agents.steps import Step, ask, check, spent
@@ -193,19 +195,33 @@ def cite(state: State, runtime: Runtime[Context]) -> State:
     context = runtime.context
     check(context)
     with Step(runtime, "cite", "cite") as step:
-        citations, unsupported, claims = _checked(state, context)
+        text, (citations, unsupported, claims) = mended(state, lambda text: _checked({**state, "text": text}, context), context, step)
+        text, refused = _told_anew(text, state, runtime)
         step.detail |= {"citations": len(citations), "unsupported": len(unsupported), "claims": counts(claims)}
         step.decisions += tracing.aligned(citations, unsupported, claims, THRESHOLDS, {plain["document"] for plain in state["shown"]})
+        if against := conflicts([passage_from_plain(plain) for plain in state["shown"]], citations):
+            step.detail["conflicting"] = against
     plain = [{"start": c.start, "end": c.end, "text": c.text, "sources": [fields(source) for source in c.sources]} for c in citations]
     return {
         "citations": plain,
         "unsupported": [fields(span) for span in unsupported],
         "claims": [{**fields(claim), "reasons": list(claim.reasons)} for claim in claims],
+        "text": text,
+        "refused": refused,
         **step.changes(),
     }
 
 
-def _checked(state: State, context: Context) -> tuple[Sequence[Citation], Sequence[Span], Sequence[ClaimCheck]]:
+def _told_anew(text: str, state: State, runtime: Runtime[Context]) -> tuple[str, bool]:
+    """The answer as it was mended, told where that changed it; a refusal where nothing of it was left."""
+    text, refused = text or refusal(state["question"], state["searched"]), not text
+    if text != state["text"]:
+        runtime.stream_writer(AnswerReset())
+        runtime.stream_writer(AnswerDelta(0, text))
+    return text, refused
+
+
+def _checked(state: State, context: Context) -> Checked:
     if grid := _grid(state):
         _, cited, checks = table(grid, state["question"])
         return cited, (), checks

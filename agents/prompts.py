@@ -57,6 +57,10 @@ ASPECTS_TASK = (
     'that can be put to each document. Reply with {"queries": ["...", "..."]}'
 )
 ARGUMENTS_TASK = "Write the arguments with which this tool does what is asked, as one JSON object."
+MEND_TASK = (
+    "This sentence of an answer is not what the passages say. Write one sentence in its place, in the same language, with nothing but "
+    'facts of the passages. Reply with {"sentence": "..."}, or with {"sentence": ""} where the passages say nothing about it.'
+)
 REWORD = 'Write a search query that asks for the same with other words. Reply with {"queries": ["..."]}'
 
 LENGTHS = {"short": "in at most two sentences", "": "", "long": "with all details"}
@@ -90,6 +94,7 @@ OUTLINE = schema(
 EXPRESSION = schema("expression", expression={"type": "string", "minLength": 1, "maxLength": 200})
 STATEMENT = schema("statement", sql={"type": "string", "minLength": 6, "maxLength": 1000})
 CELL = schema("cell", found={"enum": ["yes", "no"]}, answer={"type": "string", "maxLength": 160})
+SENTENCE = schema("sentence", sentence={"type": "string", "maxLength": 400})
 FOUND = schema("found", found={"enum": ["yes", "no"]})
 
 
@@ -218,6 +223,12 @@ def _noted(notes: Sequence[Mapping[str, Any]], question: str, task: str) -> Base
     told = "\n".join(f"<result {as_data(one['question'])}>\n{as_data(one['text'])}\n</result>" for one in notes)
     documents = {passage["document"] for one in notes for passage in one["passages"]}
     return material(f"{told}\n\nQuestion: {_asked(question)}\n\n{task}", beside=documents)
+
+
+def mend(instructions: str, passages: Sequence[Passage], question: str, sentence: str, reasons: Sequence[str]) -> list[BaseMessage]:
+    """For one sentence that a second look found wrong, with what it found."""
+    wrong = f"Sentence: {as_data(sentence)}\nWhat is wrong: {as_data(' '.join(reasons))}\n\n"
+    return [system(instructions), HumanMessage(_material(passages, question, question) + wrong + MEND_TASK)]
 
 
 def reword(instructions: str, question: str) -> list[BaseMessage]:

@@ -14,9 +14,10 @@ from typing import Any
 
 from agents.citations import Claim, claims_of
 from agents.context import Judge
-from agents.contradiction import dates, names, negated, opposites, same_date
+from agents.contradiction import dates, names, negated, opposites, same_date, without_dates
 from agents.events import Citation, ClaimCheck, Source, Span, Support
 from agents.matching import Number, Words, digits_of, holds, words_of
+from agents.quantities import Quantity, other_unit, quantities, same_by_conversion, swapped
 from agents.sentences import sentences
 from retrieval.types import Passage
 
@@ -38,10 +39,12 @@ class Evidence:
     around: str
     words: Words
     numbers: frozenset[Number]
+    quantities: tuple[Quantity, ...] = ()
 
     @classmethod
     def of(cls, said: str, around: str) -> Evidence:
-        return cls(said, around, words_of(said), words_of(f"{said} {around}").numbers)
+        everything = f"{said} {around}"
+        return cls(said, around, words_of(said), words_of(everything).numbers, tuple(quantities(everything)))
 
 
 def verify(
@@ -119,25 +122,50 @@ def _against(claim: Claim, evidence: Evidence) -> tuple[str, ...]:
         return (f"The source says the opposite ({opposite}).",)
     if negated(claim.text) != negated(evidence.said) and share >= SAME_WORDS:
         return ("One of the two is negated, the other is not.",)
-    theirs = digits_of(evidence.said)
-    other = [number for number in claim.digits if not holds(evidence.numbers, number)]
+    return _other_amount(claim, evidence)
+
+
+def _other_amount(claim: Claim, evidence: Evidence) -> tuple[str, ...]:
+    theirs = digits_of(without_dates(evidence.said))
+    other = _unheld(claim, evidence)
     if other and theirs and not all(holds(claim.digits, number) for number in theirs):
         return (f"The source has another number than {_shown(other)}.",)
-    said, known = dates(claim.text), dates(f"{evidence.said} {evidence.around}")
-    if said and known and any(not any(same_date(date, one) for one in known) for date in said):
-        return ("The source has another date.",)
-    return ()
+    if unlike := other_unit(quantities(claim.text), evidence.quantities):
+        return (f"The source gives it in another unit ({unlike}).",)
+    if exchanged := swapped(claim.text, evidence.said):
+        return (f"The source gives these values the other way round ({exchanged}).",)
+    dated = dates(f"{evidence.said} {evidence.around}")
+    return ("The source has another date.",) if dated and _undated(claim, evidence) else ()
+
+
+def _unheld(claim: Claim, evidence: Evidence) -> list[Number]:
+    """The claim's numbers that the source has in no way of writing and in no unit; those of dates are compared as dates."""
+    missing = [number for number in digits_of(without_dates(claim.text)) if not holds(evidence.numbers, number)]
+    ours = quantities(claim.text) if missing else []
+    return [number for number in missing if not same_by_conversion(number, ours, evidence.quantities)]
+
+
+def _undated(claim: Claim, evidence: Evidence) -> bool:
+    known = dates(f"{evidence.said} {evidence.around}")
+    return any(not any(same_date(date, one) for one in known) for date in dates(claim.text))
 
 
 def _missing(claim: Claim, evidence: Evidence) -> tuple[str, ...]:
-    missing = [number for number in claim.digits if not holds(evidence.numbers, number)]
-    return (f"The number {_shown(missing)} does not stand in the source.",) if missing else ()
+    if missing := _unheld(claim, evidence):
+        return (f"The number {_shown(missing)} does not stand in the source.",)
+    return ("Its date does not stand in the source.",) if _undated(claim, evidence) else ()
 
 
 def _unnamed(claim: Claim, evidence: Evidence) -> tuple[str, ...]:
     known = f"{evidence.said} {evidence.around}".lower()
-    unknown = sorted(name for name in names(claim.text) if name.lower() not in known)
+    unknown = sorted(name for name in names(claim.text) if not _stands_in(known, name))
     return (f"{', '.join(unknown[:3])} is not named in the source.",) if unknown else ()
+
+
+def _stands_in(known: str, name: str) -> bool:
+    """As it is, in the singular of what is written in capitals ("GANs"), or by what a compound begins with ("London-based")."""
+    plain = name.removesuffix("s") if name[:-1].isupper() else name.partition("-")[0]
+    return name.lower() in known or (len(plain) > 1 and plain.lower() in known)
 
 
 def _result_of(claim: Claim, results: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:

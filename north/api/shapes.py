@@ -8,7 +8,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from north.api.schemas.knowledge import CutOut, DocumentOut, PassageOut, ResultOut, SearchOut
-from north.api.schemas.work import CitationOut, ClaimOut, NearestOut, PlanStepOut, RunOut, StepOut
+from north.api.schemas.work import CitationOut, ClaimOut, NearestOut, PlanStepOut, RunOut, StepOut, ValueOut
 from north.documents.models import Document
 from north.documents.readers import Readers, opened_by, sees_access
 from north.threads.models import Approval, Run, Step
@@ -113,6 +113,7 @@ def shown_out(seen: Shown) -> RunOut:
         refused=run.refused,
         thorough=run.thorough,
         searched=run.searched,
+        conflicts=[[ValueOut(**asdict(value)) for value in values] for values in seen.conflicts],
         nearest=[NearestOut(document=UUID(one.document), name=one.name, owner=one.owner) for one in seen.nearest],
         cut_short=run.cut_short,
         plan=plan_out(run),

@@ -25,16 +25,7 @@ from north.threads.fields import Field, arguments_of, field_of
 from north.threads.models import Approval, ArtifactVersion, Run, Step
 from north.threads.papers import formats
 from north.threads.planned import PlanLine, PlanRow, plan_lines, plan_rows, tool_names
-from north.threads.reading import (
-    TELLING,
-    OpenDocument,
-    Shown,
-    ShownCitation,
-    ShownSource,
-    ShownStep,
-    show_step,
-    shown,
-)
+from north.threads.reading import TELLING, OpenDocument, Shown, ShownCitation, ShownSource, ShownStep, Value, show_step, shown
 from north.threads.rendering import Mark, render
 from north.workspaces.models import Membership, Workspace
 
@@ -153,6 +144,7 @@ class RunPage:
     sources: tuple[SourceCard, ...]
     approvals: tuple[ApprovalCard, ...] = ()
     support: Support | None = None
+    conflicts: tuple[tuple[tuple[Link, Value], ...], ...] = ()
     nearest: tuple[Link, ...] = ()
     """Of a refusal, with the owner's name in brackets."""
     written: tuple[Link, ...] = ()
@@ -196,9 +188,11 @@ def page_of(one: Shown, slug: str, answers: Collection[str]) -> RunPage:
         sources=cards(one.sources, slug, answers),
         approvals=() if run.over else tuple(approval_card(row, slug) for row in run.approvals.all() if row.standing == WAITING),
         support=support_of(run) if run.claims else None,
-        nearest=tuple(
-            Link(f"{near.name} ({near.owner})" if near.owner else near.name, href_of(slug, near.document)) for near in one.nearest
+        conflicts=tuple(
+            tuple((Link(value.name, href_of(slug, value.document, value.start, value.end)), value) for value in values)
+            for values in one.conflicts
         ),
+        nearest=tuple(Link(near.label, href_of(slug, near.document)) for near in one.nearest),
         written=tuple(Link(f"{version.artifact.title} ({version.number})", written_at(version, slug)) for version in run.written.all())
         if run.wrote  # type: ignore[attr-defined]
         else (),

@@ -15,7 +15,7 @@ from north.threads.models import Citation, Run, Step
 from north.workspaces.models import Membership
 
 NEAREST = 3
-TELLING = ("found", "passages")
+TELLING = ("found", "passages", "conflicting")
 """The parts of a step's detail that name documents and quote them."""
 
 
@@ -89,12 +89,28 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
+class Value:
+    """What one of several documents that do not agree says."""
+
+    document: str
+    name: str
+    start: int
+    end: int
+    text: str
+    dated: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Nearest:
     """A document that came nearest to what was asked, and whom to ask about it."""
 
     document: str
     name: str
     owner: str
+
+    @property
+    def label(self) -> str:
+        return f"{self.name} ({self.owner})" if self.owner else self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +129,8 @@ class Shown:
     sources: tuple[ShownSource, ...] = ()
     nearest: tuple[Nearest, ...] = ()
     """Of a refusal: what was read of before it, as far as the reader may open it now."""
+    conflicts: tuple[tuple[Value, ...], ...] = ()
+    """Where documents that the reader may open do not agree on what the answer says, the newest first."""
 
 
 def shown(runs: Sequence[Run], membership: Membership) -> list[Shown]:
@@ -141,7 +159,20 @@ def show(run: Run, readable: Mapping[str, OpenDocument]) -> Shown:
         citations=citations,
         sources=tuple(numbered.sources.values()),
         nearest=nearest(run, readable) if run.refused else (),
+        conflicts=tuple(conflicts(run, readable)),
     )
+
+
+def conflicts(run: Run, readable: Mapping[str, OpenDocument]) -> Iterator[tuple[Value, ...]]:
+    groups: dict[int, list[Value]] = {}
+    for step in run.steps.all():
+        for one in step.detail.get("conflicting", []):
+            if document := readable.get(str(one["document"])):
+                value = Value(str(one["document"]), document.name, one["start"], one["end"], one["text"], document.dated)
+                groups.setdefault(one["group"], []).append(value)
+    for values in groups.values():
+        if len(values) > 1:
+            yield tuple(sorted(values, key=lambda value: value.dated.timestamp() if value.dated else 0.0, reverse=True))
 
 
 def nearest(run: Run, readable: Mapping[str, OpenDocument]) -> tuple[Nearest, ...]:

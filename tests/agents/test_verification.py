@@ -93,6 +93,12 @@ def test_a_date_is_the_same_however_it_is_written(text: str, date: tuple[int, in
     assert date in dates(text)
 
 
+@pytest.mark.parametrize("word", ["Acme-based", "ACMEs", "Friday"])
+def test_a_compound_a_plural_and_a_weekday_are_no_unknown_names(word: str) -> None:
+    (found,) = checked(f"The desk of {word} people opens at noon.", text="The desk of acme people opens at noon. ACME.")
+    assert not any("not named" in reason for reason in found.reasons)
+
+
 def test_cues_are_seen_where_they_are_and_not_where_they_are_not() -> None:
     assert negated("It is not allowed") and not negated("It is noted") and not negated("It is not without merit")
     assert opposites("Sales increased", "Sales fell sharply") and not opposites("Sales increased and fell", "Sales fell")

@@ -1,10 +1,10 @@
-"""How well North knows what it does not know: questions whose documents were taken out of the index beside as many whose documents are there.
+"""How well North knows what it does not know: questions whose documents were taken out of the index, beside as many whose are there.
 
     python -m tests.bench.refusals /data/open [--questions 50] [--sets xquad jaquad-dev multihop-mini demo] [--chat 10] [--keep FILE]
 
 Searched, narrowed and judged as an agent does it, without its second search in other words. Printed for each set: how well the evidence
-tells the two apart (AUROC), the curve, and what the default (no threshold) and a calibrated threshold refuse. The threshold is fitted as the
-product does it, by 40 marked questions near the middle of the evidence, to at most 5 % wrong answers; the others are reported.
+tells the two apart (AUROC), the curve, and what the default (no threshold) and a calibrated threshold refuse. The threshold is fitted as
+the product does it, by 40 marked questions near the middle of the evidence, to at most 5 % wrong answers; the others are reported.
 `--chat`: so many of each kind also go to the real chat model, as `read` asks it.
 """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html as html_of
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -163,3 +164,26 @@ def test_a_refusal_names_the_nearest_documents_that_may_be_read_and_whom_to_ask(
     client = Client(headers={"Authorization": f"Bearer {ApiKey.issue(workspace=workspace, user=alice)[1]}"})
     told = client.get(f"/api/v1/runs/{run.pk}").json()
     assert told["nearest"] == [{"document": str(open_one.pk), "name": "leave.txt", "owner": "Bob"}] and "pay.txt" not in str(told)
+
+
+def test_documents_that_do_not_agree_are_shown_newest_first_and_only_where_both_may_be_read(
+    workspace: Workspace, hr: Group, alice: User, as_alice: Client
+) -> None:
+    old, new = read(workspace, "Leave is 28 days.", name="old.txt"), read(workspace, "Leave is 30 days.", name="new.txt")
+    Document.objects.filter(pk=old.pk).update(modified_at=timezone.now() - timedelta(days=400))
+    Document.objects.filter(pk=new.pk).update(modified_at=timezone.now())
+    run = asked(alice, workspace, "How much leave?", 0.9, old)
+    said = [{"document": str(one.pk), "name": one.name, "start": 0, "end": 17, "text": one.text, "group": 0}
+            for one in Document.objects.order_by("modified_at")]  # fmt: skip
+    run.steps.create(key="cite", ordinal=2, kind="cite", detail={"conflicting": said}, started_at=timezone.now())
+    Run.objects.filter(pk=run.pk).update(answer="28 days.", ended_at=timezone.now())
+    client = Client(headers={"Authorization": f"Bearer {ApiKey.issue(workspace=workspace, user=alice)[1]}"})
+    html = html_of.unescape(as_alice.get(f"/w/acme/threads/{run.thread_id}").content.decode())
+    assert "do not agree" in html and html.index("Leave is 30 days.") < html.index("Leave is 28 days.")
+    (values,) = client.get(f"/api/v1/runs/{run.pk}").json()["conflicts"]
+    assert [value["name"] for value in values] == ["new.txt", "old.txt"] and values[0]["dated"] > values[1]["dated"]
+    new.principals.update(value=hr.principal)
+    html = html_of.unescape(as_alice.get(f"/w/acme/threads/{run.thread_id}").content.decode())
+    assert "do not agree" not in html and "Leave is 30 days." not in html
+    told = client.get(f"/api/v1/runs/{run.pk}").json()
+    assert told["conflicts"] == [] and "Leave is 30 days." not in str(told)

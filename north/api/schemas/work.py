@@ -173,6 +173,15 @@ class ClaimOut(Schema):
     citations: list[dict[str, Any]] = Field(description="The sources that it rests on, as in the run's citations.")
 
 
+class ValueOut(Schema):
+    document: uuid.UUID
+    name: str
+    start: int
+    end: int
+    text: str
+    dated: datetime | None = Field(description="When the document changed last.")
+
+
 class NearestOut(Schema):
     document: uuid.UUID
     name: str
@@ -194,6 +203,7 @@ class RunOut(Schema):
     thorough: bool = Field(description="It asks for a report from many searches.")
     searched: list[str]
     nearest: list[NearestOut] = Field(description="Of a refusal: the documents that came nearest, as far as you may open them now.")
+    conflicts: list[list[ValueOut]] = Field(description="Where documents do not agree on what the answer says: each, the newest first.")
     cut_short: str = Field("", description="Why it ended before everything was done: the answer is the best that there was by then.")
     plan: list[PlanStepOut] = Field(description="The named steps of a larger question; empty for others.")
     steps: list[StepOut]
