@@ -172,6 +172,17 @@ class Index:
         where = models.Filter(must=[_is("workspace", workspace), _is("document", document)])
         return self._ask(lambda: self._client.count(self._collection, where, exact=True)).count
 
+    def made(self) -> dict[str, Any] | None:
+        """What the collection says that it was made with: model, dimensions, layout; None where there is none. Makes nothing."""
+        if not self._call(lambda: self._client.collection_exists(self._collection)):
+            return None
+        return dict(self._call(lambda: self._client.get_collection(self._collection)).config.metadata or {})
+
+    def drop(self) -> None:
+        """The collection and all its points are gone; where it is not there, nothing happens. Whoever asks it again makes it anew."""
+        self._ready = False
+        self._call(lambda: self._client.delete_collection(self._collection))
+
     def _create(self) -> None:
         try:
             self._client.create_collection(

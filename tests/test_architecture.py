@@ -27,11 +27,12 @@ FLOORS = [
         "north.health",
         "north.sealing",
         "north.exports",
+        "north.indexes",
     },
     {"north.wiring", "north.usage", "north.webhooks", "north.heartbeat", "agents"},
     {"north.documents", "north.cards", "north.outside"},
     {"north.evaluation"},
-    {"north.threads", "north.training", "north.serving"},
+    {"north.threads", "north.training", "north.serving", "north.reindexing"},
     {"north.api", "north.administration", "north.demo", "north.programs"},
     {"north.asgi", "north.urls", "north.celery", "north.supervisor", "north.checks", "north.apps", "north.management"},
 ]
@@ -46,6 +47,8 @@ SAME_FLOOR = {
     ("north.management", "north.supervisor"),
     ("north.management", "north.checks"),
     ("north.leases", "north.failpoints"),
+    ("north.indexes", "north.leases"),
+    ("north.indexes", "retrieval"),
     ("north.management", "north.demo"),
 }
 ONLY_HANDED = {"agents": {"retrieval.types"}}
@@ -239,12 +242,12 @@ def test_every_hint_names_a_task() -> None:
             if (
                 isinstance(node, ast.Constant)
                 and isinstance(node.value, str)
-                and node.value.startswith(("documents.", "threads.", "cards.", "evaluation.", "serving.", "webhooks."))
+                and node.value.startswith(("documents.", "threads.", "cards.", "evaluation.", "serving.", "webhooks.", "reindexing."))
             ):
                 given.add(node.value)
     tasks = {
         f"{room}.{node.name}"
-        for room in ("documents", "threads", "cards", "evaluation", "serving", "webhooks")
+        for room in ("documents", "threads", "cards", "evaluation", "serving", "webhooks", "reindexing")
         for node in tree(f"north.{room}.tasks").body
         if isinstance(node, ast.FunctionDef) and any(getattr(mark, "id", "") == "shared_task" for mark in node.decorator_list)
     }

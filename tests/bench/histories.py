@@ -1,6 +1,6 @@
 """Random histories of a source against a naive oracle, by the real passes, rows and index: what is wrong at the end of each.
 
-NORTH_HISTORIES of them, in slices that each have a database and an index of their own; after NORTH_HISTORIES_SECONDS no further slice is begun.
+NORTH_HISTORIES of them, in slices that each have a database and an index of their own; after NORTH_HISTORIES_SECONDS none begins.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ def measure(_: Installations | None = None) -> list[Figure]:
     notes = [f"{number / seconds:.1f} a second on {LANES} cores; each some changes, faults and crashes, and up to 20 passes"]
     notes += [f"wrong: {', '.join(map(str, wrong[:50]))}; NORTH_SEED=n runs one alone"] if wrong else []
     numbers = {"histories": number, "failed": len(wrong), "seconds": round(seconds), "seeds": wrong}
-    return [Figure("random histories of a source against an oracle", "10,000, 0 wrong", told, not wrong and number >= 10_000, numbers, notes)]
+    return [
+        Figure("random histories of a source against an oracle", "10,000, 0 wrong", told, not wrong and number >= 10_000, numbers, notes)
+    ]
 
 
 def lived(first: int, until: float) -> tuple[int, list[int]]:
