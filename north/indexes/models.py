@@ -6,7 +6,7 @@ Knows no document: how far a new one is stands with them (`documents/copies.py`)
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from django.conf import settings
 from django.db import models
@@ -36,12 +36,12 @@ PRESSING_SECONDS = 60
 class GenerationQuerySet(LeasedQuerySet):
     def serving(self) -> Generation:
         """The one that answers; as the settings say, and in no row, as long as nobody has looked."""
-        row: Generation | None = self.filter(state=State.SERVING).first()
+        row: Any = self.filter(state=State.SERVING).first()
         return row or Generation.of_settings()
 
     def filled(self) -> list[Generation]:
         """Those that are told of every document that comes, changes and goes; the one that answers first."""
-        others: list[Generation] = list(self.others().order_by("pk"))
+        others: Any = self.others().order_by("pk")
         return [self.serving(), *others]
 
     def others(self) -> Self:
@@ -49,7 +49,7 @@ class GenerationQuerySet(LeasedQuerySet):
         return self.filter(state__in=[State.KEPT, *UNDER_WAY])
 
     def under_way(self) -> Generation | None:
-        row: Generation | None = self.filter(state__in=UNDER_WAY).first()
+        row: Any = self.filter(state__in=UNDER_WAY).first()
         return row
 
 
