@@ -1,5 +1,5 @@
-"""The only file that knows everyone: builds the parts from settings. Engines are reached by dotted path, so that a process which never
-asks for a model never loads a model library. Each part is made once a process."""
+"""The only file that knows everyone: builds the parts from settings. Engines and the index are reached by dotted path, so that a process
+which never asks for a model, or leaves searching to the model worker, never loads their libraries. Each part is made once a process."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import functools
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from django.conf import settings
 from django.utils.module_loading import import_string
@@ -16,14 +16,14 @@ from north.failpoints import failpoint
 from north.indexes.models import Generation, State
 from north.inference import catalogue, vitals
 from retrieval.chunking import chunk
-from retrieval.connectors import CONNECTORS
-from retrieval.connectors.contract import Connector
+from retrieval.connectors import NAMED, Connectors
 from retrieval.fusion import Verdict, Weights, verdict_of
-from retrieval.index import Index, connect
 from retrieval.reranking import BLEND
-from retrieval.retriever import Retriever
 from retrieval.types import Chunk, Parsed, Recheck
-from retrieval.vectors import Vectors
+
+if TYPE_CHECKING:
+    from retrieval.index import Index
+    from retrieval.retriever import Retriever
 
 vitals.reached = failpoint
 Part = TypeVar("Part")
@@ -144,15 +144,15 @@ class each(Generic[Part]):
 @each
 def index(of: Generation) -> Index:
     """The passages of all workspaces, made for the embedding model of this index."""
-    client = connect(settings.QDRANT_URL, settings.QDRANT_API_KEY)
-    size = dimensions(of) or embedder(of).dimensions
-    vectors = Vectors(settings.VECTORS, int(settings.VECTORS_EXACT))
-    return Index(client, of.collection, size, of.model, weights=fusion_weights(), vectors=vectors)
+    return collection(of, dimensions(of) or embedder(of).dimensions)
 
 
-def collection(of: Generation) -> Index:
-    """To look at what it was made with, and to remove it: without its model."""
-    return Index(connect(settings.QDRANT_URL, settings.QDRANT_API_KEY), of.collection, 1, of.model)
+def collection(of: Generation, size: int = 1) -> Index:
+    """Without its model and the length of its vectors: to look at what it was made with, and to remove it."""
+    client = import_string("retrieval.index.connect")(settings.QDRANT_URL, settings.QDRANT_API_KEY)
+    vectors = import_string("retrieval.vectors.Vectors")(settings.VECTORS, int(settings.VECTORS_EXACT))
+    made: Index = import_string("retrieval.index.Index")(client, of.collection, size, of.model, weights=fusion_weights(), vectors=vectors)
+    return made
 
 
 def indexes() -> list[Index]:
@@ -179,7 +179,7 @@ def fusion_weights() -> Weights | None:
 @each
 def retriever(of: Generation, recheck: Recheck) -> Retriever:
     """Loads the embedding model at the first text that is embedded, and the one that judges, if there is one, at the first search."""
-    return Retriever(
+    made: Retriever = import_string("retrieval.retriever.Retriever")(
         index(of=of),
         recheck=recheck,
         embed_query=lambda texts: embedder(of).embed_queries(texts),
@@ -189,6 +189,7 @@ def retriever(of: Generation, recheck: Recheck) -> Retriever:
         judged_bytes=settings.RERANK_BYTES,
         cut=functools.partial(cut, of),
     )
+    return made
 
 
 @once
@@ -216,6 +217,6 @@ def judged(question: str, passages: Sequence[str]) -> Sequence[float]:
 
 
 @functools.cache
-def connectors() -> dict[str, Connector]:
-    """All kinds of sources: North's own, and those that the settings add by dotted path."""
-    return {**CONNECTORS, **{kind: import_string(path) for kind, path in settings.CONNECTORS.items()}}
+def connectors() -> Connectors:
+    """All kinds of sources: North's own, and those that the settings add by dotted path. Each is imported when it is first used."""
+    return Connectors({**NAMED, **settings.CONNECTORS})

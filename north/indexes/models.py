@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from north.leases import Leased, LeasedQuerySet
 from retrieval.chunking import CUTS
-from retrieval.index import LAYOUT
+from retrieval.types import LAYOUT
 
 
 class State(models.TextChoices):

@@ -51,7 +51,8 @@ def compared(new: Generation, watch: Callable[[], None]) -> dict[str, Any]:
     old = wiring.serving()
     searches = search_of(old), search_of(new)
     counts = counted(old, new)
-    return counts | {"sample": asked(searches, watch), "golden": golden(searches, watch), "beside": old.collection, "model": old.model}
+    found = counts | {"sample": asked(searches, watch), "golden": golden(searches, watch), "beside": old.collection, "model": old.model}
+    return found | {"against": against(found)}
 
 
 def counted(old: Generation, new: Generation) -> dict[str, Any]:

@@ -1,5 +1,5 @@
 """The index as work of the model worker: a new one is followed from its first document to its last day. The rows are the work; a message
-only says "look", may be lost, and may come twice."""
+only says "look", may be lost, and may come twice. What compares is reached by dotted path: only the one that does needs its libraries."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from datetime import timedelta
 from celery import shared_task
 from django.db import transaction
 from django.utils import timezone
+from django.utils.module_loading import import_string
 
 from north import wiring
 from north.documents.models import Copy, Document
@@ -17,7 +18,6 @@ from north.indexes.models import UNDER_WAY, Generation, State
 from north.inference.errors import ModelError
 from north.leases import LeaseLost
 from north.reindexing import actions
-from north.reindexing.comparing import against, compared
 from north.workspaces.errors import Refused
 from retrieval.errors import RetrievalError
 
@@ -79,7 +79,7 @@ def compare(generation_id: str) -> None:
         return
     try:
         with generation.kept_alive():
-            figures = compared(generation, generation.renew)
+            figures = import_string("north.reindexing.comparing.compared")(generation, generation.renew)
             settle(generation, figures)
     except LeaseLost:
         logger.info("The comparison of an index was stopped, or is another worker's.")
@@ -92,9 +92,9 @@ def settle(generation: Generation, figures: dict) -> None:
     if figures["wrong"]:
         generation.give_back(state=State.BUILDING, attempts=0, figures=figures)
         return
-    reason, now = against(figures), timezone.now()
-    asked = {"swap_asked_at": now} if generation.swaps_itself and not reason else {}
-    generation.give_back(state=State.READY, ready_at=now, error="", attempts=0, figures=figures | {"against": reason}, **asked)
+    now = timezone.now()
+    asked = {"swap_asked_at": now} if generation.swaps_itself and not figures["against"] else {}
+    generation.give_back(state=State.READY, ready_at=now, error="", attempts=0, figures=figures, **asked)
     hint("reindexing.tend")
 
 

@@ -30,6 +30,7 @@ PAGES = [
     "/admin/workspaces",
     "/admin/sources",
     "/admin/keys",
+    "/admin/index",
     "/admin/models/card",
     "/admin/audit",
 ]

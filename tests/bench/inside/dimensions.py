@@ -16,7 +16,8 @@ from north.evaluation.vectors import Kept
 from north.indexes.models import Generation
 from retrieval.chunking import chunk
 from retrieval.metrics import ndcg
-from retrieval.retriever import cleaned, shown
+from retrieval.questions import cleaned
+from retrieval.retriever import shown
 from retrieval.types import Parsed
 
 KINDS = ("float", "int8", "binary")
