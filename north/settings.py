@@ -257,25 +257,18 @@ CELERY_TASK_ROUTES = {
     "north.serving.tasks.*": {"queue": "search"},
     "north.documents.tasks.index": {"queue": "index"},
     "north.documents.tasks.forget_workspace": {"queue": "index"},
-    "north.documents.tasks.sweep": {"queue": "sweep"},
-    "north.threads.tasks.sweep": {"queue": "sweep"},
-    "north.cards.tasks.sweep": {"queue": "sweep"},
-    "north.evaluation.tasks.sweep": {"queue": "sweep"},
+    "north.*.tasks.sweep": {"queue": "sweep"},
     "north.evaluation.tasks.measure": {"queue": "index"},
     "north.reindexing.tasks.tend": {"queue": "sweep"},
     "north.reindexing.tasks.compare": {"queue": "index"},
-    "north.webhooks.tasks.sweep": {"queue": "sweep"},
     "north.webhooks.tasks.deliver": {"queue": "webhooks"},
     "north.cards.tasks.examine": {"queue": "index"},
     "north.threads.tasks.execute": {"queue": "runs"},
 }
 CELERY_TASK_DEFAULT_QUEUE = "cpu"
 WORKERS = {"cpu": ["cpu"], "gpu": ["search", "runs", "index", "sweep", "webhooks"]}
-TASK_ROOMS = [
-    f"north.{room}"
-    for room in env("NORTH_TASK_ROOMS", "documents,threads,cards,evaluation,serving,webhooks,reindexing").split(",")
-    if room != "none"
-]
+ALL_ROOMS = "documents,threads,cards,evaluation,serving,webhooks,reindexing"
+TASK_ROOMS = [f"north.{room}" for room in env("NORTH_TASK_ROOMS", ALL_ROOMS).split(",") if room != "none"]
 """Whose tasks a worker loads: one that only reads documents needs no agent, and beat (`none`) needs nothing."""
 CELERY_BEAT_SCHEDULE = {
     "sweep documents": {"task": "north.documents.tasks.sweep", "schedule": 5.0, "options": {"expires": 5}},
@@ -333,7 +326,6 @@ EDGE_DIR = DATA_DIR / "vectors"
 QDRANT_URL = env("NORTH_QDRANT_URL", f"http://127.0.0.1:{EDGE_PORT}")
 QDRANT_API_KEY = env("NORTH_QDRANT_API_KEY") or kept_secret("vectors-key")
 QDRANT_COLLECTION = env("NORTH_QDRANT_COLLECTION", "north")
-"""Of the first index; those that are made beside it later have a number behind the name."""
 CHUNK_CHARACTERS = env("NORTH_CHUNK_CHARACTERS", "1000")
 """Of a chunk, at most. Another number, or another embedding model, makes a new index beside the old one."""
 INDEX_KEPT_HOURS = float(env("NORTH_INDEX_KEPT_HOURS", "24"))

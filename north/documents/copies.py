@@ -15,7 +15,7 @@ class Copy(models.Model):
     are others, it is brought there anew."""
 
     generation = models.ForeignKey(Generation, on_delete=models.CASCADE, related_name="copies")
-    document = models.ForeignKey("documents.Document", on_delete=models.CASCADE, related_name="copies")
+    document = models.ForeignKey("Document", on_delete=models.CASCADE, related_name="copies")
     sha256 = models.CharField(max_length=64)
     access = models.PositiveIntegerField()
     chunks = models.PositiveIntegerField()
