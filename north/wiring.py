@@ -15,6 +15,7 @@ from django.utils.module_loading import import_string
 from north.failpoints import failpoint
 from north.indexes.models import Generation, State
 from north.inference import catalogue, vitals
+from north.memory import give_back
 from retrieval.chunking import chunk
 from retrieval.connectors import NAMED, Connectors
 from retrieval.fusion import Verdict, Weights, verdict_of
@@ -115,8 +116,11 @@ class Embedders:
         and whose model is not loaded here yet."""
         others = [one for one in Generation.objects.others() if one.state != State.KEPT]
         needed = {engine_of(one) for one in (serving(), *others)}
-        for key in [key for key in self._made if key not in needed and time.monotonic() - self._used[key] >= idle]:
+        idle_ones = [key for key in self._made if key not in needed and time.monotonic() - self._used[key] >= idle]
+        for key in idle_ones:
             del self._made[key]
+        if idle_ones:
+            give_back()
         return [one for one in others if one.state != State.BUILDING and engine_of(one) not in self._made]
 
 

@@ -278,7 +278,8 @@ def test_all_pages_together_load_neither_models_nor_what_an_index_needs() -> Non
 def test_a_process_pays_for_the_connectors_that_it_uses() -> None:
     """Their libraries are 22 MB together; a web process has no use for them."""
     libraries = {"dulwich", "lxml", "psycopg", "markdown_it", "imaplib"}
-    before = f"import sys, django; django.setup(); import north.wiring, retrieval.connectors as all; assert not {libraries} & set(sys.modules)"
+    before = "import sys, django; django.setup(); import north.wiring, retrieval.connectors as all"
+    before += f"; assert not {libraries} & set(sys.modules)"
     after = "'git' in all.CONNECTORS and all.CONNECTORS['git']; assert 'dulwich' in sys.modules and 'psycopg' not in sys.modules"
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "north.settings"}
     subprocess.run([sys.executable, "-c", f"{before}; {after}"], cwd=ROOT, check=True, env=environment)

@@ -69,7 +69,7 @@ class IndexForm(forms.Form):
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
         serving = Generation.objects.serving().model
-        titles = {model.name: f"{model.title} ({model.languages})" for model in models_here()}
+        titles = {model.name: f"{model.title} ({model.name})" for model in models_here()}
         names = dict.fromkeys([serving, *titles])
         field = self.fields["model"]
         assert isinstance(field, forms.ChoiceField)
