@@ -194,6 +194,14 @@ def vectors_are_known(app_configs: Any, **_: Any) -> Sequence[CheckMessage]:
     return []
 
 
+@register(TAG)
+def chunks_are_of_some_length(app_configs: Any, **_: Any) -> Sequence[CheckMessage]:
+    if settings.CHUNK_CHARACTERS.isdigit() and 200 <= int(settings.CHUNK_CHARACTERS) <= 4000:
+        return []
+    hint = "Give NORTH_CHUNK_CHARACTERS a number from 200 to 4000, or leave it out: 1000 suits most documents."
+    return [Error(f"Documents cannot be cut into chunks of {settings.CHUNK_CHARACTERS!r} characters.", id="north.E020", hint=hint)]
+
+
 def finite(part: str) -> bool:
     try:
         return math.isfinite(float(part))

@@ -17,6 +17,7 @@ from typing import Any
 
 import redis
 from django.conf import settings
+from django.db import DatabaseError, close_old_connections
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
@@ -93,11 +94,41 @@ class Reporter:
         while True:
             self.spent.append((time.monotonic(), time.process_time()))
             silences = {silence.role: silence for silence in vitals.silences() if silence.seconds >= HANG_SECONDS}
+            self.follow()
             hung = next((silence for silence in silences.values() if self.hangs(silence)), None)
             self.say([self.state(role, silences) for role in self.models])
             if hung:
                 self.end(hung)
             time.sleep(LOADING_SECONDS if any(model.state == "loading" for model in self.models.values()) else BEAT_SECONDS)
+
+    def follow(self) -> None:
+        """The index may have another embedding model meanwhile, or be about to: it is loaded before searches need it. The database may be
+        away: then this waits."""
+        model = self.models.get("embed")
+        loader: Any = import_string(self.loaders["embed"]) if model else None
+        if model is None or model.state == "loading" or not hasattr(loader, "follow"):
+            return
+        try:
+            for coming in loader.follow():
+                threading.Thread(target=self.load_ahead, args=(loader, coming), name="load-ahead", daemon=True).start()
+            name, engine = loader.here()
+        except DatabaseError:
+            return
+        finally:
+            close_old_connections()
+        if engine is not None:
+            self.engines["embed"] = engine
+            self.models["embed"] = replace(model, name=name, state="ready", error="") if name != model.name else model
+        elif model.state == "ready":
+            self.models["embed"], self.engines["embed"] = ModelHealth("embed", name, since=time.time()), None
+            threading.Thread(target=self.load, args=("embed", self.loaders["embed"]), name="load-embed", daemon=True).start()
+
+    def load_ahead(self, loader: Any, coming: Any) -> None:
+        """What goes wrong with it is said by the index that is built with it."""
+        try:
+            loader(coming)
+        except (ModelError, MemoryError, DatabaseError) as fault:
+            logger.warning("The embedding model of an index that is about to serve could not be loaded: %s", fault)
 
     def hangs(self, silence: vitals.Silence) -> bool:
         """A remote model's hang is not mended by a new process here; a busy process may be at a long step."""

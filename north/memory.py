@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 from pathlib import Path
 
 PROC = Path("/proc")
+
+
+def give_back() -> None:
+    """What this process has freed goes back to the system, where the C library can do that (glibc). A model's 380 MB stay with the process
+    otherwise."""
+    gc.collect()
+    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
+        trim(0)
 
 
 def memory(pid: int) -> dict[str, int]:

@@ -102,12 +102,14 @@ INSTALLED_APPS = [
     "ninja",
     "north.apps.Config",
     "north.workspaces",
+    "north.indexes",
     "north.usage",
     "north.webhooks",
     "north.documents",
     "north.cards",
     "north.outside.apps.Config",
     "north.evaluation",
+    "north.reindexing",
     "north.threads",
     "north.programs",
     "north.administration",
@@ -257,15 +259,16 @@ CELERY_TASK_ROUTES = {
     "north.documents.tasks.forget_workspace": {"queue": "index"},
     "north.*.tasks.sweep*": {"queue": "sweep"},
     "north.evaluation.tasks.measure": {"queue": "index"},
+    "north.reindexing.tasks.tend": {"queue": "sweep"},
+    "north.reindexing.tasks.compare": {"queue": "index"},
     "north.webhooks.tasks.deliver": {"queue": "webhooks"},
     "north.cards.tasks.examine": {"queue": "index"},
     "north.threads.tasks.execute": {"queue": "runs"},
 }
 CELERY_TASK_DEFAULT_QUEUE = "cpu"
 WORKERS = {"cpu": ["cpu"], "gpu": ["search", "runs", "index", "sweep", "webhooks"]}
-TASK_ROOMS = [
-    f"north.{room}" for room in env("NORTH_TASK_ROOMS", "documents,threads,cards,evaluation,serving,webhooks").split(",") if room != "none"
-]
+ALL_ROOMS = "documents,threads,cards,evaluation,serving,webhooks,reindexing"
+TASK_ROOMS = [f"north.{room}" for room in env("NORTH_TASK_ROOMS", ALL_ROOMS).split(",") if room != "none"]
 """Whose tasks a worker loads: one that only reads documents needs no agent, and beat (`none`) needs nothing."""
 CELERY_BEAT_SCHEDULE = {
     "sweep documents": {"task": "north.documents.tasks.sweep", "schedule": 5.0, "options": {"expires": 5}},
@@ -274,6 +277,7 @@ CELERY_BEAT_SCHEDULE = {
     "sweep cards": {"task": "north.cards.tasks.sweep", "schedule": 30.0, "options": {"expires": 30}},
     "sweep measurements": {"task": "north.evaluation.tasks.sweep", "schedule": 30.0, "options": {"expires": 30}},
     "sweep webhooks": {"task": "north.webhooks.tasks.sweep", "schedule": 5.0, "options": {"expires": 5}},
+    "tend indexes": {"task": "north.reindexing.tasks.tend", "schedule": 5.0, "options": {"expires": 5}},
     "sync sources": {"task": "north.documents.tasks.sync_due", "schedule": 30.0, "options": {"expires": 30}},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(RUN_DIR / "beat-schedule")
@@ -327,6 +331,10 @@ EDGE_DIR = DATA_DIR / "vectors"
 QDRANT_URL = env("NORTH_QDRANT_URL", f"http://127.0.0.1:{EDGE_PORT}")
 QDRANT_API_KEY = env("NORTH_QDRANT_API_KEY") or kept_secret("vectors-key")
 QDRANT_COLLECTION = env("NORTH_QDRANT_COLLECTION", "north")
+CHUNK_CHARACTERS = env("NORTH_CHUNK_CHARACTERS", "1000")
+"""Of a chunk, at most. Another number, or another embedding model, makes a new index beside the old one."""
+INDEX_KEPT_HOURS = float(env("NORTH_INDEX_KEPT_HOURS", "24"))
+"""How long the index before the last swap is kept, and kept up to date, so that one can go back to it."""
 VECTORS = env("NORTH_VECTORS", "int8")
 """How dense vectors are kept and searched once there are many: full, int8, binary, hnsw or hnsw-int8; `retrieval/vectors.py` says what each
 is, and tests/bench/results what it costs. May be changed at any time: the index is made anew from the vectors."""

@@ -20,6 +20,8 @@ PARAGRAPH = re.compile(r"\n[^\S\n]*\n\s*")
 SENTENCE = re.compile(r"[.!?…؟۔।][\"'”’»)\]]{0,3}\s+|[。！？．｡]+[」』）”’]{0,3}\s*|\n\s*")
 WORD = re.compile(r"\s+")
 LINE = re.compile(r"[^\n]*\S[^\n]*")
+CUTS = 1
+"""Raised when the same text is cut otherwise than before, and better: then every installation makes its index anew, beside the old one."""
 LEAST = 5
 """A chunk ends before a table that would be parted, if it has this part of its length already."""
 JOINERS = frozenset("\u200d\ufe0e\ufe0f")

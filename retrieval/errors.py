@@ -71,7 +71,8 @@ class IndexMismatch(IndexFault):
     def __init__(self, collection: str, made_with: str, wanted: str) -> None:
         super().__init__(
             f'The search index "{collection}" was made with {made_with}, but the settings ask for {wanted}. '
-            "Set the embedding model back, or name another collection and index all documents again."
+            "North makes a new one beside it within a minute, and the old one answers meanwhile: see Administration, Index, or run "
+            "`python manage.py reindex`."
         )
 
 

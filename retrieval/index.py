@@ -23,7 +23,7 @@ from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedR
 from retrieval.errors import EmbeddingFault, IndexCorrupt, IndexMismatch, IndexUnavailable
 from retrieval.fusion import LEXICAL, Weights, lifted, probability, weights_of
 from retrieval.tokens import Sparse
-from retrieval.types import Chunk, Entry, Filters, Passage, Scope
+from retrieval.types import LAYOUT, Chunk, Entry, Filters, Passage, Scope
 from retrieval.vectors import Vectors
 
 Answer = TypeVar("Answer")
@@ -33,9 +33,6 @@ Scores = dict[str, dict[Any, float]]
 DENSE, SPARSE = "dense", "sparse"
 KEYWORDS = ("workspace", "document", "source", "readers", "type", "author", "language", "folders")
 TIMES = ("created", "updated")
-LAYOUT = 2
-"""Of a point's payload. Raised when a search could no longer read what an older North has written. (A point without the facts that filters
-ask for is found as ever, only by no filter; `describe` brings them.)"""
 ANSWERED = ["document", "sha256", "ordinal", "start", "end", "heading"]
 DEPTH = 50
 """How many chunks each of the two searches puts forward for fusion, at least."""
@@ -171,6 +168,17 @@ class Index:
         """How many chunks of the document are in the index."""
         where = models.Filter(must=[_is("workspace", workspace), _is("document", document)])
         return self._ask(lambda: self._client.count(self._collection, where, exact=True)).count
+
+    def made(self) -> dict[str, Any] | None:
+        """What the collection says that it was made with: model, dimensions, layout; None where there is none. Makes nothing."""
+        if not self._call(lambda: self._client.collection_exists(self._collection)):
+            return None
+        return dict(self._call(lambda: self._client.get_collection(self._collection)).config.metadata or {})
+
+    def drop(self) -> None:
+        """The collection and all its points are gone; where it is not there, nothing happens. Whoever asks it again makes it anew."""
+        self._ready = False
+        self._call(lambda: self._client.delete_collection(self._collection))
 
     def _create(self) -> None:
         try:

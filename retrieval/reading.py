@@ -16,7 +16,7 @@ import subprocess
 import sys
 import threading
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -35,6 +35,9 @@ logger = logging.getLogger(__name__)
 
 MAX_BYTES: Final = 200_000_000
 MAX_OUTPUT: Final = 128_000_000
+UNPACK_SECONDS, UNPACK_MEGABYTES, MAX_UNPACKED, LONGEST_LINE = 300, 1500, 1_000_000_000, 100_000
+"""Of the child that unpacks a Git repository: its time, its memory, and what one file that it writes may hold."""
+FRAMES: Final = "frames"
 LEAVES: Final = {leaf.__name__: leaf for leaf in (EmptyFile, Encrypted, NoText, TooLarge, TooSlow, UnknownType, Unreadable)}
 ROOT: Final = Path(retrieval.__path__[0]).parent
 CHILD: Final = "retrieval.parsers.child"
@@ -102,17 +105,35 @@ def query(name: str, content: Content, sql: str = "", *, seconds: float = 20, me
     return found
 
 
+def unpacked(pack: Path, folder: Path, given: Mapping[str, object]) -> Iterator[tuple[dict[str, Any], bytes]]:
+    """The files of a Git commit in the pack that a server sent, as `parsers/git_pack.py` says: what is known of each, and its contents.
+    `folder` takes what is unpacked, and is the caller's to remove. Raises as `read`."""
+    request = {"do": "unpack", "folder": str(folder), **given}
+    _answer(CHILD, request, pack, seconds=UNPACK_SECONDS, megabytes=UNPACK_MEGABYTES, output=MAX_UNPACKED)
+    with (folder / FRAMES).open("rb") as frames:
+        while line := frames.readline(LONGEST_LINE):
+            known = json.loads(line)
+            yield known, b"" if known["left"] else frames.read(known["bytes"])
+
+
 def cut_off() -> bool:
     """Whether the child gets a network namespace of its own on this system; if not, only Python's sockets are closed to it."""
     return _answer(CHILD, {"do": "check"}, b"-", seconds=30, megabytes=500) == b"cut off"
 
 
 def _answer(
-    module: str, request: Mapping[str, object], content: Content, *, seconds: float, megabytes: int, max_bytes: int = MAX_BYTES
+    module: str,
+    request: Mapping[str, object],
+    content: Content,
+    *,
+    seconds: float,
+    megabytes: int,
+    max_bytes: int = MAX_BYTES,
+    output: int = MAX_OUTPUT,
 ) -> bytes:
-    """What a child answers. Its answer and its complaints go to files that cannot outgrow MAX_OUTPUT."""
+    """What a child answers. Its answer and its complaints go to files that cannot outgrow `output`."""
     _check_size(content.stat().st_size if isinstance(content, Path) else len(content), max_bytes)
-    limits = {"seconds": max(1, round(seconds)), "megabytes": megabytes, "output": MAX_OUTPUT}
+    limits = {"seconds": max(1, round(seconds)), "megabytes": megabytes, "output": output}
     with ExitStack() as stack:
         source = stack.enter_context(content.open("rb") if isinstance(content, Path) else _file_of(content))
         answer, complaints = (stack.enter_context(TemporaryFile()) for _ in range(2))

@@ -12,7 +12,7 @@ from retrieval.errors import EmbeddingFault
 from retrieval.fusion import Verdict, Weights
 from retrieval.index import Index
 from retrieval.questions import By, cleaned, has_words
-from retrieval.types import Embed, Entry, Parsed, Passage, Recheck, Scope, Score
+from retrieval.types import Chunk, Embed, Entry, Parsed, Passage, Recheck, Scope, Score
 
 EMBED_BATCH = 32
 CANDIDATES = 50
@@ -36,17 +36,18 @@ class Retriever:
         judged: int = CANDIDATES,
         judged_bytes: int = 0,
         verdict: Verdict | float = reranking.BLEND,
+        cut: Callable[[Parsed], list[Chunk]] = chunk,
     ) -> None:
         self._index, self._recheck, self._score, self._verdict = index, recheck, score, verdict
         self._judged, self._judged_bytes = judged, judged_bytes
-        self._embed_query, self._embed_passages = embed_query, embed_passages
+        self._embed_query, self._embed_passages, self._cut = embed_query, embed_passages, cut
 
     def add(self, entry: Entry, parsed: Parsed, progress: Progress | None = None) -> int:
         """Cuts, embeds and indexes a document in place of what the index held of it; returns the number of its chunks.
 
         `progress` is called with chunks embedded and chunks in all. Raises IndexFaults and EmbeddingFault.
         """
-        chunks = chunk(parsed)
+        chunks = self._cut(parsed)
         vectors = [np.zeros((0, self._index.dimensions), np.float32)]
         for start in range(0, len(chunks), EMBED_BATCH):
             batch = chunks[start : start + EMBED_BATCH]

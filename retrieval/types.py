@@ -11,6 +11,9 @@ if TYPE_CHECKING:  # The reading child imports these types for every file, and n
     import numpy as np
 
 
+LAYOUT = 2
+"""Of a point's payload. Raised when a search could no longer read what an older North has written. (A point without the facts that filters
+ask for is found as ever, only by no filter; `describe` brings them.)"""
 VECTOR_KINDS = ("full", "int8", "binary", "hnsw", "hnsw-int8")
 """How dense vectors are kept: `vectors.py` says what each is."""
 

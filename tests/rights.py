@@ -77,7 +77,7 @@ PAGES: dict[str, list[Row]] = {
     # the installation
     **{
         f"administration:{name}": [page(frozenset({"ada"}))]
-        for name in ("index", "users", "groups", "workspaces", "sources", "keys", "models", "audit")
+        for name in ("index", "users", "groups", "workspaces", "sources", "keys", "models", "indexes", "audit")
     },
     "administration:new_user": [act(frozenset({"ada"}), email="z@acme.example")],
     **{
@@ -89,6 +89,8 @@ PAGES: dict[str, list[Row]] = {
     "administration:card": [page(frozenset({"ada"}))],
     "administration:test_model": [act(frozenset({"ada"}))],
     "administration:stop_test": [act(frozenset({"ada"}))],
+    "administration:build_index": [act(frozenset({"ada"}), model="multilingual-e5-small-int8", characters="900")],
+    **{f"administration:{name}": [act(frozenset({"ada"}), "generation")] for name in ("stop_index", "swap_index", "remove_index")},
     "administration:verify": [act(frozenset({"ada"}))],
     # usage
     "usage:installation": [page(frozenset({"ada"}))],

@@ -28,11 +28,12 @@ FLOORS = [
         "north.health",
         "north.sealing",
         "north.exports",
+        "north.indexes",
     },
     {"north.wiring", "north.usage", "north.webhooks", "north.heartbeat", "agents"},
     {"north.documents", "north.cards", "north.outside"},
     {"north.evaluation"},
-    {"north.threads", "north.training", "north.serving"},
+    {"north.threads", "north.training", "north.serving", "north.reindexing"},
     {"north.refusals"},
     {"north.api", "north.administration", "north.demo", "north.programs"},
     {"north.asgi", "north.urls", "north.celery", "north.supervisor", "north.checks", "north.apps", "north.management"},
@@ -48,6 +49,8 @@ SAME_FLOOR = {
     ("north.management", "north.supervisor"),
     ("north.management", "north.checks"),
     ("north.leases", "north.failpoints"),
+    ("north.indexes", "north.leases"),
+    ("north.indexes", "retrieval"),
     ("north.management", "north.demo"),
 }
 ONLY_HANDED = {"agents": {"retrieval.types"}}
@@ -241,12 +244,12 @@ def test_every_hint_names_a_task() -> None:
             if (
                 isinstance(node, ast.Constant)
                 and isinstance(node.value, str)
-                and node.value.startswith(("documents.", "threads.", "cards.", "evaluation.", "serving.", "webhooks."))
+                and node.value.startswith(("documents.", "threads.", "cards.", "evaluation.", "serving.", "webhooks.", "reindexing."))
             ):
                 given.add(node.value)
     tasks = {
         f"{room}.{node.name}"
-        for room in ("documents", "threads", "cards", "evaluation", "serving", "webhooks")
+        for room in ("documents", "threads", "cards", "evaluation", "serving", "webhooks", "reindexing")
         for node in tree(f"north.{room}.tasks").body
         if isinstance(node, ast.FunctionDef) and any(getattr(mark, "id", "") == "shared_task" for mark in node.decorator_list)
     }
@@ -276,6 +279,8 @@ def test_all_pages_together_load_neither_models_nor_what_an_index_needs() -> Non
 def test_a_process_pays_for_the_connectors_that_it_uses() -> None:
     """Their libraries are 22 MB together; a web process has no use for them."""
     libraries = {"dulwich", "lxml", "psycopg", "markdown_it", "imaplib"}
-    before = f"import sys, north.wiring, retrieval.connectors as all; assert not {libraries} & set(sys.modules)"
+    before = "import sys, django; django.setup(); import north.wiring, retrieval.connectors as all"
+    before += f"; assert not {libraries} & set(sys.modules)"
     after = "'git' in all.CONNECTORS and all.CONNECTORS['git']; assert 'dulwich' in sys.modules and 'psycopg' not in sys.modules"
-    subprocess.run([sys.executable, "-c", f"{before}; {after}"], cwd=ROOT, check=True)
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "north.settings"}
+    subprocess.run([sys.executable, "-c", f"{before}; {after}"], cwd=ROOT, check=True, env=environment)

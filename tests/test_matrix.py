@@ -21,6 +21,7 @@ from django.utils import timezone
 
 from north.documents.models import Document, Principal, SavedSearch, Source, Status
 from north.evaluation.models import EvidenceMark, GoldenQuestion, Measurement, digest
+from north.indexes.models import Generation, State
 from north.outside.models import ToolServer
 from north.threads import configuring
 from north.threads.models import Approval, Artifact, Queued, Run, Thread
@@ -131,6 +132,7 @@ def world(workspace: Workspace, hr: Group, other_workspace: Workspace, settings:
         "session": session.pk,
         "user": users["carl"].pk,
         "group": hr.pk,
+        "generation": Generation.objects.create(collection="next", model="m", engine="e", characters=900, state=State.KEPT).pk,
         "key": key.pk,
         "key_id": key.pk,
         "account_id": account.user_id,
@@ -151,7 +153,7 @@ def world(workspace: Workspace, hr: Group, other_workspace: Workspace, settings:
     return World(users, ids, keys)
 
 
-OURS = ("workspaces", "documents", "threads", "usage", "cards", "api", "webhooks", "evaluation", "outside")
+OURS = ("workspaces", "documents", "threads", "usage", "cards", "api", "webhooks", "evaluation", "outside", "indexes")
 
 
 def fingerprint() -> list[tuple[object, ...]]:

@@ -8,6 +8,8 @@ from django import forms
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
+from north.indexes.models import Generation
+from north.reindexing.actions import LEAST, MOST, models_here
 from north.workspaces.models import AuditEvent, UserManager, Workspace
 
 
@@ -49,3 +51,31 @@ class AuditFilter(forms.Form):
             events = events.filter(workspace_id=wanted["workspace"].pk)
         lookups = {"actor": "actor__icontains", "action": "action", "since": "at__date__gte", "until": "at__date__lte"}
         return events.filter(**{lookup: wanted[name] for name, lookup in lookups.items() if name in wanted})
+
+
+class IndexForm(forms.Form):
+    """With what a new index is made."""
+
+    model = forms.ChoiceField(label=_("Embedding model"))
+    characters = forms.IntegerField(
+        label=_("Characters of a chunk, at most"), min_value=LEAST, max_value=MOST, help_text=_("About 1,000 suits most documents.")
+    )
+    swaps_itself = forms.BooleanField(
+        label=_("Use it as soon as it is built, unless it finds less"),
+        required=False,
+        help_text=_("Otherwise it waits for you. Either way you can go back for a day."),
+    )
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        serving = Generation.objects.serving().model
+        titles = {model.name: f"{model.title} ({model.name})" for model in models_here()}
+        names = dict.fromkeys([serving, *titles])
+        field = self.fields["model"]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = [(name, titles.get(name, name)) for name in names]
+
+    @classmethod
+    def now(cls) -> IndexForm:
+        serving = Generation.objects.serving()
+        return cls(initial={"model": serving.model, "characters": serving.characters})

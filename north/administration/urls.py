@@ -1,6 +1,6 @@
 from django.urls import path
 
-from north.administration import views
+from north.administration import indexes, views
 
 app_name = "administration"
 urlpatterns = [
@@ -23,6 +23,11 @@ urlpatterns = [
     path("/models/card", views.card, name="card"),
     path("/models/card/test", views.test_model, name="test_model"),
     path("/models/card/stop", views.stop_test, name="stop_test"),
+    path("/index", indexes.index, name="indexes"),
+    path("/index/build", indexes.build, name="build_index"),
+    path("/index/<int:generation>/stop", indexes.stop, name="stop_index"),
+    path("/index/<int:generation>/swap", indexes.swap, name="swap_index"),
+    path("/index/<int:generation>/remove", indexes.remove, name="remove_index"),
     path("/audit", views.audit, name="audit"),
     path("/audit/verify", views.verify, name="verify"),
 ]

@@ -17,13 +17,15 @@ from django.utils.translation import get_language_info
 from django.utils.translation import gettext_lazy as _
 
 from north.documents.accounts import Identity, Rule, SourceGroup
+from north.documents.copies import Copy
 from north.documents.searches import SavedSearch, SearchWeights
 from north.hints import hint
+from north.indexes.models import Generation
 from north.leases import Leased, LeasedQuerySet, LeaseLost
 from north.workspaces.models import Membership, User, Workspace
 from retrieval.types import Parsed, Scope
 
-__all__ = ["Identity", "Rule", "SavedSearch", "SearchWeights", "SourceGroup"]
+__all__ = ["Copy", "Identity", "Rule", "SavedSearch", "SearchWeights", "SourceGroup"]
 
 
 class Source(models.Model):
@@ -162,6 +164,11 @@ class DocumentQuerySet(LeasedQuerySet):
     def readable_by(self, principals: Iterable[str]) -> Self:
         """What somebody holding these principals may read. Nobody listed means nobody."""
         return self.alive().filter(readable(principals))
+
+    def uncopied(self, generation: Generation) -> Self:
+        """What answers, and is not in this other index as it is now."""
+        same = Copy.objects.filter(generation=generation.pk, document=OuterRef("pk"), sha256=OuterRef("indexed_sha256"))
+        return self.alive().exclude(indexed_sha256="").filter(~Exists(same.filter(access=OuterRef("access"))))
 
     def in_scope(self, scope: Scope) -> Self:
         """The same within a workspace, and within the sources that a key is limited to."""

@@ -21,7 +21,6 @@ from north.documents.readers import scope_of
 from north.inference.errors import Gone, ModelError, Overloaded
 from north.workspaces.access import enter_by
 from north.workspaces.models import Membership, User
-from retrieval.chunking import chunk
 from retrieval.fusion import Weights
 from retrieval.fusion import weights_of as weights_suiting
 from retrieval.questions import By
@@ -89,12 +88,15 @@ def _words(passages: Sequence[Passage]) -> list[str]:
 
 def chunks_of(document: Document) -> list[Chunk]:
     """The pieces that the index holds of a document; none where it was not read yet."""
-    if not document.searchable:
-        return []
+    return wiring.cut(wiring.serving(), read_text(document)) if document.searchable else []
+
+
+def read_text(document: Document) -> Parsed:
+    """What answers of a document, as it was read; its words alone where the rest is lost."""
     try:
-        return chunk(files.read_layout(document.layout_of(document.indexed_sha256)))
+        return files.read_layout(document.layout_of(document.indexed_sha256))
     except FileLost:
-        return chunk(Parsed(document.text, document.media_type))
+        return Parsed(document.text, document.media_type)
 
 
 def search(

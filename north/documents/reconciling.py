@@ -13,7 +13,8 @@ from uuid import UUID
 
 from north import wiring
 from north.documents import files
-from north.documents.models import Document, Status
+from north.documents.models import Copy, Document, Status
+from north.indexes.models import Generation
 from retrieval.errors import IndexFault
 
 logger = logging.getLogger(__name__)
@@ -32,6 +33,9 @@ class Difference:
 
     def __bool__(self) -> bool:
         return bool(self.lost or self.orphans or self.files)
+
+    def __add__(self, other: Difference) -> Difference:
+        return Difference(self.lost + other.lost, self.orphans + other.orphans, self.files + other.files)
 
 
 def reconcile() -> Difference:
@@ -52,9 +56,10 @@ def lost() -> list[Document]:
 def missing(workspace: UUID) -> tuple[list[Document], dict[str, int]]:
     """The workspace's documents whose points are missing, and what the index holds. Rows are read before the index is asked: what becomes
     ready meanwhile is not missed for lost."""
+    serving = wiring.serving()
     ready = Document.objects.alive().filter(workspace=workspace, status=Status.READY, lease_token=None)
     expected = list(ready.only("pk", "name", "chunks"))
-    counts = wiring.index().counts(str(workspace))
+    counts = wiring.index(of=serving).counts(str(workspace))
     return [document for document in expected if counts.get(str(document.pk), 0) != document.chunks], counts
 
 
@@ -66,9 +71,26 @@ def compare(workspace: UUID) -> Difference:
     for pk in counts.keys() - known:
         wiring.index().forget(str(workspace), pk)
         found.orphans += 1
+    for generation in Generation.objects.others():
+        found += compare_copies(workspace, generation)
     if found:
         logger.warning("Index and rows differed: %d documents lost, %d unknown", found.lost, found.orphans, extra={"workspace": workspace})
     return found
+
+
+def compare_copies(workspace: UUID, generation: Generation) -> Difference:
+    """The same for an index that does not answer: what it has lost is brought there again. A copy's row is written after its points, so
+    rows are read first, and what is not in them yet is not missed."""
+    copies = Copy.objects.filter(generation=generation, document__workspace=workspace, document__lease_token=None)
+    expected = dict(copies.values_list("document", "chunks"))
+    counts = wiring.index(of=generation).counts(str(workspace))
+    gone = [pk for pk, chunks in expected.items() if counts.get(str(pk), 0) != chunks]
+    known = {str(pk) for pk in Document.objects.filter(workspace=workspace).values_list("pk", flat=True)} if counts else set()
+    for pk in counts.keys() - known:
+        wiring.index(of=generation).forget(str(workspace), pk)
+    for start in range(0, len(gone), 500):
+        copies.filter(document__in=gone[start : start + 500]).delete()
+    return Difference(lost=len(gone), orphans=len(counts.keys() - known))
 
 
 def glance() -> None:

@@ -9,15 +9,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
 
 from north import wiring
-from north.documents import attached, files
+from north.documents import attached, files, passages
 from north.documents.errors import FileLost
-from north.documents.models import UNHELD, Document, Status
-from north.documents.passages import recheck
+from north.documents.models import UNHELD, Copy, Document, Status
 from north.documents.ways import way_of
 from north.failpoints import failpoint
+from north.indexes.models import Generation
 from north.inference.metering import metered
 from north.leases import LeaseLost
 from north.usage import models as usage
@@ -53,33 +54,59 @@ def index(document: Document) -> None:
     except FileLost:
         document.move(Status.QUEUED, **UNHELD)
         return
-    facts = document.take_facts(parsed)
+    facts, generation = document.take_facts(parsed), wiring.serving()
     try:
-        count = put(document, parsed)
+        count = put(document, entry_of(document), parsed, generation)
         failpoint("commit")
-        document.move(
-            Status.READY,
-            text=parsed.text,
-            title=parsed.title[:300],
-            **facts,
-            pages=parsed.pages,
-            notes=list(parsed.notes),
-            likeness=sketch(parsed.text),
-            chunks=count,
-            indexed_sha256=document.sha256,
-            **(UNVERIFIED if document.sha256 != document.indexed_sha256 else {}),
-            indexed_access=document.access,
-            ready_at=timezone.now(),
-            error="",
-            **UNHELD,
-        )
+        with transaction.atomic():
+            if not generation.serves_still():
+                document.give_back(attempts=0)
+                return
+            document.move(
+                Status.READY,
+                text=parsed.text,
+                title=parsed.title[:300],
+                **facts,
+                pages=parsed.pages,
+                notes=list(parsed.notes),
+                likeness=sketch(parsed.text),
+                chunks=count,
+                indexed_sha256=document.sha256,
+                **(UNVERIFIED if document.sha256 != document.indexed_sha256 else {}),
+                indexed_access=document.access,
+                ready_at=timezone.now(),
+                error="",
+                **UNHELD,
+            )
     except LeaseLost:
         mend(document)
         raise
     files.remove(document.folder, but=document.sha256)
 
 
-def put(document: Document, parsed: Parsed) -> int:
+def copy(document: Document, generation: Generation) -> None:
+    """Brings what answers of this document into an index that does not, or tells it who may read it now. Raises what models and indexes
+    raise."""
+    held = Copy.objects.filter(generation=generation, document=document).first()
+    entry, access = replace(entry_of(document), sha256=document.indexed_sha256), document.access
+    try:
+        if held and held.sha256 == document.indexed_sha256:
+            wiring.index(of=generation).describe(entry)
+            count = held.chunks
+        else:
+            count = put(document, entry, passages.read_text(document), generation)
+        failpoint("copy")
+        with transaction.atomic():
+            document.give_back(attempts=0)
+            told = {"sha256": document.indexed_sha256, "access": access, "chunks": count}
+            Copy.objects.update_or_create(generation=generation, document=document, defaults=told)
+    except LeaseLost:
+        Copy.objects.filter(generation=generation, document=document.pk).delete()
+        mend(document)
+        raise
+
+
+def put(document: Document, entry: Entry, parsed: Parsed, generation: Generation) -> int:
     """Brings the points of this revision into the index; returns how many. Stops where the lease was lost."""
 
     def progress(embedded: int, count: int) -> None:
@@ -90,10 +117,10 @@ def put(document: Document, parsed: Parsed) -> int:
             failpoint("upsert")
 
     failpoint("chunk")
-    count, model, workspace, user = 0, wiring.model_name("embed"), document.workspace_id, document.uploaded_by_id
+    count, model, workspace, user = 0, generation.model, document.workspace_id, document.uploaded_by_id
     with metered() as used:
         try:
-            chunks = wiring.retriever(recheck).add(entry_of(document), parsed, progress)
+            chunks = wiring.retriever(passages.recheck, of=generation).add(entry, parsed, progress)
             count = 1
         finally:
             usage.add(usage.Kind.INDEX, used, model=model, workspace=workspace, user=user, count=count)
@@ -121,19 +148,28 @@ def mend(document: Document) -> None:
     """The lease was lost after points were written, so another revision's may have gone: whoever holds the row now, it is done again."""
     row = Document.objects.alive().filter(pk=document.pk).first()
     if row is None:
-        wiring.index().forget(str(document.workspace_id), str(document.pk))
+        drop(document)
     elif row.status == Status.READY:
         row.requeue(Status.INDEXING)
 
 
 def tell_access(document: Document) -> None:
     """Tells the index who may read the document now, and what it is narrowed by."""
-    wiring.index().describe(entry_of(document))
-    document.give_back(indexed_access=document.access, attempts=0)
+    generation = wiring.serving()
+    wiring.index(of=generation).describe(entry_of(document))
+    with transaction.atomic():
+        told = {"indexed_access": document.access} if generation.serves_still() else {}
+        document.give_back(attempts=0, **told)
 
 
 def forget(document: Document) -> None:
     """A tombstone's points go first, then its files, then its row."""
-    wiring.index().forget(str(document.workspace_id), str(document.pk))
+    drop(document)
     files.remove(document.folder)
     document.held().delete()
+
+
+def drop(document: Document) -> None:
+    """Out of every index."""
+    for index in wiring.indexes():
+        index.forget(str(document.workspace_id), str(document.pk))

@@ -16,9 +16,10 @@ import math
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -40,6 +41,7 @@ from north.documents import files, filtering, passages, reconciling, stages, syn
 from north.documents.errors import DocumentError, FileLost
 from north.documents.models import UNHELD, UNREAD, Document, DocumentQuerySet, Source, Status, SyncRun
 from north.hints import hint
+from north.indexes.models import Generation
 from north.inference.batching import patience
 from north.inference.errors import Gone, ModelError
 from north.inference.metering import Used, metered
@@ -84,17 +86,42 @@ def index() -> None:
 
 
 def drain() -> None:
-    """Tombstones first, then changed access, then what waits to be indexed; until nothing is due, or a fault that all would meet."""
-    well = True
+    """Tombstones first, then changed access, then what waits to be indexed and, by turns, what another index still lacks; until nothing is
+    due, or a fault that all would meet."""
+    well, indexed = True, False
     while well and not worker_state.should_stop:
+        others = list(Generation.objects.others().due())
+        pressed = any(one.swap_presses() for one in others)
         if document := take_next(Document.objects.filter(deleted_at__isnull=False)):
             well = upkeep(document, stages.forget)
         elif document := take_next(Document.objects.alive().filter(status=Status.READY).exclude(indexed_access=F("access"))):
             well = upkeep(document, stages.tell_access)
-        elif document := take_next(Document.objects.alive().filter(status=Status.INDEXING)):
-            well = attempt(document, stages.index)
-        else:
+        elif (pressed or indexed) and copy_next(others):
+            indexed = False
+        elif not pressed and (document := take_next(Document.objects.alive().filter(status=Status.INDEXING))):
+            well, indexed = attempt(document, stages.index), True
+        elif not copy_next(others):
             return
+
+
+def copy_next(others: Sequence[Generation]) -> bool:
+    """Brings a document into an index that lacks it; whether there was one. What fails there waits, and keeps nothing else waiting."""
+    for generation in others:
+        if document := take_next(Document.objects.uncopied(generation)):
+            upkeep(document, partial(bring, generation=generation))
+            return True
+    return False
+
+
+def bring(document: Document, generation: Generation) -> None:
+    row = Generation.objects.filter(pk=generation.pk)
+    try:
+        stages.copy(document, generation)
+    except OUTAGES as error:
+        row.update(error=str(error), try_at=timezone.now() + timedelta(seconds=10))
+        raise
+    if generation.error:
+        row.update(error="")
 
 
 def take_next(rows: DocumentQuerySet) -> Document | None:
@@ -266,5 +293,6 @@ def sweep() -> None:
 @shared_task
 def forget_workspace(workspace_id: str) -> None:
     """What a deleted workspace left beside its rows: points and files."""
-    wiring.index().forget_workspace(workspace_id)
+    for one in wiring.indexes():
+        one.forget_workspace(workspace_id)
     files.remove(workspace_id)

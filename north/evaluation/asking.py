@@ -138,10 +138,10 @@ def judged(questions: Sequence[GoldenQuestion], scope: Scope) -> Iterator[Askabl
 
 # --- measuring ----------------------------------------------------------------------------------------------------------------------
 def ways_of(workspace: UUID) -> Ways:
-    own = passages.weights_of(str(workspace))
+    own, serving = passages.weights_of(str(workspace)), wiring.serving()
     return Ways(
-        wiring.index(),
-        wiring.embedder().embed_queries,
+        wiring.index(of=serving),
+        wiring.embedder(serving).embed_queries,
         passages.recheck,
         unhurried if settings.MODELS.get("score") else None,
         verdict=wiring.verdict(),

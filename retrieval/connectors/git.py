@@ -1,7 +1,8 @@
 """Files of one branch of a Git repository, over http or https. The newest commit is fetched without its history, and only where it is
 another than the last time; a file's revision is its blob's name, so what a commit did not touch is not read again.
 
-Dulwich speaks the protocol, in this process and over the one way out; no program runs, and nothing is checked out. Git has no rights.
+Dulwich speaks the protocol, in this process and over the one way out; what the server packed is unpacked in a confined child, with limits
+on time, memory, objects and bytes (`parsers/git_pack.py`). No program runs, and nothing is checked out. Git has no rights.
 """
 
 from __future__ import annotations
@@ -11,25 +12,21 @@ import zlib
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from fnmatch import fnmatchcase
 from io import BytesIO
-from stat import S_ISDIR, S_ISREG
+from pathlib import Path
 from typing import Any, Final
 
 from dulwich.client import AbstractHttpGitClient
 from dulwich.errors import ChecksumMismatch, GitProtocolError, NotGitRepository, ObjectFormatException
-from dulwich.object_store import DiskObjectStore
-from dulwich.objects import Blob, Commit, Tree
 
+from retrieval import reading
 from retrieval.connectors.asking import Asker
 from retrieval.connectors.contract import Config, Connector, Finding, Outside, Setting
-from retrieval.errors import SettingWrong, SourceGarbled
+from retrieval.errors import ParseError, SettingWrong, SourceGarbled
 from retrieval.types import Cursor, Fetched, Item, Listing, Skipped
 
 MAX_BYTES: Final = 200_000_000
-MOST_FILES: Final = 200_000
-DEEPEST: Final = 100
-LFS: Final = b"version https://git-lfs.github.com/spec/"
+PACK: Final = "pack"
 BROKEN: Final = (
     *(GitProtocolError, NotGitRepository, ObjectFormatException, ChecksumMismatch),
     *(ValueError, LookupError, EOFError, AssertionError, BufferError, zlib.error),
@@ -39,60 +36,36 @@ BROKEN: Final = (
 
 def fetch(config: Config, cursor: Mapping[str, Any] | None, outside: Outside) -> Iterator[Fetched]:
     """Where the branch is at the commit of the cursor, there is nothing to tell."""
-    with tempfile.TemporaryDirectory(prefix="north-git-") as folder:
-        store = DiskObjectStore.init(folder)
-        commit = Remote(config, outside).fetched(store, (cursor or {}).get("commit", ""))
+    with tempfile.TemporaryDirectory(prefix="north-git-") as name:
+        folder = Path(name)
+        commit = Remote(config, outside).fetched(folder / PACK, (cursor or {}).get("commit", ""))
         if cursor is None or commit != cursor.get("commit"):
             yield Listing()
-            yield from files(store, commit, config)
+            yield from files(folder, commit, config)
         yield Cursor({"commit": commit}, complete=True)
 
 
-def files(store: Any, commit: str, config: Config) -> Iterator[Fetched]:
-    count, waiting = 0, [("", _read(store, commit, Commit, config).tree)]
-    while waiting:
-        around, tree = waiting.pop()
-        for name, mode, sha in _read(store, tree.decode(), Tree, config).iteritems():
-            path = f"{around}/{name.decode(errors='replace')}".lstrip("/")
-            count += 1
-            if S_ISDIR(mode):
-                waiting.append((path, sha))
-            elif S_ISREG(mode) and wanted(path, config):
-                yield item(store, path, sha.decode(), config)
-        if count > MOST_FILES or around.count("/") > DEEPEST:
-            raise SourceGarbled(config["url"], f"more than {MOST_FILES:,} files, or than {DEEPEST} folders inside each other")
+def files(folder: Path, commit: str, config: Config) -> Iterator[Fetched]:
+    asked = {"commit": commit, "only": config["only"], "without": config["without"], "most": config["megabytes"] * 1_000_000}
+    try:
+        for known, data in reading.unpacked(folder / PACK, folder, asked):
+            yield item(known, data, config)
+    except ParseError as error:
+        raise SourceGarbled(config["url"], str(error)) from error
 
 
-def item(store: Any, path: str, sha: str, config: Config) -> Item | Skipped:
+def item(known: Mapping[str, Any], data: bytes, config: Config) -> Item | Skipped:
+    path: str = known["path"]
     folder, _slash, name = path.rpartition("/")
-    size = len(data := _read(store, sha, Blob, config).data)
-    most = config["megabytes"] * 1_000_000
-    if size > most:
-        return Skipped(path, name, f"It has {size / 1e6:,.1f} MB; at most {most / 1e6:,.0f} MB are read. Split it.")
-    if data.startswith(LFS):
+    if known["left"] == "large":
+        return Skipped(path, name, f"It has {known['bytes'] / 1e6:,.1f} MB; at most {config['megabytes']:,.0f} MB are read. Split it.")
+    if known["left"]:
         return Skipped(path, name, "It lies in large file storage (LFS), which is not read.")
-    return Item(path, name, data, folder=folder, revision=sha, size=size, link=_link(path, config))
-
-
-def wanted(path: str, config: Config) -> bool:
-    """A pattern without a slash is one for names, as in .gitignore."""
-
-    def fits(pattern: str) -> bool:
-        return fnmatchcase(path if "/" in pattern else path.rpartition("/")[2], pattern.lstrip("/"))
-
-    return (not config["only"] or any(map(fits, config["only"]))) and not any(map(fits, config["without"]))
+    return Item(path, name, data, folder=folder, revision=known["sha"], size=len(data), link=_link(path, config))
 
 
 def _link(path: str, config: Config) -> str:
     return config["link"].replace("{path}", path) if config["link"].startswith(("https://", "http://")) else ""
-
-
-def _read(store: Any, sha: str, kind: type[Any], config: Config) -> Any:
-    with in_words(config):
-        found = store[sha.encode()]
-    if not isinstance(found, kind):
-        raise SourceGarbled(config["url"], "a commit that is none")
-    return found
 
 
 class Remote(AbstractHttpGitClient):
@@ -105,20 +78,11 @@ class Remote(AbstractHttpGitClient):
         self._ask = Asker(outside, config["url"], headers=headers, right="read the repository", max_bytes=MAX_BYTES)
         super().__init__(config["url"] + "/", thin_packs=False)
 
-    def fetched(self, store: DiskObjectStore, known: str) -> str:
-        """The commit that the branch is at; all of it is in the store, unless it is the one that is known."""
-        pack, commit, abort = store.add_pack()
-        try:
-            with in_words(self._config):
-                wants: Any = lambda refs, depth=None: self._wants(refs, known)  # noqa: E731
-                told = self.fetch_pack(b"", wants, _NOTHING, pack.write, depth=1)
-                there = self.at(told.refs)
-                if there != known:
-                    commit()
-        finally:
-            if not pack.closed:
-                abort()
-        return there
+    def fetched(self, path: Path, known: str) -> str:
+        """The commit that the branch is at; all of it is in the pack at the path, unless it is the one that is known."""
+        with path.open("wb") as pack, in_words(self._config):
+            wants: Any = lambda refs, depth=None: self._wants(refs, known)  # noqa: E731
+            return self.at(self.fetch_pack(b"", wants, _NOTHING, pack.write, depth=1).refs)
 
     def at(self, refs: Mapping[Any, Any]) -> str:
         name = f"refs/heads/{self._config['branch']}" if self._config["branch"] else "HEAD"

@@ -57,6 +57,9 @@ def _work(request: dict[str, Any], data: bytes, cut_off: bool) -> Callable[[], b
     if request["do"] == "query":
         query = load("retrieval.parsers.tables.query")
         return lambda: bytes(query(request["name"], data, request["sql"]))
+    if request["do"] == "unpack":
+        unpacked = load("retrieval.parsers.git_pack.unpack")
+        return lambda: bytes(unpacked(data, request))
     parse, given = reader(sniff(request["name"], data)), request["way"]
     way = Way(**{**given, "languages": tuple(given["languages"]), "without": frozenset(given["without"])})
     return lambda: pack(parse(data, way))

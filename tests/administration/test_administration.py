@@ -30,6 +30,7 @@ PAGES = [
     "/admin/workspaces",
     "/admin/sources",
     "/admin/keys",
+    "/admin/index",
     "/admin/models/card",
     "/admin/audit",
 ]
@@ -64,6 +65,7 @@ def every_path(user: User, workspace: Workspace) -> list[str]:
     paths = [f"/admin{pattern.pattern}" for pattern in urlpatterns]
     for name, value in given.items():
         paths = [path.replace(f"<uuid:{name}>", str(value)) for path in paths]
+    paths = [path.replace("<int:generation>", "1") for path in paths]
     return paths
 
 

@@ -20,7 +20,7 @@ from tests.inference import tiny
 from tests.threads.conftest import ACTOR, Actor, answered, model, notice, shelve  # noqa: F401
 
 EMBEDDER = "all-minilm-l6-v2-int8"
-SMALL = wiring.once(lambda: wiring.engine("embed"))
+SMALL = wiring.Embedders()
 """Loaded once for all tests."""
 
 

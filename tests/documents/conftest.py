@@ -11,6 +11,7 @@ import pytest
 from north import wiring
 from north.documents import files, tasks
 from north.documents.models import Document, Principal, Status
+from north.indexes.models import Generation
 from north.workspaces.models import Workspace
 from retrieval.types import Parsed
 from tests.hashing import HashingEmbedder
@@ -22,7 +23,8 @@ Made = Callable[..., Document]
 def engine(settings: object, tmp_path: Path) -> None:
     settings.MODELS = {**settings.MODELS, "embed": {**settings.MODELS["embed"], "engine": "tests.hashing.load"}}
     settings.FILES_DIR = tmp_path / "files"
-    assert isinstance(wiring.embedder(), HashingEmbedder), "another test of this process loaded a real embedding model"
+    made = wiring.embedder(Generation.of_settings())
+    assert isinstance(made, HashingEmbedder), "another test of this process loaded a real embedding model"
 
 
 def make(workspace: Workspace, text: str, *, name: str = "note.txt", principals: Iterable[str] | None = None, **fields: object) -> Document:

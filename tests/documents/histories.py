@@ -277,7 +277,12 @@ def trouble(history: History) -> None:
             history.outside.faults = [lambda asked: Said(401) if history.chance.random() < 0.3 else None]
 
 
-def live(seed: int, members: list[Membership], at_the_end: Callable[[History], None] = lambda history: None) -> None:
+def unasked(_: History) -> None:
+    """The rows are compared, and no index."""
+
+
+def live(seed: int, members: list[Membership], indexed: Callable[[History], None] = unasked) -> None:
+    """`indexed` is asked whenever a pass has ended well, and once more when all is gone."""
     history = History(seed, random.Random(seed), members)
     source = history.begin()
     for _part in range(history.chance.randint(1, 3)):
@@ -291,10 +296,12 @@ def live(seed: int, members: list[Membership], at_the_end: Callable[[History], N
             calm(history)
         else:
             check(history, source)
+            indexed(history)
     check(history, source)
-    at_the_end(history)
+    indexed(history)
     Document.objects.filter(source=source).bury()
     source.delete()
+    indexed(history)
     del WORLDS[str(seed)]
 
 

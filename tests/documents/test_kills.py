@@ -20,8 +20,10 @@ from north import wiring
 from north.documents import actions, tasks
 from north.documents.models import Document, Status, SyncRun
 from north.documents.readers import Readers
+from north.reindexing import actions as reindexing
+from north.reindexing.tasks import tend
 from north.workspaces.models import Membership, Workspace
-from tests.documents.conftest import make
+from tests.documents.conftest import make, ready
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("vectors")]
 ROOT = Path(__file__).resolve().parents[2]
@@ -82,3 +84,19 @@ def test_a_sync_killed_in_the_middle_begins_again_and_doubles_nothing(
     run = source.sync_runs.get()
     assert (run.status, run.new, run.unchanged) == ("done", 3, 2)
     assert sorted(source.documents.values_list("name", "status")) == [(f"{number}.txt", "ready") for number in range(5)]
+
+
+@pytest.mark.parametrize("stage", ["chunk", "embed", "upsert", "copy"])
+def test_killed_while_a_document_is_brought_into_a_new_index_it_is_there_once(
+    workers: subprocess.Popen, broker: Any, workspace: Workspace, stage: str
+) -> None:
+    documents = [ready(workspace, f"words of document {number}") for number in range(2)]
+    coming = reindexing.begin(wiring.serving().model, 400, swaps_itself=False, actor=None)
+    assert work_until_killed(workers, f"{stage}:2") == -9
+    assert Document.objects.uncopied(coming).count() == 1, "what was done is not done again"
+    recover()
+    assert wiring.index(of=coming).counts(str(workspace.pk)) == {str(document.pk): 1 for document in documents}
+    assert not Document.objects.uncopied(coming).exists() and wiring.serving() != coming
+    reindexing.stop(coming, actor=None)
+    tend()
+    assert wiring.collection(coming).made() is None

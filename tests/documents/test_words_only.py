@@ -48,7 +48,7 @@ def worker(broker: Any, vectors: str, transactional_db: None) -> Iterator[None]:
 @pytest.fixture
 def no_embedder(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.MODELS = {**settings.MODELS, "embed": {**settings.MODELS["embed"], "engine": "tests.documents.test_words_only.broken"}}
-    monkeypatch.setattr(wiring, "embedder", wiring.once(lambda: wiring.engine("embed")))
+    monkeypatch.setattr(wiring, "embedder", wiring.Embedders())
 
 
 def call(workspace: Workspace, reader: Membership, body: object) -> Any:

@@ -15,6 +15,7 @@ from north.evaluation import reporting
 from north.evaluation.measuring import Asked
 from north.evaluation.models import WAYS
 from north.evaluation.sets import SETS
+from north.indexes.models import Generation
 from tests.evaluation.conftest import DOCUMENTS, QUESTIONS, Write, lines, qrels
 from tests.hashing import HashingEmbedder
 from tests.inference import tiny
@@ -24,7 +25,8 @@ from tests.inference import tiny
 def engine(settings: Any, tmp_path: Path) -> None:
     settings.MODELS = {**settings.MODELS, "embed": {**settings.MODELS["embed"], "engine": "tests.hashing.load"}}
     settings.DATA_DIR = tmp_path / "data"
-    assert isinstance(wiring.embedder(), HashingEmbedder), "another test of this process loaded a real embedding model"
+    made = wiring.embedder(Generation.of_settings())
+    assert isinstance(made, HashingEmbedder), "another test of this process loaded a real embedding model"
 
 
 def evaluate(*arguments: object) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from qdrant_client import QdrantClient
 from retrieval import tokens
 from retrieval.errors import EmbeddingFault, IndexMismatch, IndexUnavailable
 from retrieval.index import Index, connect
-from retrieval.types import Chunk, Entry, Passage, Scope
+from retrieval.types import LAYOUT, Chunk, Entry, Passage, Scope
 from tests.edge_process import start_edge, stop_edge
 from tests.retrieval.conftest import DIMENSIONS, WEIGHTS, embed
 
@@ -236,9 +236,22 @@ def test_an_index_of_another_model_is_refused_with_the_mending_step(client: Qdra
     Index(client, name, DIMENSIONS, "one").ensure()
     Index(client, name, DIMENSIONS, "one").ensure()
     for other in (Index(client, name, DIMENSIONS, "two"), Index(client, name, DIMENSIONS * 2, "one")):
-        with pytest.raises(IndexMismatch, match="index all documents again"):
+        with pytest.raises(IndexMismatch, match=r"manage\.py reindex"):
             other.counts("w")
     client.delete_collection(name)
+
+
+def test_a_collection_says_what_it_was_made_with_and_goes_with_all_that_is_in_it(client: QdrantClient, workspace: str) -> None:
+    made = Index(client, f"test-{uuid.uuid4().hex}", DIMENSIONS, "one")
+    assert made.made() is None
+    made.drop()
+    made.replace(entry(workspace), [Chunk(0, 0, 1, "a")], np.ones((1, DIMENSIONS), np.float32), [([1], [1.0])])
+    assert made.made() == {"model": "one", "dimensions": DIMENSIONS, "layout": LAYOUT} and made.counts(workspace)
+    made.drop()
+    made.drop()
+    assert made.made() is None
+    assert made.counts(workspace) == {}, "asked again, it is made anew, and empty"
+    made.drop()
 
 
 def test_many_begin_at_once_and_one_makes_the_collection(client: QdrantClient) -> None:

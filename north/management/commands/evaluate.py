@@ -15,6 +15,7 @@ from north import wiring
 from north.evaluation import measuring, reporting, sets
 from north.evaluation.folders import BrokenFolder, Folder, read, sampled
 from north.evaluation.reporting import Report
+from north.indexes.models import Generation
 from north.inference.errors import ModelError
 from retrieval.errors import RetrievalError
 
@@ -72,13 +73,14 @@ class Command(BaseCommand):
 
     def measure(self, folder: Folder, *, queries: int | None, seed: int, cache: Path | None, **options: Any) -> Report:
         asked = sampled(folder, queries, seed=seed)
+        given = Generation.of_settings()  # the settings' model is measured, whichever the index was made with
         score = wiring.judged if settings.MODELS.get("score") else None
-        models = {"embed": wiring.model_name("embed"), "score": wiring.model_name("score") if score else None}
+        models = {"embed": given.model, "score": wiring.model_name("score") if score else None}
         self.stderr.write(f"{folder.name}: {len(folder.documents):,} documents, {len(asked.questions):,} questions")
         place = cache or settings.DATA_DIR / "evaluations" / "vectors.sqlite3"
         found = measuring.measure(
             asked,
-            wiring.embedder(),
+            wiring.embedder(given),
             str(models["embed"]),
             place,
             weights=wiring.fusion_weights(),

@@ -18,6 +18,7 @@ from django.conf import settings
 from tokenizers import Tokenizer
 
 from north import wiring
+from north.indexes.models import Generation
 from retrieval import reading, tokens
 from retrieval.chunking import chunk
 from retrieval.retriever import shown
@@ -72,7 +73,7 @@ def main(folder: str, part: int, parts: int, batch: int) -> dict[str, Any]:
     tried = {} if batch else {size: cost(lambda size=size: bare.embed(texts[:SAMPLE], size))[0] for size in BATCHES}
     batch = batch or min(tried, key=lambda size: tried[size])
     loop, vectors = cost(lambda: bare.embed(texts, batch))
-    embedder = wiring.embedder()
+    embedder = wiring.embedder(Generation.of_settings())
     embedder.embed_passages(texts[:4])
     north, own = cost(lambda: embedder.embed_passages(texts))
     headed, _ = cost(lambda: embedder.embed_passages([shown(one) for one in chunks]))

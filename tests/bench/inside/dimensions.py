@@ -13,6 +13,7 @@ from north.api.vectors import as_type
 from north.evaluation.folders import Folder
 from north.evaluation.sets import fixed, opened
 from north.evaluation.vectors import Kept
+from north.indexes.models import Generation
 from retrieval.chunking import chunk
 from retrieval.metrics import ndcg
 from retrieval.questions import cleaned
@@ -25,8 +26,8 @@ DEPTH = 200
 
 def main(root: str, sets: list[str], queries: int, sizes: list[int], cache: str) -> dict[str, Any]:
     """nDCG@10 by set, kind and dimensions, and the number of questions. Both sides, questions and passages, are of the kind."""
-    embedder = wiring.embedder()
-    kept = Kept(Path(cache), wiring.model_name("embed"), embedder.embed_passages, embedder.dimensions)
+    embedder = wiring.embedder(Generation.of_settings())
+    kept = Kept(Path(cache), Generation.of_settings().model, embedder.embed_passages, embedder.dimensions)
     asked = Kept(Path(cache), f"{wiring.model_name('embed')}, questions", embedder.embed_queries, embedder.dimensions)
     found = {}
     for one, path in fixed(Path(root), sets):

@@ -12,6 +12,7 @@ import numpy as np
 from django.conf import settings
 
 from north import wiring
+from north.indexes.models import Generation
 from tests.bench.inside.bare_loop import BATCHES, Bare
 from tests.bench.texts import document
 
@@ -30,7 +31,7 @@ def main(count: int, rounds: int) -> dict[str, Any]:
     config = settings.MODELS["embed"]
     threads = int(str(config["threads"]))
     bare = Bare(Path(str(config["models_dir"])) / str(config["model"]), threads)
-    embedder = wiring.embedder()
+    embedder = wiring.embedder(Generation.of_settings())
     texts = [document(CHARACTERS, number) for number in range(count)]
     whole = [embedder.spec.passage + text for text in texts]
     bare.embed(whole[:4], 1)

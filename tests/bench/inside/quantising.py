@@ -18,6 +18,7 @@ from north.evaluation.folders import Folder
 from north.evaluation.measuring import DEPTH, Search, documents, served
 from north.evaluation.sets import fixed, opened
 from north.evaluation.vectors import Kept
+from north.indexes.models import Generation
 from retrieval.chunking import chunk
 from retrieval.index import Index, connect
 from retrieval.metrics import ndcg
@@ -34,8 +35,8 @@ Vector = Callable[[str], np.ndarray]
 
 def main(root: str, sets: list[str], queries: int, cache: str) -> dict[str, Any]:
     """By set and way: nDCG@10 by meaning and fused, and recall@10 of exact search, over so many questions of each set."""
-    embedder = wiring.embedder()
-    kept = Kept(Path(cache), wiring.model_name("embed"), embedder.embed_passages, embedder.dimensions)
+    embedder = wiring.embedder(Generation.of_settings())
+    kept = Kept(Path(cache), Generation.of_settings().model, embedder.embed_passages, embedder.dimensions)
     found = {}
     for one, path in fixed(Path(root), sets):
         folder = opened(one, path, limit=None, seed=0)
@@ -52,7 +53,9 @@ def indexed(
     with served() as (url, key):
         client = connect(url, key, timeout=120)
         for kind in KINDS:
-            index = Index(client, "evaluation", embedder.dimensions, wiring.model_name("embed"), vectors=Vectors(kind, exact=1, scanned=1))
+            index = Index(
+                client, "evaluation", embedder.dimensions, Generation.of_settings().model, vectors=Vectors(kind, exact=1, scanned=1)
+            )
             index.ensure()
             search = Search(index, embedder, kept, None, 0.0)
             if not exact:

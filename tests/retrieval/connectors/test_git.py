@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from dulwich.object_format import DEFAULT_OBJECT_FORMAT
+from dulwich.objects import Blob, Commit, ShaFile, Tree
+from dulwich.pack import write_pack_objects
 
+from retrieval import reading
 from retrieval.connectors import git
-from retrieval.errors import SettingWrong, SourceError, SourceGarbled
+from retrieval.errors import SettingWrong, SourceError, SourceGarbled, TooLarge
 from retrieval.types import Cursor, Fetched, Item, Skipped
 from tests.retrieval.connectors.outside import Headers, InProcess, Said
 from tests.retrieval.connectors.worlds.git import HOST, GitWorld
@@ -102,3 +107,54 @@ def test_a_pack_that_was_changed_on_its_way_is_none(world: GitWorld, tmp_path: P
 
     with pytest.raises(SourceGarbled):
         list(git.fetch(config(), None, InProcess(HOST, lambda asked: changed(asked) or world.serve(asked))))
+
+
+# --- what is packed may unpack to anything ------------------------------------------------------------------------------------------------
+def packed(*objects: ShaFile) -> bytes:
+    file = BytesIO()
+    write_pack_objects(file.write, [(one, None) for one in objects], object_format=DEFAULT_OBJECT_FORMAT)
+    return file.getvalue()
+
+
+def commit_of(tree: Tree) -> Commit:
+    made = Commit()
+    made.tree, made.author, made.committer, made.message = tree.id, b"a <a@a>", b"a <a@a>", b"m"
+    made.author_time = made.commit_time = made.author_timezone = made.commit_timezone = 0
+    return made
+
+
+def unpacked(tmp_path: Path, pack: bytes, commit: Commit) -> list[tuple[dict[str, Any], bytes]]:
+    (tmp_path / "pack").write_bytes(pack)
+    asked = {"commit": commit.id.decode(), "only": ["*.md"], "without": [], "most": 1_000_000}
+    return list(reading.unpacked(tmp_path / "pack", tmp_path, asked))
+
+
+def test_a_pack_is_unpacked_in_a_confined_child(tmp_path: Path) -> None:
+    blob, tree = Blob.from_string(b"words"), Tree()
+    tree.add(b"a.md", 0o100644, blob.id)
+    ((known, data),) = unpacked(tmp_path, packed(commit_of(tree), tree, blob), commit_of(tree))
+    assert (known["path"], known["bytes"], data) == ("a.md", 5, b"words")
+
+
+def test_a_bomb_in_a_pack_ends_the_child_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "UNPACK_MEGABYTES", 400)
+    blob, tree = Blob.from_string(bytes(300_000_000)), Tree()
+    tree.add(b"a.md", 0o100644, blob.id)
+    with pytest.raises(TooLarge):
+        unpacked(tmp_path, packed(commit_of(tree), tree, blob), commit_of(tree))
+
+
+def test_trees_that_hold_each_other_many_times_are_refused(tmp_path: Path) -> None:
+    trees = [Tree()]
+    for _depth in range(12):
+        outer = Tree()
+        for number in range(10):
+            outer.add(b"%d" % number, 0o040000, trees[-1].id)
+        trees.append(outer)
+    with pytest.raises(TooLarge, match="very many files"):
+        unpacked(tmp_path, packed(commit_of(trees[-1]), *trees), commit_of(trees[-1]))
+
+
+def test_a_pack_that_says_it_has_countless_objects_is_refused_at_once(tmp_path: Path) -> None:
+    with pytest.raises(TooLarge, match="objects"):
+        unpacked(tmp_path, b"PACK" + (2).to_bytes(4, "big") + (2**31).to_bytes(4, "big") + bytes(40), commit_of(Tree()))
