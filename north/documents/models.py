@@ -17,13 +17,15 @@ from django.utils.translation import get_language_info
 from django.utils.translation import gettext_lazy as _
 
 from north.documents.accounts import Identity, Rule, SourceGroup
+from north.documents.consents import Connection
+from north.documents.hooks import Hook
 from north.documents.searches import SavedSearch, SearchWeights
 from north.hints import hint
 from north.leases import Leased, LeasedQuerySet, LeaseLost
 from north.workspaces.models import Membership, User, Workspace
 from retrieval.types import Parsed, Scope
 
-__all__ = ["Identity", "Rule", "SavedSearch", "SearchWeights", "SourceGroup"]
+__all__ = ["Connection", "Hook", "Identity", "Rule", "SavedSearch", "SearchWeights", "SourceGroup"]
 
 
 class Source(models.Model):
