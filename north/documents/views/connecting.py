@@ -96,10 +96,8 @@ def device_poll(request: HttpRequest, membership: Membership, source: UUID) -> H
         messages.success(request, _("%s is connected; a sync begins now.") % row.name)
     except Refused as refusal:
         messages.error(request, str(refusal))
-    answer = redirect("documents:connection", membership.workspace.slug, row.pk)
-    if request.htmx:  # type: ignore[attr-defined]
-        answer = HttpResponse(headers={"HX-Redirect": answer["Location"]})
-    return answer
+    onward = redirect("documents:connection", membership.workspace.slug, row.pk)
+    return HttpResponse(headers={"HX-Redirect": onward["Location"]}) if request.htmx else onward  # type: ignore[attr-defined]
 
 
 @inside(Role.EDITOR)
