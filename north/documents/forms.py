@@ -172,6 +172,10 @@ class SourceForm(ReadersForm):
         return [self[PREFIX + setting.name] for setting in self.connector.settings]
 
     @property
+    def browses(self) -> bool:
+        return self.connector.browse is not None
+
+    @property
     def asked(self) -> list[tuple[forms.BoundField, str]]:
         """Its own fields, each with what it depends on: "name value" of another field, or nothing."""
         needs = [" ".join([PREFIX + one.when[0], one.when[1]]) if one.when else "" for one in self.connector.settings]

@@ -48,6 +48,8 @@ class Said(HTMLParser):
 
 def test_a_source_is_looked_into_a_level_at_a_time(share: Path, as_bob: Client) -> None:
     form = {"connector": "folder", "of_path": str(share)}
+    assert "Look into the source" in as_bob.get("/w/acme/sources/new?connector=folder").content.decode()
+    assert "Look into the source" not in as_bob.get("/w/acme/sources/new?connector=feed").content.decode()
     top = Said(as_bob.post(BROWSE, form).content.decode())
     assert [one["path"] for one in top.inner] == ["hr", "sales"]
     assert top.lines[:2] == [("id_include", "hr/"), ("id_exclude", "hr/")]
