@@ -1,7 +1,12 @@
 from django.urls import include, path
 
+from north.documents.views.connecting import consented
+from north.documents.views.hooks import hook
+
 urlpatterns = [
     path("", include("north.api.urls")),
+    path("hooks/<str:key>", hook, name="hook"),
+    path("consent", consented, name="consent"),
     path("", include("north.workspaces.urls")),
     path("", include("north.usage.urls")),
     path("", include("north.webhooks.urls")),

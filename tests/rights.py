@@ -47,6 +47,8 @@ PAGES: dict[str, list[Row]] = {
     "api:api-root": [],
     **{f"dialects:nothing_{version}": [Row("get", EVERYBODY, ("rest",), hidden=False)] for version in ("v1", "v2", "compatibility")},
     "problem": [Row("get", EVERYBODY, ("code",), hidden=False)],
+    "hook": [Row("get", frozenset(), ("key",), hidden=False), Row("post", frozenset(), ("key",), hidden=False)],  # of no source
+    "consent": [page(SIGNED_IN)],
     "nowhere": [],  # a 404 for everybody
     # people
     "workspaces:home": [page(SIGNED_IN)],
@@ -152,6 +154,15 @@ PAGES: dict[str, list[Row]] = {
     "documents:sources": [page(EDITORS)],
     "documents:new_source": [page(EDITORS), act(EDITORS, name="x")],
     "documents:preview_source": [act(EDITORS, connector="folder")],
+    "documents:connection": [page(EDITORS, "source")],
+    "documents:connect": [act(EDITORS, "source")],
+    "documents:device": [act(EDITORS, "source")],
+    "documents:device_poll": [act(EDITORS, "source")],
+    "documents:disconnect": [act(EDITORS, "source")],
+    "documents:push": [page(EDITORS, "source"), act(EDITORS, "source")],
+    "documents:push_secret": [act(EDITORS, "source", secret="s")],
+    "documents:push_close": [act(EDITORS, "source")],
+    "documents:browse_source": [act(EDITORS, connector="folder")],
     "documents:source_people": [page(OWNER, "source")],
     "documents:map_account": [act(OWNER, "source", "identity_id", person="nobody")],
     "documents:source": [page(EDITORS, "source")],
@@ -226,6 +237,7 @@ CALLS: dict[str, Row] = {
     "api:delete_source": Row("delete", EDITORS, ("source_id",)),
     "api:list_connectors": Row("get", EDITORS),
     "api:preview_source": Row("post", EDITORS, body={"path": "/nowhere"}),
+    "api:browse_source": Row("post", EDITORS, body={"path": "/nowhere"}),
     "api:list_source_accounts": Row("get", OWNER, ("source_id",)),
     "api:map_source_account": Row("put", OWNER, ("source_id", "identity_id"), {"person": None}),
     "api:unmap_source_account": Row("delete", OWNER, ("source_id", "identity_id")),

@@ -17,6 +17,8 @@ from north.api.paging import Paging, page
 from north.api.problems import Conflict
 from north.api.router import answers, readers_of, router
 from north.api.schemas.knowledge import (
+    BranchOut,
+    BranchPage,
     ConnectorList,
     ConnectorOut,
     FindingOut,
@@ -25,6 +27,7 @@ from north.api.schemas.knowledge import (
     SettingOut,
     SourceAccountOut,
     SourceAccountPage,
+    SourceBrowsed,
     SourceChange,
     SourceIn,
     SourceOut,
@@ -35,7 +38,7 @@ from north.api.schemas.knowledge import (
 )
 from north.api.shapes import access_names
 from north.api.tags import held, tagged
-from north.documents import actions, configuring, mapping
+from north.documents import actions, browsing, configuring, mapping
 from north.documents.accounts import Identity
 from north.documents.errors import Refused
 from north.documents.models import Source, SyncRun
@@ -109,6 +112,17 @@ def preview_source(request: HttpRequest, body: SourceTried) -> PreviewOut:
     findings = [FindingOut(works=one.works, words=one.words) for one in found.findings]
     counted = {name: getattr(found, name) for name in ("works", "count", "bytes", "left_out", "whole", "examples")}
     return PreviewOut(findings=findings, **counted)
+
+
+@routes.post("/browse", response=answers(200, BranchPage), summary="See what lies in a source before it is set up")
+def browse_source(request: HttpRequest, body: SourceBrowsed) -> BranchPage:
+    """One level of its folders, spaces, projects or the like, for `include`, `exclude` and the connector's own lists. Takes up to some
+    seconds."""
+    actor = editor(request)
+    found = browsing.browse(None, body.connector, body.given(), body.at, body.around, actor=actor)
+    names = ("path", "name", "inner", "setting", "include", "exclude", "around")
+    items = [BranchOut(**{name: getattr(one, name) for name in names}) for one in found.choices]
+    return BranchPage(items=items, more=found.more, fault=found.fault)
 
 
 @routes.get("/{uuid:source_id}", response=answers(200, SourceOut, 304), summary="One source")

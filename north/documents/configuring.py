@@ -22,7 +22,7 @@ from retrieval.types import Item
 
 FOLDER = "folder"
 SECONDS = 10.0
-COUNTED = 5000
+COUNTED = 10_000
 SHOWN = 10
 PATTERNS, PATTERN_LENGTH = 100, 200
 

@@ -171,6 +171,16 @@ class SourceForm(ReadersForm):
     def own(self) -> list[forms.BoundField]:
         return [self[PREFIX + setting.name] for setting in self.connector.settings]
 
+    @property
+    def browses(self) -> bool:
+        return self.connector.browse is not None
+
+    @property
+    def asked(self) -> list[tuple[forms.BoundField, str]]:
+        """Its own fields, each with what it depends on: "name value" of another field, or nothing."""
+        needs = [" ".join([PREFIX + one.when[0], one.when[1]]) if one.when else "" for one in self.connector.settings]
+        return list(zip(self.own, needs, strict=True))
+
     def clean_half_life(self) -> int:
         return self.cleaned_data["half_life"] or 0
 
@@ -182,11 +192,18 @@ class SourceForm(ReadersForm):
 
     def clean(self) -> dict[str, Any]:
         values = super().clean()
+        for name in self.not_asked():
+            self.errors.pop(name, None)
         wrong = configuring.judged(self.kind, self.given(), self.source).wrong
         for name, words in wrong.items():
             if PREFIX + name not in self.errors:
                 self.add_error(PREFIX + name, words)
         return values
+
+    def not_asked(self) -> list[str]:
+        """The fields that depend on another one's having another value: what stands in them counts for nothing."""
+        depending = [one for one in self.connector.settings if one.when]
+        return [PREFIX + one.name for one in depending if one.when and self.cleaned_data.get(PREFIX + one.when[0]) not in ("", one.when[1])]
 
     def given(self) -> dict[str, Any]:
         names = [setting.name for setting in self.connector.settings]

@@ -17,7 +17,9 @@ from django.utils.translation import get_language_info
 from django.utils.translation import gettext_lazy as _
 
 from north.documents.accounts import Identity, Rule, SourceGroup
+from north.documents.consents import Connection
 from north.documents.copies import Copy
+from north.documents.hooks import Hook
 from north.documents.searches import SavedSearch, SearchWeights
 from north.hints import hint
 from north.indexes.models import Generation
@@ -25,7 +27,7 @@ from north.leases import Leased, LeasedQuerySet, LeaseLost
 from north.workspaces.models import Membership, User, Workspace
 from retrieval.types import Parsed, Scope
 
-__all__ = ["Copy", "Identity", "Rule", "SavedSearch", "SearchWeights", "SourceGroup"]
+__all__ = ["Connection", "Copy", "Hook", "Identity", "Rule", "SavedSearch", "SearchWeights", "SourceGroup"]
 
 
 class Source(models.Model):

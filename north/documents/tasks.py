@@ -39,6 +39,7 @@ from north import wiring
 from north.broker import redis_client
 from north.documents import files, filtering, passages, reconciling, stages, syncing
 from north.documents.errors import DocumentError, FileLost
+from north.documents.hooks import Hook
 from north.documents.models import UNHELD, UNREAD, Document, DocumentQuerySet, Source, Status, SyncRun
 from north.hints import hint
 from north.indexes.models import Generation
@@ -265,7 +266,11 @@ def sync(run_id: str) -> None:
 
 @shared_task
 def sync_due() -> None:
-    """Begins a pass over each source whose time has come; now and then clears away files that no row knows."""
+    """Begins a pass over each source whose time has come, or that said that something changed; now and then clears away files that no
+    row knows."""
+    for hook in Hook.objects.select_related("source").filter(wanted_at__isnull=False):
+        if run_id := hook.look():
+            hint("documents.sync", str(run_id))
     for source in Source.objects.filter(schedule__gt=0):
         due = source.synced_at is None or source.synced_at + timedelta(seconds=source.schedule) <= timezone.now()
         if due and (run := source.begin()):

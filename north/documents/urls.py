@@ -1,6 +1,6 @@
 from django.urls import include, path
 
-from north.documents.views import documents, mapping, reading, searching, sources, viewing
+from north.documents.views import browsing, connecting, documents, hooks, mapping, reading, searching, sources, viewing
 
 app_name = "documents"
 one_document = [
@@ -18,6 +18,14 @@ one_source = [
     path("", sources.source, name="source"),
     path("/edit", sources.edit, name="edit_source"),
     path("/sync", sources.sync, name="sync"),
+    path("/connection", connecting.connection, name="connection"),
+    path("/connect", connecting.connect, name="connect"),
+    path("/device", connecting.device, name="device"),
+    path("/device/poll", connecting.device_poll, name="device_poll"),
+    path("/disconnect", connecting.disconnect, name="disconnect"),
+    path("/push", hooks.push, name="push"),
+    path("/push/secret", hooks.push_secret, name="push_secret"),
+    path("/push/close", hooks.push_close, name="push_close"),
     path("/people", mapping.people, name="source_people"),
     path("/people/<uuid:identity_id>", mapping.decide, name="map_account"),
     path("/delete", sources.delete, name="delete_source"),
@@ -33,5 +41,6 @@ urlpatterns = [
     path("w/<slug:slug>/sources", sources.index, name="sources"),
     path("w/<slug:slug>/sources/new", sources.new, name="new_source"),
     path("w/<slug:slug>/sources/preview", sources.preview, name="preview_source"),
+    path("w/<slug:slug>/sources/browse", browsing.browse, name="browse_source"),
     path("w/<slug:slug>/sources/<uuid:source>", include(one_source)),
 ]

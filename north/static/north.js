@@ -422,6 +422,41 @@ document.addEventListener("htmx:afterSwap", () => {
   if (again !== document.activeElement && again !== document.body) again.focus({ preventScroll: true });
 });
 
+/* ---------- fields that need another one's value; lines of a list that buttons add and take away ---------- */
+
+/** data-needs="name value": shown only while that field of the form has that value. The server holds to it in any case. */
+function needed(form) {
+  $$("[data-needs]", form).forEach((field) => {
+    const [name, ...value] = field.dataset.needs.split(" ");
+    field.hidden = form.elements[name]?.value !== value.join(" ");
+  });
+}
+
+const linesOf = (list) => list.value.split("\n").map((line) => line.trim()).filter(Boolean);
+
+function pressed(root) {
+  $$("[data-lines]", root).forEach((button) => {
+    const there = linesOf(document.getElementById(button.dataset.list));
+    button.setAttribute("aria-pressed", button.dataset.lines.split("\n").every((line) => there.includes(line)));
+  });
+}
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest?.("[data-lines]");
+  if (!button) return;
+  const list = document.getElementById(button.dataset.list);
+  const lines = button.dataset.lines.split("\n");
+  const others = linesOf(list).filter((line) => !lines.includes(line));
+  list.value = [...others, ...(button.getAttribute("aria-pressed") === "true" ? [] : lines)].join("\n");
+  pressed(button.form);
+});
+
+document.addEventListener("input", (event) => {
+  if (!event.target.form) return;
+  needed(event.target.form);
+  pressed(event.target.form);
+});
+
 /* ---------- on every page, and on every fragment that arrives ---------- */
 
 document.addEventListener("htmx:load", (event) => {
@@ -438,6 +473,8 @@ function ready(root) {
   $$("details[data-open-wide]", root).forEach((details) => { details.open = matchMedia("(min-width: 62.0625rem)").matches; });
   localTimes(root);
   uploads(root);
+  $$("form:has([data-needs])", root).forEach(needed);
+  pressed(root);
 }
 
 theme();

@@ -17,7 +17,7 @@ from functools import partial
 from typing import Any, Final
 
 from retrieval.connectors.asking import Asker
-from retrieval.connectors.contract import Branch, Config, Connector, Finding, Outside, Setting
+from retrieval.connectors.contract import Branch, Config, Connector, Finding, Outside, Setting, all_in, just
 from retrieval.connectors.pages import ONE_THING, all_there, fetched, in_parts, lacking, moment, page, sensible, several, tried
 from retrieval.errors import SourceGarbled
 from retrieval.types import Account, Fetched, Item, Listing, Members, Rights
@@ -100,7 +100,7 @@ class Space:
             fetched(lambda: body(self.ask, kind, id, about["title"])),
             moment(version.get("createdAt")),
             self.rights([id, *(str(one["id"]) for one in around)]),
-            folder="/".join(name.replace("/", "-") for name in names),
+            folder="/".join(map(plain, names)),
             revision=f"{version.get('number')}",
             link=f"{self.config['url']}/wiki{(about.get('_links') or {}).get('webui', '')}",
         )
@@ -150,6 +150,10 @@ class Space:
                     self.restricted[str(one["id"])] = found
         except ONE_THING:
             return
+
+
+def plain(name: str) -> str:
+    return name.replace("/", "-")
 
 
 def readers(said: Any) -> Rights | None:
@@ -223,10 +227,12 @@ def browse(config: Config, path: str, outside: Outside) -> Iterator[Branch]:
     """Spaces, and the pages at the top of each."""
     ask = asker(config, outside)
     if not path:
-        yield from (Branch(space["id"], f"{space['name']} ({space['key']})") for space in spaces(ask, ()))
+        for space in spaces(ask, ()):
+            yield Branch(space["id"], f"{space['name']} ({space['key']})", True, all_in(plain(space["name"])), ("spaces", space["key"]))
         return
     for one in results(ask, f"{V2}/spaces/{path}/pages", {"limit": 250, "depth": "root"}):
-        yield Branch(f"{path}/{one['id']}", one["title"], inner=False)
+        name = plain(one["title"])
+        yield Branch(f"{path}/{one['id']}", one["title"], False, (*just(name), *all_in(name)))
 
 
 CONNECTOR: Final = Connector(

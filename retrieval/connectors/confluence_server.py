@@ -14,9 +14,10 @@ from functools import partial
 from typing import Any, Final
 from urllib.parse import quote
 
+from retrieval.connectors import hearing
 from retrieval.connectors.asking import Asker
 from retrieval.connectors.confluence import EXPAND, results
-from retrieval.connectors.contract import Branch, Config, Connector, Finding, Outside, Setting
+from retrieval.connectors.contract import Branch, Config, Connector, Finding, Outside, Setting, all_in
 from retrieval.connectors.pages import ONE_THING, all_there, fetched, in_parts, lacking, moment, page, sensible, several, tried
 from retrieval.types import Account, Fetched, Item, Listing, Members, Rights
 
@@ -144,7 +145,7 @@ def probe(config: Config, outside: Outside) -> Iterator[Finding]:
 @sensible("Confluence")
 def browse(config: Config, path: str, outside: Outside) -> Iterator[Branch]:
     for key, space in spaces(asker(config, outside), ()).items():
-        yield Branch(key, f"{space['name']} ({key})", inner=False)
+        yield Branch(key, f"{space['name']} ({key})", False, all_in(space["name"].replace("/", "-")), ("spaces", key))
 
 
 CONNECTOR: Final = Connector(
@@ -153,6 +154,7 @@ CONNECTOR: Final = Connector(
     fetch=fetch,
     probe=probe,
     browse=browse,
+    push=hearing.ATLASSIAN,
     rights=True,
     group="pages",
     settings=(

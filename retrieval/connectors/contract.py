@@ -17,9 +17,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from glob import escape
 from typing import Any, Literal, Protocol
 
-from retrieval.types import Fetched
+from retrieval.types import Fetched, Item
 
 Config = Mapping[str, Any]
 """The values of the settings by their names, secrets in plain words; what was left out has its default."""
@@ -90,6 +91,8 @@ class Setting:
     """Gives a sentence on what is wrong with a value, or nothing."""
     when: tuple[str, str] | None = None
     """(name, value): asked only where that choice has this value."""
+    scope: bool = False
+    """Says what is wanted of the source: the source can be browsed before it is answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +106,87 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """One entry of a source's tree. `path` is given to `browse` again to see what is in it, where `inner`."""
+    """One entry of a source's tree. `path` is given to `browse` again to see what is in it, where `inner`.
+
+    `patterns` stand for what it holds, in Items' paths (folder and name), after the pattern of the branch that it lies in. `line`: a
+    setting that is a list, and the line of it that takes this and nothing else."""
 
     path: str
     name: str
     inner: bool = True
+    patterns: tuple[str, ...] = ()
+    line: tuple[str, str] | None = None
+
+
+def all_in(folder: str) -> tuple[str, ...]:
+    """The pattern of all that lies in a folder of this name."""
+    return (escape(folder.strip("/")) + "/",)
+
+
+def just(name: str) -> tuple[str, ...]:
+    """The pattern of the one thing of this name."""
+    return (escape(name),)
+
+
+def folders_in(items: Iterable[object], path: str) -> Iterator[Branch]:
+    """The folders right in this one, told from everything that a source lists."""
+    inside = path.strip("/") + "/" if path else ""
+    ways = {f"{item.folder}/" for item in items if isinstance(item, Item) and f"{item.folder}/".startswith(inside) and item.folder}
+    rest = [way[len(inside) :].split("/") for way in ways if len(way) > len(inside)]
+    for name in sorted({way[0] for way in rest}):
+        yield Branch(inside + name, name, any(way[0] == name and len(way) > 2 for way in rest), all_in(name))
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """A request that came in. Names of `headers` are lower case."""
+
+    headers: Mapping[str, str]
+    body: bytes = b""
+    query: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A message that is the source's own. `id` tells it from others, so that one sent twice counts once. `reply`: what the source wants to
+    be answered. `changed`: there is something to look for. `secret`: the source told the one that it signs with from now on."""
+
+    id: str = ""
+    reply: str = ""
+    changed: bool = True
+    secret: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """How a source says that something changed. `help`: where its administrator enters the address and the secret. `hear`: by the secret
+    and the time, whether the request is the source's own; None where it is not. `whose` secret: made here ("ours"), the source's own and
+    entered here ("theirs"), or told by its first message ("told")."""
+
+    help: str
+    hear: Callable[[Called, str, float], Heard | None]
+    whose: Literal["ours", "theirs", "told"] = "ours"
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """How a person's consent is asked for by OAuth 2.0, for an app of the deployer's own: its id and secret are the settings "client_id"
+    and "client_secret". `when`: the setting and its value with which it is. `kept`: the secret setting that the answer's `given` goes to.
+    `basic`: the app proves itself in a header. `lacking`: what is to be done where the answer holds no such token."""
+
+    authorize: Callable[[Config], str]
+    token: Callable[[Config], str]
+    who: Callable[[Config, Mapping[str, Any], str, Outside], str]
+    """The name of the account, by the answer and its access token."""
+    scopes: str = ""
+    device: Callable[[Config], str] | None = None
+    """Where a code to type in is given, if the service knows that."""
+    more: Mapping[str, str] = field(default_factory=dict)
+    when: tuple[str, str] = ("access", "refresh")
+    kept: str = "refresh"
+    given: str = "refresh_token"
+    basic: bool = False
+    lacking: str = "The service gave no token that lasts. Let the app's tokens expire and be refreshed, in its settings there."
 
 
 def all_well(config: Config, outside: Outside) -> Iterable[Finding]:
@@ -128,6 +207,9 @@ class Connector:
     again: Callable[[Config, Sequence[str], Outside], Iterator[Fetched]] | None = None
     """Single things once more, by their external ids, as `fetch` would yield them: what could not be had when a feed of changes named it.
     Without it everything is listed afresh now and then, while something is missing."""
+    push: Push | None = None
+    """Without it, whoever knows the secret may say that something changed: `hearing.BY_TOKEN`."""
+    consent: Consent | None = None
     rights: bool = False
     group: Literal["files", "pages", "messages", "work", "data"] = "files"
     """Where people look for it in the list of connectors."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from retrieval.connectors import posix
-from retrieval.connectors.contract import Branch, Config, Connector, Finding, Outside, Setting
+from retrieval.connectors.contract import Branch, Config, Connector, Finding, Outside, Setting, all_in
 from retrieval.errors import ItemBroken, SourceMissing, SourceNotAllowed, SourceUnreadable
 from retrieval.types import Cursor, Fetched, Item, Listing, Rights, Skipped
 
@@ -67,7 +67,7 @@ def browse(config: Config, path: str, outside: Outside) -> Iterator[Branch]:
     except OSError as error:
         raise SourceUnreadable(str(folder), error.strerror or "unknown reason") from error
     for name in names:
-        yield Branch((folder / name).relative_to(root).as_posix(), name)
+        yield Branch((folder / name).relative_to(root).as_posix(), name, patterns=all_in(name))
 
 
 CONNECTOR: Final = Connector(

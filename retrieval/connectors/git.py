@@ -21,7 +21,7 @@ from dulwich.errors import ChecksumMismatch, GitProtocolError, NotGitRepository,
 
 from retrieval import reading
 from retrieval.connectors.asking import Asker
-from retrieval.connectors.contract import Config, Connector, Finding, Outside, Setting
+from retrieval.connectors.contract import Branch, Config, Connector, Finding, Outside, Setting, folders_in
 from retrieval.errors import ParseError, SettingWrong, SourceGarbled
 from retrieval.types import Cursor, Fetched, Item, Listing, Skipped
 
@@ -155,11 +155,16 @@ def probe(config: Config, outside: Outside) -> Iterator[Finding]:
     yield Finding(None, "Git does not say who may see what: say yourself who may see these files here.")
 
 
+def browse(config: Config, path: str, outside: Outside) -> Iterator[Branch]:
+    yield from folders_in(fetch(config, None, outside), path)
+
+
 CONNECTOR: Final = Connector(
     title="Git repository",
     help="Files of one branch, over https: handbooks, documentation, source code.",
     fetch=fetch,
     probe=probe,
+    browse=browse,
     settings=(
         Setting("url", "Address", "The one to clone from, as https://git.example.com/team/handbook.git.", kind="url"),
         Setting("branch", "Branch", "Left empty, the repository's main one.", required=False),

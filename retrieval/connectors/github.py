@@ -16,8 +16,11 @@ from pathlib import PurePosixPath
 from typing import Any, Final
 from urllib.parse import quote
 
+from retrieval.connectors import hearing
 from retrieval.connectors.asking import Asker
-from retrieval.connectors.contract import Answer, Branch, Config, Connector, Finding, Outside, Setting
+from retrieval.connectors.consenting import me
+from retrieval.connectors.contract import Answer, Branch, Config, Connector, Consent, Finding, Outside, Setting, all_in
+from retrieval.connectors.oauth import Token
 from retrieval.connectors.pages import (
     ONE_THING,
     all_there,
@@ -38,6 +41,7 @@ from retrieval.connectors.pages import (
 from retrieval.errors import ItemBroken, SourceMissing
 from retrieval.types import PUBLIC, Account, Fetched, Item, Listing, Members, Rights, Skipped
 
+ACCESS: Final = (("token", "An access token"), ("refresh", "A GitHub App and your consent"))
 VERSION: Final = {"x-github-api-version": "2022-11-28"}
 MAX_BYTES: Final = 20_000_000
 EMAILS: Final = """query($owner: String!, $after: String) { organization(login: $owner) { membersWithRole(first: 100, after: $after) {
@@ -54,9 +58,19 @@ def fetch(config: Config, cursor: Mapping[str, Any] | None, outside: Outside) ->
 
 
 def asker(config: Config, outside: Outside) -> Asker:
-    headers = {"authorization": f"Bearer {config['token']}", **VERSION}
     right = "read access to Issues, Pull requests, Contents and Metadata"
-    return Asker(outside, config["url"], headers=headers, right=right, waits=too_often)
+    if config.get("access") != "refresh":
+        headers = {"authorization": f"Bearer {config['token']}", **VERSION}
+        return Asker(outside, config["url"], headers=headers, right=right, waits=too_often)
+    app = {"client_id": config["client_id"], "client_secret": config["client_secret"], "grant_type": "refresh_token"}
+    token = Token(outside, f"{site(config)}/login/oauth/access_token", lambda: {**app, "refresh_token": config["refresh"]}, kept="refresh")
+    renewed = lambda: {**token.headers(), **VERSION}  # noqa: E731
+    return Asker(outside, config["url"], headers=renewed, renew=token.renew, right=right, waits=too_often)
+
+
+def site(config: Config) -> str:
+    """Where people sign in: the Enterprise server itself, or github.com beside its API."""
+    return "https://github.com" if config["url"] == "https://api.github.com" else str(config["url"]).removesuffix("/api/v3")
 
 
 def too_often(answer: Answer) -> float | None:
@@ -216,7 +230,7 @@ def probe(config: Config, outside: Outside) -> Iterator[Finding]:
 @sensible("GitHub")
 def browse(config: Config, path: str, outside: Outside) -> Iterator[Branch]:
     for one in repositories(asker(config, outside), {**config, "repositories": []}):
-        yield Branch(one["name"], one["full_name"], inner=False)
+        yield Branch(one["name"], one["full_name"], False, all_in(one["full_name"]), ("repositories", one["name"]))
 
 
 CONNECTOR: Final = Connector(
@@ -225,9 +239,18 @@ CONNECTOR: Final = Connector(
     fetch=fetch,
     probe=probe,
     browse=browse,
+    push=hearing.GITHUB,
+    consent=Consent(
+        lambda config: f"{site(config)}/login/oauth/authorize",
+        lambda config: f"{site(config)}/login/oauth/access_token",
+        me(lambda config: f"{config['url']}/user", "login"),
+        device=lambda config: f"{site(config)}/login/device/code",
+        lacking="GitHub gave no token that is refreshed. Turn on “Expire user authorization tokens” in the GitHub App, and connect again.",
+    ),
     rights=True,
     group="work",
     settings=(
+        Setting("access", "Sign in by", kind="choice", choices=ACCESS, default="token", required=False),
         Setting(
             "token",
             "Token",
@@ -235,6 +258,17 @@ CONNECTOR: Final = Connector(
             "Metadata. "
             "Its owner needs push access to private repositories: only then GitHub tells who may see them.",
             kind="secret",
+            when=("access", "token"),
+        ),
+        Setting("client_id", "Client id", "Of a GitHub App of your own that may read what a token would.", when=("access", "refresh")),
+        Setting("client_secret", "Client secret", "Of that app.", kind="secret", when=("access", "refresh")),
+        Setting(
+            "refresh",
+            "Refresh token",
+            "Left empty, it comes when you press “Connect” after saving. It is replaced by itself with every use.",
+            "secret",
+            False,
+            when=("access", "refresh"),
         ),
         Setting("owner", "Organisation or person", "Whose repositories they are, as in github.com/acme: acme."),
         Setting("repositories", "Repositories", "Their names. Leave it empty for all that the token sees.", kind="list", required=False),

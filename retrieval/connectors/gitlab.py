@@ -17,8 +17,10 @@ from pathlib import PurePosixPath
 from typing import Any, Final
 from urllib.parse import quote
 
+from retrieval.connectors import hearing
 from retrieval.connectors.asking import Asker
-from retrieval.connectors.contract import Branch, Config, Connector, Finding, Outside, Setting
+from retrieval.connectors.consenting import me
+from retrieval.connectors.contract import Branch, Config, Connector, Consent, Finding, Outside, Setting, all_in
 from retrieval.connectors.oauth import Token
 from retrieval.connectors.pages import (
     ONE_THING,
@@ -234,8 +236,12 @@ def probe(config: Config, outside: Outside) -> Iterator[Finding]:
 
 @sensible("GitLab")
 def browse(config: Config, path: str, outside: Outside) -> Iterator[Branch]:
-    for one in projects(asker(config, outside), config):
-        yield Branch(str(one["id"]), one["path_with_namespace"], inner=False)
+    """The projects that were named; where none were, all that the account takes part in."""
+    ask = asker(config, outside)
+    named = config["projects"] or config["groups"]
+    for one in projects(ask, config) if named else linked(ask, "projects", {**PAGE, "membership": "true", "archived": "false"}, "GitLab"):
+        path = one["path_with_namespace"]
+        yield Branch(str(one["id"]), path, False, all_in(path), ("projects", path))
 
 
 CONNECTOR: Final = Connector(
@@ -244,6 +250,14 @@ CONNECTOR: Final = Connector(
     fetch=fetch,
     probe=probe,
     browse=browse,
+    push=hearing.GITLAB,
+    consent=Consent(
+        lambda config: f"{config['url']}/oauth/authorize",
+        lambda config: f"{config['url']}/oauth/token",
+        me(lambda config: f"{config['url']}{API}/user", "username"),
+        scopes="read_api",
+        device=lambda config: f"{config['url']}/oauth/authorize_device",
+    ),
     rights=True,
     group="work",
     settings=(
@@ -262,8 +276,9 @@ CONNECTOR: Final = Connector(
         Setting(
             "refresh",
             "Refresh token",
-            "What the application got by the consent of somebody with at least the role Reporter. It is replaced by itself with every use.",
+            "Left empty, it comes when you press “Connect” after saving. It is replaced by itself with every use.",
             kind="secret",
+            required=False,
             when=("access", "refresh"),
         ),
         Setting("groups", "Groups", "Their paths, such as acme/docs: all projects in them.", kind="list", required=False),

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
-from retrieval.connectors import google
+from retrieval.connectors import google, hearing
 from retrieval.connectors.asking import Asker
-from retrieval.connectors.contract import Branch, Config, Connector, Finding, Outside, Setting
+from retrieval.connectors.contract import Branch, Config, Connector, Finding, Outside, Setting, all_in, just
 from retrieval.connectors.pages import ONE_THING, decoded, fetched, moment, sensible, several, tried
 from retrieval.errors import CursorExpired, ItemBroken, RightMissing, SourceGarbled, SourceMissing, SourceUnreachable
 from retrieval.types import Cursor, Deleted, Fetched, Item, Listing, Members, Rights
@@ -292,12 +292,13 @@ def browse(config: Config, path: str, outside: Outside) -> Iterator[Branch]:
     """Drives, and the folders in them."""
     found = {drive.key: drive for drive in drives(config, outside)}
     if not path:
-        yield from (Branch(drive.key, drive.name) for drive in found.values())
+        yield from (Branch(drive.key, drive.name, True, all_in(drive.name)) for drive in found.values())
         return
     key, _, folder = path.partition("/")
     asked = {**ALL, "q": f"'{folder or (key if found[key].shared else 'root')}' in parents and trashed = false", "fields": FIELDS}
     for one in google.values(found[key].ask, "files", asked, "files"):
-        yield Branch(f"{key}/{one['id']}", one["name"], inner=one["mimeType"] == FOLDER)
+        inner = one["mimeType"] == FOLDER
+        yield Branch(f"{key}/{one['id']}", one["name"], inner, all_in(one["name"].replace("/", "-")) if inner else just(one["name"]))
 
 
 CONNECTOR: Final = Connector(
@@ -306,6 +307,7 @@ CONNECTOR: Final = Connector(
     fetch=fetch,
     probe=probe,
     browse=browse,
+    push=hearing.GOOGLE,
     again=again,
     rights=True,
     settings=(

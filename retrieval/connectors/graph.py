@@ -23,6 +23,8 @@ from retrieval.types import Account, Fetched, Listing, Members, Rights
 BASE: Final = "https://graph.microsoft.com/v1.0"
 LOGIN: Final = "https://login.microsoftonline.com"
 EVERYBODY: Final = "tenant"
+SCOPES: Final = "offline_access User.Read Sites.Read.All Files.Read.All User.Read.All GroupMember.Read.All"
+"""What is asked of a person; apps have permissions instead."""
 BATCH: Final = 20
 SITE: Final = "site:"
 OWNERS: Final = "_o"
@@ -35,9 +37,11 @@ PEOPLE: Final = {"$select": "id,displayName,mail,userPrincipalName,accountEnable
 def asker(config: Config, outside: Outside) -> Asker:
     def form() -> dict[str, str]:
         app = {"client_id": config["client_id"], "client_secret": config["client_secret"]}
+        if config.get("access") == "refresh":
+            return {**app, "grant_type": "refresh_token", "refresh_token": config["refresh"], "scope": SCOPES}
         return {**app, "grant_type": "client_credentials", "scope": "https://graph.microsoft.com/.default"}
 
-    token = Token(outside, f"{LOGIN}/{config['tenant']}/oauth2/v2.0/token", form)
+    token = Token(outside, f"{LOGIN}/{config['tenant']}/oauth2/v2.0/token", form, kept="refresh")
     right = "Sites.FullControl.All, GroupMember.Read.All and User.Read.All (application permissions, with admin consent)"
     return Asker(outside, BASE, headers=token.headers, renew=token.renew, right=right)
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from retrieval.connectors.contract import Branch, Config, Connector, Finding, Outside, Setting
+from retrieval.connectors.contract import Branch, Config, Connector, Finding, Outside, Setting, all_in
 from retrieval.connectors.mailbox import Folder, Head, Mailbox, State, numbers, ranges
 from retrieval.types import Account, Cursor, Deleted, Fetched, Item, Listing, Members, Rights, Skipped
 
@@ -132,7 +132,8 @@ def browse(config: Config, path: str, outside: Outside) -> Iterator[Branch]:
     found = {"/".join(way[: depth + 1]) for way in ways for depth in range(len(way))}
     for one in sorted(found):
         if one.rpartition("/")[0] == path:
-            yield Branch(one, one.rpartition("/")[2], inner=any(other.startswith(f"{one}/") for other in found))
+            name, inner = one.rpartition("/")[2], any(other.startswith(f"{one}/") for other in found)
+            yield Branch(one, name, inner, all_in(name), ("folders", one))
 
 
 def no_host(value: str) -> str:

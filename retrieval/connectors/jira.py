@@ -20,8 +20,9 @@ from functools import partial
 from itertools import accumulate, chain
 from typing import Any, Final
 
+from retrieval.connectors import hearing
 from retrieval.connectors.asking import Asker
-from retrieval.connectors.contract import Branch, Config, Connector, Finding, Outside, Setting
+from retrieval.connectors.contract import Branch, Config, Connector, Finding, Outside, Setting, all_in
 from retrieval.connectors.jira_people import API, people, values
 from retrieval.connectors.pages import all_there, facts, fetched, heading, lacking, moment, page, sensible, several, tried
 from retrieval.errors import SourceGarbled
@@ -184,7 +185,8 @@ def probe(config: Config, outside: Outside) -> Iterator[Finding]:
 @sensible("Jira")
 def browse(config: Config, path: str, outside: Outside) -> Iterator[Branch]:
     for one in projects(asker(config, outside), ()).values():
-        yield Branch(one["id"], f"{one['name']} ({one['key']})", inner=False)
+        inside = all_in(str(one.get("name") or one["key"]).replace("/", "-"))
+        yield Branch(one["id"], f"{one['name']} ({one['key']})", False, inside, ("projects", one["key"]))
 
 
 CONNECTOR: Final = Connector(
@@ -193,6 +195,7 @@ CONNECTOR: Final = Connector(
     fetch=fetch,
     probe=probe,
     browse=browse,
+    push=hearing.ATLASSIAN,
     again=again,
     rights=True,
     group="work",

@@ -14,13 +14,15 @@ from functools import partial
 from html import escape
 from typing import Any, Final
 
+from retrieval.connectors import hearing
 from retrieval.connectors.asking import Asker
-from retrieval.connectors.contract import Branch, Config, Connector, Finding, Outside, Setting
+from retrieval.connectors.contract import Branch, Config, Connector, Consent, Finding, Outside, Setting, all_in, just
 from retrieval.connectors.pages import facts, fetched, heading, moment, page, sensible, several, tried
 from retrieval.errors import SourceGarbled, SourceMissing
 from retrieval.types import Cursor, Fetched, Item, Listing
 
 API: Final = "https://api.notion.com/v1"
+ACCESS: Final = (("token", "An internal integration's secret"), ("consent", "A public integration and your consent"))
 VERSION: Final = "2022-06-28"
 PAGES: Final = {"filter": {"property": "object", "value": "page"}, "page_size": 100}
 DEEPEST: Final = 20
@@ -48,7 +50,7 @@ def fetch(config: Config, cursor: Mapping[str, Any] | None, outside: Outside) ->
 
 
 def asker(config: Config, outside: Outside) -> Asker:
-    headers = {"authorization": f"Bearer {config['token']}", "notion-version": VERSION}
+    headers = {"authorization": f"Bearer {config['granted' if config.get('access') == 'consent' else 'token']}", "notion-version": VERSION}
     return Asker(outside, API, headers=headers, right="Read content")
 
 
@@ -177,7 +179,8 @@ def browse(config: Config, path: str, outside: Outside) -> Iterator[Branch]:
     holding = set(inside.values())
     for id, parent in inside.items():
         if (parent if parent in found else "") == path:
-            yield Branch(id, title(found[id]), inner=id in holding)
+            name = title(found[id])
+            yield Branch(id, name, id in holding, (*just(name), *all_in(name.replace("/", "-"))))
 
 
 CONNECTOR: Final = Connector(
@@ -186,14 +189,37 @@ CONNECTOR: Final = Connector(
     fetch=fetch,
     probe=probe,
     browse=browse,
+    push=hearing.NOTION,
+    consent=Consent(
+        lambda config: f"{API}/oauth/authorize",
+        lambda config: f"{API}/oauth/token",
+        lambda config, said, token, outside: str(said["workspace_name"]),
+        more={"owner": "user"},
+        when=("access", "consent"),
+        kept="granted",
+        given="access_token",
+        basic=True,
+    ),
     group="pages",
     settings=(
+        Setting("access", "Sign in by", kind="choice", choices=ACCESS, default="token", required=False),
         Setting(
             "token",
             "Integration secret",
             "At https://www.notion.so/profile/integrations, make an internal integration of your own that may read content, and copy its "
             "secret. Then connect it to each page that is wanted: those in it come along.",
             kind="secret",
+            when=("access", "token"),
+        ),
+        Setting("client_id", "OAuth client id", "Of a public integration of your own.", when=("access", "consent")),
+        Setting("client_secret", "OAuth client secret", "Of that integration.", kind="secret", when=("access", "consent")),
+        Setting(
+            "granted",
+            "Token",
+            "Left empty, it comes when you press “Connect” after saving.",
+            kind="secret",
+            required=False,
+            when=("access", "consent"),
         ),
     ),
 )

@@ -16,6 +16,8 @@ from retrieval.connectors.asking import Asker
 from retrieval.connectors.contract import Outside
 from retrieval.errors import SourceGarbled, TokenRefused
 
+NOT_YET = "The source is not connected yet. Open “Connection” on its page and press “Connect”."
+AGAIN = "Press “Connect” again under “Connection” on the source's page, or enter new ones in its settings."
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 
 
@@ -38,11 +40,13 @@ class Token:
 
     def _ask(self) -> None:
         form = {**self._form(), **({"refresh_token": self._refresh} if self._refresh else {})}
+        if form.get("grant_type") == "refresh_token" and not form.get("refresh_token"):
+            raise TokenRefused.from_message(NOT_YET)
         ask, host = Asker(self._outside, self._url), urlsplit(self._url).hostname or self._url
         answer = ask.ask(self._url, method="POST", body=urlencode(form).encode(), headers=FORM, accept=(400, 401))
         said = _read(answer.content, host) if answer.status_code < 300 else {}
-        if answer.status_code >= 300 or said.get("ok") is False:
-            raise TokenRefused(host)
+        if answer.status_code >= 300 or said.get("ok") is False or said.get("error"):
+            raise TokenRefused(host, AGAIN) if form.get("grant_type") == "refresh_token" else TokenRefused(host)
         if not isinstance(said.get("access_token"), str):
             raise SourceGarbled(host, "no token in the answer")
         self._token = said["access_token"]

@@ -13,7 +13,7 @@ from urllib.parse import quote, urlsplit
 
 from retrieval.connectors import markup, signing
 from retrieval.connectors.asking import Asker
-from retrieval.connectors.contract import Answer, Branch, Config, Connector, Finding, Outside, Setting
+from retrieval.connectors.contract import Answer, Branch, Config, Connector, Finding, Outside, Setting, all_in
 from retrieval.errors import (
     ItemBroken,
     RateLimited,
@@ -164,7 +164,8 @@ def browse(config: Config, path: str, outside: Outside) -> Iterator[Branch]:
     for page in Bucket(config, outside).pages(path or config["prefix"], delimiter="/"):
         for one in markup.named(page, "CommonPrefixes"):
             prefix = markup.text(one, "Prefix")
-            yield Branch(prefix, prefix.rstrip("/").rpartition("/")[2])
+            name = prefix.rstrip("/").rpartition("/")[2]
+            yield Branch(prefix, name, patterns=all_in(name if path else prefix))
 
 
 def no_bucket(name: str) -> str:

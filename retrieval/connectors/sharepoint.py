@@ -17,9 +17,11 @@ from functools import partial
 from typing import Any, Final
 from urllib.parse import quote, unquote, urlsplit
 
+from retrieval.connectors import hearing
 from retrieval.connectors.asking import Asker
-from retrieval.connectors.contract import Branch, Config, Connector, Finding, Outside, Setting
-from retrieval.connectors.graph import SITE, answers, asker, people, rights, values
+from retrieval.connectors.consenting import me
+from retrieval.connectors.contract import Branch, Config, Connector, Consent, Finding, Outside, Setting, all_in, just
+from retrieval.connectors.graph import BASE, LOGIN, SCOPES, SITE, answers, asker, people, rights, values
 from retrieval.connectors.pages import fetched, moment, sensible, several, tried
 from retrieval.errors import CursorExpired, ItemBroken, SourceError, SourceGarbled, SourceMissing
 from retrieval.types import Cursor, Deleted, Fetched, Item, Listing
@@ -225,14 +227,24 @@ def unmapped(ask: Asker, drive: str, config: Config) -> Iterator[Finding]:
 
 @sensible(WHERE)
 def browse(config: Config, path: str, outside: Outside) -> Iterator[Branch]:
-    """Libraries, and the folders in them."""
+    """Libraries, and the folders in them; where no site was named, the sites that there are first."""
     ask = asker(config, outside)
+    if path.startswith(SITE):
+        for library in values(ask, f"sites/{path.removeprefix(SITE)}/drives"):
+            yield Branch(library["id"], library["name"], True, all_in(library["name"]))
+        return
+    if not path and not config["sites"] and not config["people"]:
+        for site in values(ask, "sites", {"search": "*"}):
+            name = str(site.get("displayName") or site.get("name"))
+            yield Branch(f"{SITE}{site['id']}", name, True, all_in(name), ("sites", site["webUrl"]))
+        return
     if not path:
-        yield from (Branch(id, name) for id, name in sorted(drives(ask, config).items(), key=lambda one: one[1]))
+        yield from (Branch(id, name, True, all_in(name)) for id, name in sorted(drives(ask, config).items(), key=lambda one: one[1]))
         return
     drive, _, item = path.partition("/")
     for one in values(ask, f"drives/{drive}/items/{item or 'root'}/children", {"$top": 200}):
-        yield Branch(f"{drive}/{one['id']}", one["name"], inner="folder" in one)
+        inner = "folder" in one
+        yield Branch(f"{drive}/{one['id']}", one["name"], inner, all_in(one["name"]) if inner else just(one["name"]))
 
 
 def pairs(lines: Sequence[str]) -> str:
@@ -245,17 +257,43 @@ CONNECTOR: Final = Connector(
     fetch=fetch,
     probe=probe,
     browse=browse,
+    push=hearing.MICROSOFT,
+    consent=Consent(
+        lambda config: f"{LOGIN}/{config['tenant']}/oauth2/v2.0/authorize",
+        lambda config: f"{LOGIN}/{config['tenant']}/oauth2/v2.0/token",
+        me(lambda config: f"{BASE}/me", "userPrincipalName", "displayName"),
+        scopes=SCOPES,
+        device=lambda config: f"{LOGIN}/{config['tenant']}/oauth2/v2.0/devicecode",
+    ),
     again=again,
     rights=True,
     settings=(
         Setting("tenant", "Directory (tenant) id", "In the Microsoft Entra admin center, on the overview of the app that you registered."),
-        Setting("client_id", "Application (client) id", "On the same page. No person signs in: the app has rights of its own."),
+        Setting("client_id", "Application (client) id", "On the same page."),
+        Setting(
+            "access",
+            "Sign in by",
+            "An app with permissions of its own reads everything. With the consent of a person, it reads what that person sees, and who "
+            "else may see it only where the person may know that.",
+            kind="choice",
+            choices=(("app", "The app itself"), ("refresh", "The app and your consent")),
+            default="app",
+            required=False,
+        ),
         Setting(
             "client_secret",
             "Client secret",
             "Under Certificates & secrets of the app. The app needs the application permissions Sites.FullControl.All (to read who may see "
             "a file), GroupMember.Read.All and User.Read.All, with admin consent.",
             kind="secret",
+        ),
+        Setting(
+            "refresh",
+            "Refresh token",
+            "Left empty, it comes when you press “Connect” after saving. It is replaced by itself with every use.",
+            "secret",
+            False,
+            when=("access", "refresh"),
         ),
         Setting(
             "sites",

@@ -21,8 +21,9 @@ from html import unescape
 from itertools import groupby
 from typing import Any, Final
 
+from retrieval.connectors import hearing
 from retrieval.connectors.asking import Asker
-from retrieval.connectors.contract import Branch, Config, Connector, Finding, Outside, Setting
+from retrieval.connectors.contract import Branch, Config, Connector, Consent, Finding, Outside, Setting, all_in
 from retrieval.connectors.oauth import Token
 from retrieval.connectors.pages import ONE_THING, all_there, heading, lacking, page, plain, sensible, several, tried
 from retrieval.errors import CursorExpired, RateLimited, RightMissing, SourceGarbled, SourceMissing, SourceUnreachable, TokenRefused
@@ -274,7 +275,9 @@ def probe(config: Config, outside: Outside) -> Iterator[Finding]:
 @sensible("Slack")
 def browse(config: Config, path: str, outside: Outside) -> Iterator[Branch]:
     for one in Slack(config, outside).seen():
-        yield Branch(one["id"], f"#{one['name']}" + ("" if one.get("is_member") else " (the app is not in it)"), inner=False)
+        name = f"#{one['name']}"
+        told = name + ("" if one.get("is_member") else " (the app is not in it)")
+        yield Branch(one["id"], told, False, all_in(name), ("channels", one["name"]))
 
 
 CONNECTOR: Final = Connector(
@@ -283,6 +286,14 @@ CONNECTOR: Final = Connector(
     fetch=fetch,
     probe=probe,
     browse=browse,
+    push=hearing.SLACK,
+    consent=Consent(
+        lambda config: "https://slack.com/oauth/v2/authorize",
+        lambda config: f"{API}/oauth.v2.access",
+        lambda config, said, token, outside: str(said["team"]["name"]),
+        scopes="channels:read,channels:history,groups:read,groups:history,users:read,users:read.email",
+        lacking="Slack gave no token that is refreshed. Turn on token rotation under OAuth & Permissions of the app, and connect again.",
+    ),
     rights=True,
     group="messages",
     settings=(
@@ -300,8 +311,10 @@ CONNECTOR: Final = Connector(
         Setting(
             "refresh",
             "Refresh token",
-            "Where token rotation is turned on for the app; begins with xoxe-. It is replaced by itself with every use.",
+            "Where token rotation is turned on for the app; begins with xoxe-. "
+            "Left empty, it comes when you press “Connect” after saving. It is replaced by itself with every use.",
             kind="secret",
+            required=False,
             when=("access", "refresh"),
         ),
         Setting("channels", "Channels", "Their names. Leave it empty for all that the app is in.", kind="list", required=False),

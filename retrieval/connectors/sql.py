@@ -17,7 +17,7 @@ from typing import Any, Final
 import psycopg
 from psycopg.rows import dict_row
 
-from retrieval.connectors.contract import Config, Connector, Finding, Outside, Setting
+from retrieval.connectors.contract import Branch, Config, Connector, Finding, Outside, Setting
 from retrieval.errors import RightMissing, SettingWrong, SourceError, SourceUnreachable, TokenRefused
 from retrieval.types import PUBLIC, Account, Cursor, Fetched, Item, Listing, Rights, Skipped
 
@@ -26,6 +26,11 @@ MAX_CHARACTERS: Final = 5_000_000
 FIELD: Final = re.compile(r"\{([^{}]+)\}")
 EVERYBODY: Final = "*"
 Row = Mapping[str, Any]
+MOST_NAMES: Final = 1000
+TABLES: Final = """SELECT table_schema, table_name FROM information_schema.tables
+    WHERE table_schema NOT IN ('pg_catalog', 'information_schema') ORDER BY 1, 2"""
+COLUMNS: Final = """SELECT column_name, data_type FROM information_schema.columns
+    WHERE table_schema = %s AND table_name = %s ORDER BY ordinal_position"""
 
 
 def fetch(config: Config, cursor: Mapping[str, Any] | None, outside: Outside) -> Iterator[Fetched]:
@@ -202,6 +207,15 @@ def probe(config: Config, outside: Outside) -> Iterator[Finding]:
         yield Finding(None, "Some rows name no readers: nobody sees those.")
 
 
+def browse(config: Config, path: str, outside: Outside) -> Iterator[Branch]:
+    """The tables that the account may read, and their columns: what the query can be made of."""
+    schema, _dot, table = path.partition(".")
+    with connected(config, outside) as connection, in_words(config), connection.cursor() as asked:
+        asked.execute(COLUMNS if path else TABLES, (schema, table) if path else None)
+        for row in asked.fetchmany(MOST_NAMES):
+            yield Branch(f"{path}.{row[0]}", f"{row[0]} ({row[1]})", inner=False) if path else Branch(".".join(row), ".".join(row))
+
+
 def no_query(value: str) -> str:
     begins = re.match(r"(?i)\s*(select|with|values|table)\b", value)
     return "" if begins else "Write one query that begins with SELECT or WITH."
@@ -212,6 +226,7 @@ CONNECTOR: Final = Connector(
     help="Rows of a PostgreSQL database: a query gives them, a template makes a text of each.",
     fetch=fetch,
     probe=probe,
+    browse=browse,
     rights=True,
     group="data",
     settings=(
@@ -229,9 +244,14 @@ CONNECTOR: Final = Connector(
             choices=(("verify-full", "TLS, with a certificate for this name"), ("require", "TLS, any certificate"), ("disable", "None")),
         ),
         Setting(
-            "query", "Query", "One SELECT. It runs with every sync; what it gives no more is deleted here.", kind="long", check=no_query
+            "query",
+            "Query",
+            "One SELECT. It runs with every sync; what it gives no more is deleted here.",
+            kind="long",
+            check=no_query,
+            scope=True,
         ),
-        Setting("key", "Column with the key", "Another one in every row, and the same for ever, such as id."),
+        Setting("key", "Column with the key", "Another one in every row, and the same for ever, such as id.", scope=True),
         Setting("name", "Column with the name", "Left empty, the key is the name.", required=False),
         Setting(
             "template", "Text", "With {column} where its value goes. Left empty, every column has a line.", kind="long", required=False

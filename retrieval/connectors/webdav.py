@@ -16,7 +16,7 @@ from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from retrieval.connectors import markup
 from retrieval.connectors.asking import Asker
-from retrieval.connectors.contract import Branch, Config, Connector, Finding, Outside, Setting
+from retrieval.connectors.contract import Branch, Config, Connector, Finding, Outside, Setting, all_in
 from retrieval.errors import ItemBroken, RightMissing, SourceGarbled, SourceMissing, SourceUnreachable
 from retrieval.types import Cursor, Fetched, Item, Listing, Rights, Skipped
 
@@ -196,7 +196,7 @@ def browse(config: Config, path: str, outside: Outside) -> Iterator[Branch]:
 def folders(files: Files, path: str) -> Iterator[Branch]:
     for entry in files.inside(path.strip("/"))[1]:
         if entry.folder:
-            yield Branch(entry.path, entry.name)
+            yield Branch(entry.path, entry.name, patterns=all_in(entry.name))
 
 
 FILES: Final = (

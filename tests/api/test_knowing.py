@@ -247,6 +247,17 @@ def test_settings_are_tried_before_a_source_is_set_up(bob_calls: Caller, folder:
     assert bob_calls.post("/sources/preview", {"connector": "none"}).json()["errors"][0]["field"] == "/connector"
 
 
+def test_a_source_is_browsed_before_it_is_set_up(bob_calls: Caller, folder: str) -> None:
+    Path(folder, "hr", "old [1]").mkdir(parents=True)
+    (hr,) = bob_calls.post("/sources/browse", {"path": folder}).json()["items"]
+    assert (hr["name"], hr["inner"], hr["setting"], hr["include"], hr["exclude"]) == ("hr", True, "", ["hr/"], ["hr/"])
+    (old,) = bob_calls.post("/sources/browse", {"path": folder, "at": hr["path"], "around": hr["around"]}).json()["items"]
+    assert old["include"] == ["hr/old [[]1]/"], "what stands for other characters in patterns does not"
+    assert "does not exist" in bob_calls.post("/sources/browse", {"path": f"{folder}/gone"}).json()["detail"]
+    assert bob_calls.post("/sources/browse", {"path": folder, "at": "../.."}).json()["fault"]
+    assert bob_calls.post("/sources/browse", {"connector": "feed", "settings": {"url": "https://x.example"}}).status_code == 422
+
+
 def test_secrets_are_never_said_and_stay_where_they_are_not_named(bob_calls: Caller) -> None:
     given = {"url": "https://shelf.example", "token": "very-secret"}
     made = bob_calls.post("/sources", {"name": "S", "connector": "shelf", "settings": given, "access": {}, "as_source": True})

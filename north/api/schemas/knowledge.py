@@ -88,6 +88,27 @@ class PreviewOut(Schema):
     examples: list[str]
 
 
+class SourceBrowsed(SourceTried):
+    at: Text = Field("", max_length=2000, description="The `path` of a branch; left out, the top.")
+    around: Text = Field("", max_length=2000, description="The `around` of the same branch.")
+
+
+class BranchOut(Schema):
+    path: str
+    name: str
+    inner: bool = Field(description="There may be more in it: ask again with its `path` as `at`, and its `around`.")
+    setting: str = Field(description="The connector's setting whose list takes it alone; empty: `include` does.")
+    include: list[str] = Field(description="The lines for that list.")
+    exclude: list[str] = Field(description="The patterns that leave it out.")
+    around: str
+
+
+class BranchPage(Schema):
+    items: list[BranchOut]
+    more: bool = Field(description="There are more than are told.")
+    fault: str = Field(description="Why it cannot be looked into, and how to mend that; empty where it can.")
+
+
 class SettingOut(Schema):
     name: str
     label: str

@@ -10,7 +10,12 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from north import sealing
 
-SEALED: Final = (("webhooks", "Webhook", "sealed"), ("webhooks", "Webhook", "old_sealed"), ("documents", "Source", "secrets"))
+SEALED: Final = (
+    ("webhooks", "Webhook", "sealed"),
+    ("webhooks", "Webhook", "old_sealed"),
+    ("documents", "Source", "secrets"),
+    ("documents", "Hook", "sealed"),
+)
 
 
 class Command(BaseCommand):

@@ -8,6 +8,7 @@ finds it by the line in NAMED. What its source cannot do stands in `impossible`,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from fnmatch import fnmatchcase
 from typing import Any, Literal, Protocol
 
 from retrieval.connectors.contract import Connector, Outside, checked
@@ -332,8 +333,40 @@ def rights_are_said(world: World) -> None:
         assert all(item.rights is None for item in items)
 
 
+def browsed(world: World) -> None:
+    """What stands in its tree can be chosen: each entry's patterns stand for things that come from the source, and its line is one of a
+    setting that is a list and brings some of them."""
+    filled(world, 3)
+    assert world.connector.browse
+    paths = set(paths_of(world, {}))
+    tops = list(world.connector.browse(world.config, "", world.outside))
+    assert len({one.path for one in tops}) == len(tops) > 0 or not any("/" in path for path in paths)
+    for top in tops:
+        within = chosen_by(top.patterns, paths)
+        for one in world.connector.browse(world.config, top.path, world.outside) if top.inner else ():
+            around = next((pattern for pattern in top.patterns if pattern.endswith("/")), "")
+            assert one.name and chosen_by([around + pattern for pattern in one.patterns], paths) <= within
+        if top.line and within:
+            assert next(one for one in world.connector.settings if one.name == top.line[0]).kind == "list"
+            assert within & set(paths_of(world, {top.line[0]: [top.line[1]]}))
+    patterns = [pattern for top in tops for pattern in top.patterns]
+    assert not patterns or chosen_by(patterns, paths), "all that there is lies somewhere in the tree"
+
+
+def paths_of(world: World, other: Mapping[str, Any]) -> list[str]:
+    events = world.connector.fetch({**world.config, **other}, None, world.outside)
+    return [f"{one.folder}/{one.name}" if one.folder else one.name for one in events if isinstance(one, Item)]
+
+
+def chosen_by(patterns: Iterable[str], paths: Iterable[str]) -> set[str]:
+    """As north.documents.reaching.matcher reads patterns that came from a tree."""
+    wanted = [pattern + "*" * pattern.endswith("/") for pattern in patterns]
+    return {path for path in paths if any(fnmatchcase(path.lower(), pattern.lower()) for pattern in wanted)}
+
+
 CASES: dict[str, Callable[[World], None]] = {
     "words": words,
+    "browsed": browsed,
     "full": full,
     "nothing twice": nothing_twice,
     "incremental": incremental,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from retrieval.connectors.asking import Asker
-from retrieval.connectors.contract import Branch, Config, Connector, Finding, Outside, Setting
+from retrieval.connectors.contract import Branch, Config, Connector, Finding, Outside, Setting, just
 from retrieval.errors import ItemBroken, SourceMissing, SourceUnreachable
 from retrieval.types import PUBLIC, Account, Cursor, Deleted, Fetched, Item, Listing, Members, Rights
 from tests.retrieval.connectors.outside import Asked, Said
@@ -177,7 +177,7 @@ def probe(config: Config, outside: Outside) -> Iterator[Finding]:
 
 def browse(config: Config, path: str, outside: Outside) -> Iterator[Branch]:
     for thing in asker(config, outside).json("/things")["things"]:
-        yield Branch(thing["id"], thing["name"], inner=False)
+        yield Branch(thing["id"], thing["name"], inner=False, patterns=just(thing["name"]))
 
 
 def not_gone(value: str) -> str:

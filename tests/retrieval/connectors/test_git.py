@@ -109,6 +109,15 @@ def test_a_pack_that_was_changed_on_its_way_is_none(world: GitWorld, tmp_path: P
         list(git.fetch(config(), None, InProcess(HOST, lambda asked: changed(asked) or world.serve(asked))))
 
 
+def test_its_folders_can_be_browsed(world: GitWorld) -> None:
+    (docs,) = git.browse(config(), "", world.outside)
+    (deep,) = git.browse(config(), docs.path, world.outside)
+    assert [(one.path, one.inner, one.patterns) for one in (docs, deep)] == [
+        ("docs", True, ("docs/",)),
+        ("docs/deep", False, ("deep/",)),
+    ]
+
+
 # --- what is packed may unpack to anything ------------------------------------------------------------------------------------------------
 def packed(*objects: ShaFile) -> bytes:
     file = BytesIO()

@@ -110,6 +110,14 @@ def test_a_project_by_its_path_and_one_that_is_gone() -> None:
         fetch(world)
 
 
+def test_projects_are_there_to_choose_from_where_none_was_named() -> None:
+    world = filled()
+    world.config |= {"groups": [], "projects": []}
+    browse = GITLAB.browse
+    assert browse
+    assert [one.line for one in browse(world.config, "", world.outside)] == [("projects", "acme/docs")]
+
+
 def test_an_oauth_applications_refresh_token_is_used_and_kept() -> None:
     world = filled()
     world.config |= {"access": "refresh", "refresh": "r1", "client_id": "c", "client_secret": "s"}

@@ -52,7 +52,7 @@ def test_a_token_that_expires_in_the_middle_is_renewed_with_the_newest_refresh_t
 
 
 def test_a_refused_grant_says_that_the_credentials_are_wrong() -> None:
-    with pytest.raises(TokenRefused, match="Enter new ones"):
+    with pytest.raises(TokenRefused, match=r"Press “Connect” again .* or enter new ones"):
         Login().ask("stale").json("/x")
 
 

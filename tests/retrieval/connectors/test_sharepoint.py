@@ -144,3 +144,19 @@ def test_a_onedrive_and_its_tree() -> None:
     top = list(browse(world.config, DRIVE, world.outside))
     assert [(branch.name, branch.inner) for branch in top] == [("a.txt", False), ("Pay roll", True)]
     assert [branch.name for branch in browse(world.config, top[1].path, world.outside)] == ["b.txt"]
+
+
+def test_sites_are_there_to_choose_from_where_none_was_named() -> None:
+    world = filled(2)
+    world.config |= {"sites": [], "people": []}
+    browse = SHAREPOINT.browse
+    assert browse
+    (site,) = browse(world.config, "", world.outside)
+    assert site.line == ("sites", "https://acme.sharepoint.com/sites/hr")
+    (drive,) = browse(world.config, site.path, world.outside)
+    assert items(fetch(world_of_site(world, site.line[1])))["a.txt"].folder == f"{site.name}/{drive.name}"
+
+
+def world_of_site(world: SharePointWorld, address: str) -> SharePointWorld:
+    world.config["sites"] = [address]
+    return world

@@ -119,3 +119,12 @@ def test_a_probe_says_what_would_come(keeper: psycopg.Connection) -> None:
 @pytest.mark.parametrize("query", ["DROP TABLE a", "COPY a TO PROGRAM 'x'", "EXPLAIN SELECT 1", "selected"])
 def test_a_query_selects(query: str) -> None:
     assert "query" in checked(sql.CONNECTOR.settings, {"query": query}).wrong
+
+
+def test_what_a_query_can_be_made_of_can_be_browsed(keeper: psycopg.Connection) -> None:
+    """Only the tables that the account may read; before there is a query."""
+    browsed = config() | {"query": ""}
+    assert [one.path for one in sql.browse(browsed, "", Reached())] == ["public.tickets"]
+    columns = [one.name for one in sql.browse(browsed, "public.tickets", Reached())]
+    assert columns[:2] == ["id (integer)", "title (text)"]
+    assert not list(sql.browse(browsed, "public.tickets'; SELECT 1 --", Reached()))

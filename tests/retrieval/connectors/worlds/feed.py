@@ -22,6 +22,7 @@ class FeedWorld(Unruled):
     impossible: Mapping[str, str] = {
         **dict.fromkeys(RIGHTS, NO_RIGHTS),
         "poison item": "An entry's text stands in the feed itself. `test_feed.py` shows it with the pages behind the entries.",
+        "browsed": "A feed is one list of entries: there is nothing in it to choose from.",
         "cursor expiry": "The cursor is what the feed said of its own version; where it is another, the feed is read again.",
     }
 

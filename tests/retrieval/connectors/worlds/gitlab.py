@@ -44,6 +44,8 @@ class GitLabWorld(Cloud):
         match asked.path.removeprefix("/api/v4").strip("/").split("/"):
             case ["groups", "acme", "projects"]:
                 return self.listed(asked, [self.project()])
+            case ["projects"] if asked.query.get("membership"):
+                return self.listed(asked, [self.project()])
             case ["projects", "acme%2Fdocs"]:
                 return Said.json(self.project())
             case ["users"]:

@@ -59,6 +59,8 @@ class SharePointWorld(Cloud):
                 return Said.json({"responses": [self.answered(one, asked.headers) for one in asked.body["requests"]]})
             case ["sites", "acme.sharepoint.com:", "sites", "hr"]:
                 return Said.json({"id": "site1", "displayName": "HR"})
+            case ["sites"] if asked.query.get("search"):
+                return Said.json({"value": [{"id": "site1", "displayName": "HR", "webUrl": "https://acme.sharepoint.com/sites/hr"}]})
             case ["sites", "site1", "drives"]:
                 return Said.json({"value": [{"id": DRIVE, "name": "Documents", "driveType": "documentLibrary"}]})
             case ["users", "ann@acme.example", "drive"]:

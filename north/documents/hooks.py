@@ -1,0 +1,63 @@
+"""Doors by which sources say that something changed: an unguessable address for each, and a secret that their messages prove."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import models
+from django.utils import timezone
+
+from north.sealing import seal, unseal
+
+SHORTEST = 10.0
+"""Seconds between two passes that messages begin."""
+
+
+def unguessable() -> str:
+    return secrets.token_urlsafe(32)
+
+
+class Hook(models.Model):
+    """One source's door. `wanted_at`: something changed then, and no pass has begun since."""
+
+    source = models.OneToOneField("Source", on_delete=models.CASCADE, primary_key=True, related_name="hook")
+    key = models.CharField(max_length=64, unique=True, default=unguessable)
+    sealed = models.TextField(blank=True)
+    wanted_at = models.DateTimeField(null=True, db_index=True)
+    heard_at = models.DateTimeField(null=True)
+    refused_at = models.DateTimeField(null=True)
+    """When a message came last that was not the source's own."""
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return str(self.source)
+
+    @property
+    def secret(self) -> str:
+        """Bound to its door. Raises `sealing.Unreadable`."""
+        key, _, secret = unseal(self.sealed).partition(" ") if self.sealed else ("", "", "")
+        return secret if key == self.key else ""
+
+    def set_secret(self, secret: str = "") -> str:
+        """A new one, or the source's own; saved by whoever calls."""
+        secret = secret or secrets.token_urlsafe(32)
+        self.sealed = seal(f"{self.key} {secret}")
+        return secret
+
+    def note(self, **what: Any) -> None:
+        for name, value in what.items():
+            setattr(self, name, value)
+        Hook.objects.filter(pk=self.pk).update(**what)
+
+    def look(self) -> UUID | None:
+        """Begins a pass for what was told so far, unless one began just now or is under way; then `tasks.sync_due` comes back to it."""
+        source, until = self.source, self.wanted_at
+        just_now = source.synced_at and source.synced_at + timedelta(seconds=SHORTEST) > timezone.now()
+        if until is None or just_now or (run := source.begin()) is None:
+            return None
+        Hook.objects.filter(pk=self.pk, wanted_at__lte=until).update(wanted_at=None)
+        found: UUID = run.pk
+        return found
