@@ -84,6 +84,7 @@ def put(document: Document, parsed: Parsed) -> int:
 
     def progress(embedded: int, count: int) -> None:
         failpoint("embed")
+        document.stir()
         if not document.held().exists():
             raise LeaseLost(f"Document {document.pk} changed while it was indexed.")
         if embedded == count:
