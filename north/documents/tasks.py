@@ -224,8 +224,8 @@ def seconds_left() -> float:
 
 @shared_task
 def sync(run_id: str) -> None:
-    """One pass over a source, or the next part of one. Killed, it begins again: what it stored already is found unchanged. `except
-    Exception` is the edge: no pass stays without an end in words."""
+    """One pass over a source, or the next part of one. Killed, it begins again: what it stored already is found unchanged.
+    `except Exception` is the edge: no pass stays without an end in words."""
     run = take_sync(run_id)
     if run is None:
         return

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from north.documents.freshness import as_of
 from north.documents.models import Document
 from north.documents.readers import scope_of
 from north.threads.models import Citation, Run, Step
@@ -24,6 +25,8 @@ class OpenDocument:
 
     name: str
     ready_at: datetime | None
+    as_of: datetime | None = None
+    """It is as its source had it then, or newer; None for an upload, and while a newer revision is being read."""
 
 
 def open_documents(membership: Membership, ids: Collection[str]) -> dict[str, OpenDocument]:
@@ -32,7 +35,8 @@ def open_documents(membership: Membership, ids: Collection[str]) -> dict[str, Op
     if not known:
         return {}
     readable = Document.objects.in_scope(scope_of(membership)).filter(pk__in=known)
-    return {str(pk): OpenDocument(name, ready_at) for pk, name, ready_at in readable.values_list("pk", "name", "ready_at")}
+    rows = readable.values_list("pk", "name", "ready_at", "status", "source__fresh_at")
+    return {str(pk): OpenDocument(name, ready_at, as_of(status, fresh_at)) for pk, name, ready_at, status, fresh_at in rows}
 
 
 def is_id(text: str) -> bool:
@@ -55,6 +59,7 @@ class ShownSource:
     score: float = 0.0
     changed: bool = False
     """The document has a newer text than the one that was cited."""
+    as_of: datetime | None = None
 
     @property
     def closed(self) -> bool:
@@ -158,7 +163,7 @@ class Numbering:
         asked = self.run.ended_at
         changed = bool(document.ready_at and asked and document.ready_at > asked)
         words = {name: source[name] for name in ("document", "start", "end", "text", "score")}
-        return ShownSource(number, name=document.name, changed=changed, **words)
+        return ShownSource(number, name=document.name, changed=changed, as_of=document.as_of, **words)
 
 
 def payload_shown(payload: Mapping[str, Any], readable: Collection[str]) -> dict[str, Any]:
