@@ -176,7 +176,7 @@ def doing_out(source: Source, now: doing.Doing) -> DoingOut:
     return DoingOut(
         source=source.pk,
         name=source.name,
-        stage=now.stage.value,
+        stage=now.stage.value,  # type: ignore[arg-type]
         at_work=now.at_work,
         position=PositionOut(done=position[0], of=position[1]) if position else None,
         place=now.place,
