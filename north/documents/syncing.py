@@ -139,6 +139,7 @@ class Pass:
     def tell(self) -> None:
         """One small write, about once a second."""
         self.row.write(**self.counts() | {"speed": self.pace.lately(self.seen), "progress_at": timezone.now()})
+        self.row.stirred = time.monotonic()
         if self.fresh:
             self.found()
             self.hold_back()

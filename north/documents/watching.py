@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from billiard import current_process
-from django.db import close_old_connections, connection
+from django.db import DatabaseError, close_old_connections, connection
 
 from north.leases import Leased, LeaseLost
 
@@ -62,6 +62,8 @@ class Watch:
         while not self.over.wait(LOOK_SECONDS):
             try:
                 self.lost = self.lost or not self.row.held().exists()
+            except DatabaseError as error:
+                logger.warning("A pass could not be looked after for a second: %s", error)
             finally:
                 close_old_connections()
             if self.lost:
