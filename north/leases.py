@@ -6,6 +6,7 @@ fence: a worker that was away longer than its lease finds its token gone and may
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,8 +48,13 @@ class LeasedQuerySet(models.QuerySet):
         """The row, leased to the caller for `LEASE_SECONDS` and counted as one more attempt; `None` where it is not due."""
         token = uuid.uuid4()
         until = timezone.now() + timedelta(seconds=settings.LEASE_SECONDS)
-        taken = self.due().filter(pk=pk, **conditions).update(lease_token=token, lease_until=until, attempts=F("attempts") + 1)
+        values = {"lease_token": token, "lease_until": until, "attempts": F("attempts") + 1, **self.at_taking()}
+        taken = self.due().filter(pk=pk, **conditions).update(**values)
         return self.filter(pk=pk, lease_token=token).first() if taken else None
+
+    def at_taking(self) -> dict[str, Any]:
+        """What else is written where a row is taken."""
+        return {}
 
 
 class Leased(models.Model):
@@ -102,6 +108,34 @@ class Leased(models.Model):
         finally:
             stopped.set()
             thread.join(timeout=5)
+
+
+class WatchedQuerySet(LeasedQuerySet):
+    def at_taking(self) -> dict[str, Any]:
+        return {"progress_at": timezone.now()}
+
+    def stuck(self, seconds: float) -> Self:
+        """Rows whose holder lives and has got no further for so long."""
+        now = timezone.now()
+        return self.filter(lease_until__gt=now, progress_at__lt=now - timedelta(seconds=seconds))
+
+
+class Watched(Leased):
+    """Leased work that says when it got on: a holder may live, and hang."""
+
+    progress_at = models.DateTimeField(null=True, editable=False)
+    stirred = 0.0
+
+    objects = WatchedQuerySet.as_manager()  # type: ignore[misc]
+
+    class Meta:
+        abstract = True
+
+    def stir(self, every: float = 1.0) -> None:
+        """It gets on; written at most so often. Raises `LeaseLost`."""
+        if time.monotonic() - self.stirred >= every:
+            self.write(progress_at=timezone.now())
+            self.stirred = time.monotonic()
 
 
 class JobQuerySet(LeasedQuerySet):

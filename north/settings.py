@@ -266,6 +266,8 @@ CELERY_TASK_ROUTES = {
     "north.threads.tasks.execute": {"queue": "runs"},
 }
 CELERY_TASK_DEFAULT_QUEUE = "cpu"
+CPU_WORKERS = max(2, min(4, os.cpu_count() or 1))
+"""Children of the worker that syncs and reads: one is always free to read while the others sync."""
 WORKERS = {"cpu": ["cpu"], "gpu": ["search", "runs", "index", "sweep", "webhooks"]}
 ALL_ROOMS = "documents,threads,cards,evaluation,serving,webhooks,reindexing"
 TASK_ROOMS = [f"north.{room}" for room in env("NORTH_TASK_ROOMS", ALL_ROOMS).split(",") if room != "none"]
@@ -312,6 +314,12 @@ UPLOAD_MEGABYTES = int(env("NORTH_UPLOAD_MEGABYTES", "100"))
 CONNECTORS = dict(entry.partition("=")[::2] for entry in listed("NORTH_CONNECTORS"))
 # Rights that a source gave are believed for so long without a good sync; then nobody sees its documents until there is one. 0: for ever.
 RIGHTS_HOURS = int(env("NORTH_RIGHTS_HOURS", "24"))
+# A sync or a document at work that gets no further for so long is stuck: it is begun again, and people are told. 0: never.
+STUCK_SECONDS = int(env("NORTH_STUCK_SECONDS", "600"))
+# Of all sources together; the others wait their turn, so that a worker is left for what people upload. More with more workers.
+SYNCS_AT_ONCE = int(env("NORTH_SYNCS_AT_ONCE", str(max(1, CPU_WORKERS - 1))))
+# So many documents of one source may wait to be read or indexed; then its sync waits until half of them are done.
+WAITING_DOCUMENTS = int(env("NORTH_WAITING_DOCUMENTS", "20000"))
 FOLDER_ROOTS = [Path(path).expanduser() for path in listed("NORTH_FOLDER_ROOTS", os.pathsep)]
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler", "north.documents.uploads.UploadHandler"]

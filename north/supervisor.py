@@ -239,7 +239,7 @@ def parts() -> list[Part]:
             )
         )
     gpu = ["--pool", "threads", "--concurrency", "32"]
-    cpu = ["--pool", "prefork", "--concurrency", str(min(4, os.cpu_count() or 1)), "--max-tasks-per-child", "500"]
+    cpu = ["--pool", "prefork", "--concurrency", str(settings.CPU_WORKERS), "--max-tasks-per-child", "500"]
     here += [
         Part("gpu", lambda: worker_command("gpu", *gpu), health.worker_is_ready("gpu")),
         Part("cpu", lambda: worker_command("cpu", *cpu), health.worker_is_ready("cpu"), {"NORTH_TASK_ROOMS": "documents"}, True),

@@ -50,4 +50,5 @@ CONNECTORS = {
     "memory": "tests.documents.histories.CONNECTOR",
     "memory-plain": "tests.documents.histories.WITHOUT_AGAIN",
     "shelf": "tests.retrieval.connectors.shelf.CONNECTOR",
+    "stalling": "tests.documents.stalling.CONNECTOR",
 }

@@ -29,7 +29,7 @@ from north.api.schemas.knowledge import (
 )
 from north.api.shapes import document_out
 from north.api.tags import held, tagged
-from north.documents import actions, passages, ways
+from north.documents import actions, controls, passages, ways
 from north.documents.models import Document, DocumentQuerySet
 from north.documents.models import Status as DocumentStatus
 from north.documents.readers import principals
@@ -106,6 +106,15 @@ def retry_document(request: HttpRequest, document_id: uuid.UUID) -> Status[Docum
     actor = caller(request)
     actions.retry(one(document_id, actor), actor=actor)
     return Status(202, described(actor, one(document_id, actor)))
+
+
+@routes.post("/{uuid:document_id}/skip", response=answers(200, DocumentOut), summary="Pass over a document")
+def skip_document(request: HttpRequest, document_id: uuid.UUID) -> DocumentOut:
+    """One that waits, is read or failed: until its source has another revision, or it is retried. What an earlier revision said stays in
+    answers. One that is ready stays ready."""
+    actor = caller(request)
+    controls.skip(one(document_id, actor), actor=actor)
+    return described(actor, one(document_id, actor))
 
 
 @routes.put("/{uuid:document_id}/reading", response=answers(202, DocumentOut, 409), summary="Read a document another way")

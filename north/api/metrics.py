@@ -96,7 +96,7 @@ def work() -> Iterator[Family]:
     for status in Status.values:
         count, at = counts.get(status, (0, None))
         documents.add(count, status=status)
-        if status not in {Status.READY, Status.FAILED}:
+        if status not in {Status.READY, Status.FAILED, Status.SKIPPED}:
             ages.add(seconds_since(at), status=status)
     yield from (runs, waiting, documents, ages)
 

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from north.api.schemas.knowledge import CutOut, DocumentOut, PassageOut, ResultOut, SearchOut
 from north.api.schemas.work import CitationOut, ClaimOut, NearestOut, PlanStepOut, RunOut, StepOut, ValueOut
+from north.documents import freshness
 from north.documents.models import Document
 from north.documents.readers import Readers, opened_by, sees_access
 from north.threads.models import Approval, Run, Step
@@ -52,6 +53,7 @@ def search_out(found: Found, actor: Membership) -> SearchOut:
     """A document is worth its best passage; the passages come best first. `access` is told to who manages access."""
     results: dict[str, ResultOut] = {}
     access = opened_by({passage.document for passage in found.passages}, actor) if sees_access(actor) else {}
+    fresh = freshness.of_all(passage.document for passage in found.passages)
     for passage in found.passages:
         result = results.setdefault(
             passage.document,
@@ -59,6 +61,7 @@ def search_out(found: Found, actor: Membership) -> SearchOut:
                 document=UUID(passage.document),
                 name=passage.name,
                 score=passage.score,
+                as_of=fresh.get(passage.document),
                 passages=[],
                 access=access.get(passage.document) if sees_access(actor) else None,
             ),

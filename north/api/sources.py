@@ -21,9 +21,13 @@ from north.api.schemas.knowledge import (
     BranchPage,
     ConnectorList,
     ConnectorOut,
+    DoingList,
+    DoingOut,
     FindingOut,
     MappingIn,
+    PositionOut,
     PreviewOut,
+    RetriedOut,
     SettingOut,
     SourceAccountOut,
     SourceAccountPage,
@@ -35,13 +39,15 @@ from north.api.schemas.knowledge import (
     SourceTried,
     SyncOut,
     SyncPage,
+    TroubleOut,
 )
 from north.api.shapes import access_names
 from north.api.tags import held, tagged
-from north.documents import actions, browsing, configuring, mapping
+from north.documents import actions, browsing, configuring, controls, doing, mapping
 from north.documents.accounts import Identity
 from north.documents.errors import Refused
 from north.documents.models import Source, SyncRun
+from north.documents.models import Status as DocumentStatus
 from north.documents.readers import Readers
 from north.workspaces.access import demand
 from north.workspaces.models import Group, Membership, Role, User
@@ -131,9 +137,9 @@ def get_source(request: HttpRequest, response: HttpResponse, source_id: uuid.UUI
     return tagged(request, response, source_out(actor, one(source_id, actor)))
 
 
-@routes.patch("/{uuid:source_id}", response=answers(200, SourceOut, 409, 412), summary="Change, pause or resume a source")
+@routes.patch("/{uuid:source_id}", response=answers(200, SourceOut, 409, 412), summary="Change a source")
 def change_source(request: HttpRequest, response: HttpResponse, source_id: uuid.UUID, body: SourceChange) -> SourceOut:
-    """`schedule` 0 pauses it. What is left out or null stays as it is; other readers hold for all its documents at once."""
+    """`schedule` 0: it syncs only by hand. What is left out or null stays as it is; other readers hold for all its documents at once."""
     actor = editor(request)
     with held(request, all_of(actor).filter(pk=source_id), partial(source_out, actor)) as source:
         actions.edit_source(source, **changed(source, body, actor), actor=actor)
@@ -176,6 +182,81 @@ def list_syncs(request: HttpRequest, source_id: uuid.UUID, paging: Query[Paging]
     rows = SyncRun.objects.filter(source=one(source_id, actor))
     found, following = page(rows, paging, by="-created_at", within=actor.workspace_id)
     return SyncPage(items=[sync_out(run) for run in found], next=following)
+
+
+# --- what is it doing? -----------------------------------------------------------------------------------------------------------------
+def doing_out(source: Source, now: doing.Doing) -> DoingOut:
+    position = now.position
+    return DoingOut(
+        source=source.pk,
+        name=source.name,
+        stage=now.stage.value,  # type: ignore[arg-type]
+        at_work=now.at_work,
+        position=PositionOut(done=position[0], of=position[1]) if position else None,
+        place=now.place,
+        speed=now.speed,
+        seconds_left=now.seconds_left,
+        documents=dict.fromkeys(DocumentStatus.values, 0) | dict(now.counts),
+        error=TroubleOut(words=now.error, mend=now.mend, code=now.fault) if now.error else None,
+        as_of=now.fresh_at,
+        progress_at=now.since,
+        paused_at=now.paused_at,
+        restarts=now.run.restarts if now.run else 0,
+    )
+
+
+def doing_of(source_id: uuid.UUID, actor: Membership) -> DoingOut:
+    source = get_object_or_404(all_of(actor).select_related("workspace"), pk=source_id)
+    return doing_out(source, doing.of_source(source))
+
+
+@routes.get("/status", response=answers(200, DoingList), summary="What all sources are doing")
+def list_status(request: HttpRequest) -> DoingList:
+    """Stage, position, speed, estimate, trouble and freshness of each source, and what waits in all."""
+    actor = editor(request)
+    sources = list(all_of(actor))
+    found = doing.of_sources(sources, actor.workspace)
+    whole = doing.whole(found.values())
+    items = [doing_out(source, found[source.pk]) for source in sources]
+    return DoingList(items=items, waiting=whole["waiting"], seconds_left=whole["seconds_left"])
+
+
+@routes.get("/{uuid:source_id}/status", response=answers(200, DoingOut), summary="What a source is doing")
+def get_status(request: HttpRequest, source_id: uuid.UUID) -> DoingOut:
+    """Cheap enough to be asked every few seconds."""
+    return doing_of(source_id, editor(request))
+
+
+@routes.post("/{uuid:source_id}/pause", response=answers(200, DoingOut), summary="Pause a source")
+def pause_source(request: HttpRequest, source_id: uuid.UUID) -> DoingOut:
+    """Its sync stops within seconds, and what it brought is neither read nor indexed until it is resumed; what is ready stays."""
+    actor = editor(request)
+    controls.pause(one(source_id, actor), actor=actor)
+    return doing_of(source_id, actor)
+
+
+@routes.post("/{uuid:source_id}/resume", response=answers(200, DoingOut), summary="Resume a source")
+def resume_source(request: HttpRequest, source_id: uuid.UUID) -> DoingOut:
+    """From where it was."""
+    actor = editor(request)
+    controls.resume(one(source_id, actor), actor=actor)
+    return doing_of(source_id, actor)
+
+
+@routes.post("/{uuid:source_id}/cancel", response=answers(200, DoingOut, 409), summary="Stop the sync of a source")
+def cancel_sync(request: HttpRequest, source_id: uuid.UUID) -> DoingOut:
+    """It writes nothing more, what it brought stays, and nothing is deleted. 409 where no sync is under way."""
+    actor = editor(request)
+    if not controls.cancel(one(source_id, actor), actor=actor):
+        raise Conflict("No sync of this source is under way.")
+    return doing_of(source_id, actor)
+
+
+@routes.post("/{uuid:source_id}/retry", response=answers(202, RetriedOut), summary="Retry all failed documents of a source")
+def retry_source(request: HttpRequest, source_id: uuid.UUID) -> Status[RetriedOut]:
+    """From the stored files."""
+    actor = editor(request)
+    return Status(202, RetriedOut(documents=controls.retry_failed(one(source_id, actor), actor=actor)))
 
 
 # --- who is who ------------------------------------------------------------------------------------------------------------------------

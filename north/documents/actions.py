@@ -326,9 +326,11 @@ def delete_source(source: Source, *, actor: Membership) -> None:
 
 
 def sync_now(source: Source, *, actor: Membership) -> SyncRun | None:
-    """A pass that begins now; `None` where one is under way."""
+    """A pass that begins now; `None` where one is under way. Raises Refused where the source is paused."""
     owned(source, actor)
     with transaction.atomic():
+        if Source.objects.filter(pk=source.pk, paused_at__isnull=False).exists():
+            raise Refused(_("%s is paused. Resume it first.") % source.name)
         run = start(source)
         if run:
             record("source.sync", actor=actor, thing=source, name=source.name)

@@ -6,6 +6,8 @@
     ├── NothingSent       an upload without a file                    permanent
     ├── NobodyChosen      an upload that must say who may read it     permanent
     ├── Refused           a setting that is not allowed or is taken   permanent
+    ├── Crowded           so much of a source waits already           go on after `retry_after` seconds
+    │   └── GaveWay           another source waits for its turn       go on afterwards
     ├── NoAnswer          the search worker is silent                 try again
     └── Busy              the search worker has too much to do        try again after `retry_after` seconds
 
@@ -67,6 +69,24 @@ class Refused(DocumentError):
         """`field`: which of the things that were filled in it is about, where a form was."""
         self.field = field
         super().__init__(words)
+
+
+class Crowded(DocumentError):
+    """A sync waits, and goes on by itself."""
+
+    permanent = False
+    retry_after: float = 30
+
+    def __init__(self, count: int) -> None:
+        words = _("%(count)d documents of this source wait to be read. The sync goes on by itself when half of them are done.")
+        super().__init__(words % {"count": count})
+
+
+class GaveWay(Crowded):
+    retry_after = 0
+
+    def __init__(self) -> None:
+        DocumentError.__init__(self, _("Another source has its turn. The sync goes on by itself from where it was."))
 
 
 class NoAnswer(DocumentError):

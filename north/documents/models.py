@@ -21,13 +21,17 @@ from north.documents.consents import Connection
 from north.documents.copies import Copy
 from north.documents.hooks import Hook
 from north.documents.searches import SavedSearch, SearchWeights
+from north.documents.states import BEFORE, UNHELD, UNREAD, WORKING, Status
 from north.hints import hint
 from north.indexes.models import Generation
-from north.leases import Leased, LeasedQuerySet, LeaseLost
+from north.leases import LeaseLost, Watched, WatchedQuerySet
 from north.workspaces.models import Membership, User, Workspace
 from retrieval.types import Parsed, Scope
 
-__all__ = ["Connection", "Copy", "Hook", "Identity", "Rule", "SavedSearch", "SearchWeights", "SourceGroup"]
+__all__ = [
+    "UNHELD", "UNREAD", "WORKING",
+    "Connection", "Copy", "Hook", "Identity", "Rule", "SavedSearch", "SearchWeights", "SourceGroup", "Status",
+]  # fmt: skip
 
 
 class Source(models.Model):
@@ -71,6 +75,10 @@ class Source(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     synced_at = models.DateTimeField(null=True)
     """When a pass over it was begun last: the schedule counts from here."""
+    fresh_at = models.DateTimeField(null=True)
+    """It was here as it is there then: when the last pass began that came to its end."""
+    paused_at = models.DateTimeField(null=True)
+    """Since when somebody holds it up: no pass works on it, and what came from it waits."""
 
     class Meta:
         constraints: ClassVar = [models.UniqueConstraint(fields=["workspace", "name"], name="one_source_a_name")]
@@ -95,7 +103,7 @@ class Source(models.Model):
         working.update(status=SyncRun.Status.QUEUED, **UNHELD)
 
 
-class SyncRun(Leased):
+class SyncRun(Watched):
     """One pass over a source."""
 
     class Status(models.TextChoices):
@@ -103,6 +111,7 @@ class SyncRun(Leased):
         RUNNING = "running", _("running")
         DONE = "done", _("done")
         FAILED = "failed", _("failed")
+        CANCELLED = "cancelled", _("stopped")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     source = models.ForeignKey(Source, on_delete=models.CASCADE, related_name="sync_runs")
@@ -119,6 +128,14 @@ class SyncRun(Leased):
     left_out = models.PositiveIntegerField(default=0)
     """Skipped, too, and not named."""
     error = models.TextField(blank=True)
+    fault = models.CharField(max_length=40, blank=True)
+    """The kind of the error: `doing.py` knows what to do about it."""
+    expected = models.PositiveIntegerField(null=True)
+    """About how many things it will come to, where that can be told."""
+    speed = models.FloatField(default=0)
+    """Things a second: lately while it works, then over all."""
+    restarts = models.PositiveSmallIntegerField(default=0)
+    """How often it was found stuck."""
 
     WORKING: ClassVar = [Status.QUEUED, Status.RUNNING]
 
@@ -129,28 +146,9 @@ class SyncRun(Leased):
         ]
 
 
-class Status(models.TextChoices):
-    QUEUED = "queued", _("queued")
-    FETCHING = "fetching", _("fetching")
-    PARSING = "parsing", _("parsing")
-    INDEXING = "indexing", _("indexing")
-    READY = "ready", _("ready")
-    FAILED = "failed", _("failed")
-
-
-WORKING = [Status.QUEUED, Status.FETCHING, Status.PARSING, Status.INDEXING]
-UNREAD = [Status.QUEUED, Status.FETCHING, Status.PARSING]
-BEFORE = {
-    Status.QUEUED: list(Status),
-    Status.FETCHING: UNREAD,
-    Status.PARSING: [Status.FETCHING],
-    Status.INDEXING: [Status.PARSING, Status.READY],
-    Status.READY: [Status.INDEXING],
-    Status.FAILED: WORKING,
-}
-"""From where each status may be reached; a killed attempt begins again at fetching."""
-UNHELD = {"lease_token": None, "lease_until": None, "try_at": None, "attempts": 0}
-"""Nobody's, due now, and not yet tried. Written from outside, it fences off the worker that holds the row."""
+ALIVE, BURIED = Q(deleted_at=None), Q(deleted_at__isnull=False)
+UNTOLD = ~Q(indexed_access=F("access"))
+"""The index does not know yet who may read it."""
 
 
 def readable(principals: Iterable[str]) -> Q:
@@ -159,7 +157,7 @@ def readable(principals: Iterable[str]) -> Q:
     return believed & Q(Exists(Principal.objects.filter(document=OuterRef("pk"), value__in=list(principals))))
 
 
-class DocumentQuerySet(LeasedQuerySet):
+class DocumentQuerySet(WatchedQuerySet):
     def alive(self) -> Self:
         return self.filter(deleted_at=None)
 
@@ -191,7 +189,8 @@ class DocumentQuerySet(LeasedQuerySet):
     def move(self, status: str, **values: Any) -> int:
         """The one way a status changes, and only along `BEFORE`. Returns how many rows did."""
         allowed = [str(before) for before in BEFORE[Status(status)]]
-        return self.filter(status__in=allowed).update(status=str(status), status_at=timezone.now(), **values)
+        now = timezone.now()
+        return self.filter(status__in=allowed).update(status=str(status), status_at=now, progress_at=now, **values)
 
     @transaction.atomic
     def restrict(self, principals: Iterable[str]) -> int:
@@ -224,7 +223,7 @@ class DocumentQuerySet(LeasedQuerySet):
         return len(going)
 
 
-class Document(Leased):
+class Document(Watched):
     """One thing we know. `principals` (rows of `Principal`) say who may read it.
 
     `text`, `title`, `pages`, `notes` and `chunks` are those of the file `indexed_sha256`: while a new revision is read, answers still
@@ -266,7 +265,7 @@ class Document(Leased):
     likeness = models.CharField(max_length=512, blank=True)
     """A sketch of its words, by which nearly equal documents are told."""
     chunks = models.PositiveIntegerField(default=0)
-    status = models.CharField(max_length=10, choices=Status.choices, default=Status.QUEUED, db_index=True)
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.QUEUED)
     error = models.TextField(blank=True)
     """Why it failed, or why it waits, in words."""
     verified_at = models.DateTimeField(null=True)
@@ -287,13 +286,20 @@ class Document(Leased):
     status_at = models.DateTimeField(default=timezone.now)
     """Since when it has this status."""
     ready_at = models.DateTimeField(null=True)
-    deleted_at = models.DateTimeField(null=True, db_index=True)
+    deleted_at = models.DateTimeField(null=True)
 
     objects = DocumentQuerySet.as_manager()  # type: ignore[misc]
 
     class Meta:
         ordering: ClassVar = ["-created_at", "-id"]
-        indexes: ClassVar = [models.Index(fields=["workspace", "status"])]
+        indexes: ClassVar = [
+            models.Index(fields=["workspace", "status"]),
+            models.Index(fields=["status", "workspace", "source", "status_at"], name="documents_whose_turn"),
+            models.Index(fields=["status", "workspace", "source", "status_at"], condition=UNTOLD, name="documents_untold"),
+            models.Index(fields=["workspace", "source", "status_at"], condition=BURIED, name="documents_buried"),
+            models.Index(fields=["workspace", "source", "status"], condition=ALIVE, name="documents_counted"),
+            models.Index(fields=["workspace", "source", "ready_at"], condition=ALIVE, name="documents_lately"),
+        ]
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["source", "external_id"], condition=Q(source__isnull=False, deleted_at__isnull=True), name="one_document_a_thing"

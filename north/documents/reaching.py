@@ -8,7 +8,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from django.conf import settings
@@ -16,6 +16,7 @@ from django.db import transaction
 
 from north import wiring
 from north.documents.models import Source, SyncRun
+from north.documents.watching import Watch
 from north.outbound import NotAllowed, Outbound, OutboundError
 from north.sealing import Unreadable, seal, unseal
 from retrieval.connectors.contract import Answer, Connector
@@ -25,16 +26,26 @@ from retrieval.types import Fetched, Item
 MAX_BYTES = 200_000_000
 
 
-def fetched(row: SyncRun) -> Iterator[Fetched]:
+def fetched(row: SyncRun, watch: Watch) -> Iterator[Fetched]:
     """What the source of this pass yields, from its cursor on."""
     source = row.source
-    return connector_of(source).fetch(config_of(source), source.cursor, Way(source, row))
+    return watched(connector_of(source).fetch(config_of(source), source.cursor, Way(source, row, watch=watch)), watch)
 
 
-def again(row: SyncRun, ids: Sequence[str]) -> Iterator[Fetched] | None:
+def again(row: SyncRun, ids: Sequence[str], watch: Watch) -> Iterator[Fetched] | None:
     """These things once more, where the connector can give single ones."""
     source, ask = row.source, connector_of(row.source).again
-    return ask(config_of(source), ids, Way(source, row)) if ask else None
+    return watched(ask(config_of(source), ids, Way(source, row, watch=watch)), watch) if ask else None
+
+
+def watched(events: Iterator[Fetched], watch: Watch) -> Iterator[Fetched]:
+    """The same; what the connector does for the next one can be broken off."""
+    while True:
+        with watch.outside():
+            event = next(events, None)
+        if event is None:
+            return
+        yield event
 
 
 def connector_of(source: Source) -> Connector:
@@ -98,8 +109,8 @@ def outbound(allowed: tuple[str, ...]) -> Outbound:
 class Way:
     """The outside of one source: `retrieval.connectors.contract.Outside`."""
 
-    def __init__(self, source: Source, row: SyncRun | None = None, *, seconds: float = 60.0) -> None:
-        self._source, self._row, self._seconds = source, row, seconds
+    def __init__(self, source: Source, row: SyncRun | None = None, *, seconds: float = 60.0, watch: Watch | None = None) -> None:
+        self._source, self._row, self._seconds, self._watch = source, row, seconds, watch
         self._outbound = outbound(tuple(settings.OUTBOUND_ALLOWED))
 
     def request(
@@ -115,7 +126,7 @@ class Way:
         max_bytes: int | None = None,
     ) -> Answer:
         with _in_words(url):
-            return self._outbound.request(
+            answer = self._outbound.request(
                 method,
                 url,
                 headers=headers,
@@ -125,6 +136,14 @@ class Way:
                 seconds=min(seconds or self._seconds, self._seconds) if self._row is None else seconds,
                 max_bytes=max_bytes,
             )
+        self._stir()
+        return answer
+
+    def _stir(self) -> None:
+        """The source answers, or waits as it was asked to: the pass gets on. Raises LeaseLost."""
+        if self._row and self._watch:
+            with self._watch.inside():
+                self._row.stir()
 
     def addresses(self, host: str, port: int) -> Sequence[str]:
         with _in_words(host):
@@ -141,14 +160,13 @@ class Way:
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
             time.sleep(min(left, 1.0))
-            if self._row:
-                self._row.renew()
+            self._stir()
 
     def keep(self, name: str, secret: str) -> None:
         """Sealed at once: the source takes the one before it no more. Of a source that is not set up yet there is nothing to keep it in."""
         if self._source._state.adding:
             return
-        with transaction.atomic():
+        with self._watch.inside() if self._watch else nullcontext(), transaction.atomic():
             if self._row:
                 self._row.renew()
             source = Source.objects.select_for_update().get(pk=self._source.pk)

@@ -111,6 +111,7 @@ def put(document: Document, entry: Entry, parsed: Parsed, generation: Generation
 
     def progress(embedded: int, count: int) -> None:
         failpoint("embed")
+        document.stir()
         if not document.held().exists():
             raise LeaseLost(f"Document {document.pk} changed while it was indexed.")
         if embedded == count:

@@ -8,7 +8,6 @@ import io
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -18,72 +17,50 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from north.documents import files, identities, reaching
-from north.documents.models import Document, Principal, Source, Status, SyncRun
+from north.documents.ending import end
+from north.documents.errors import Crowded, GaveWay
+from north.documents.models import WORKING, Document, Principal, Source, Status, SyncRun
+from north.documents.pace import Pace
+from north.documents.watching import Watch
 from north.failpoints import failpoint
-from north.webhooks.announcing import announce
-from north.webhooks.models import Event
-from retrieval.errors import CursorExpired, ItemBroken, ParseError, RateLimited, SourceError
+from retrieval.errors import CursorExpired, ItemBroken, ParseError, SourceError
 from retrieval.types import Account, Cursor, Deleted, Fetched, Item, Listing, Members, Skipped
 
-KEPT_RUNS = 30
 TOLD = 200
 """So many skipped things are named; the others are counted."""
 BATCH = 100
 """So many things are looked up in the rows at a time."""
 LONGEST_ID = 1024
+TURN_SECONDS = 60
+"""Then a pass gives way where it may go on from later, if another waits."""
+COUNTED = ("new", "changed", "unchanged", "deleted", "skipped", "left_out", "expected")
+NOTHING: dict[str, Any] = {"new": 0, "changed": 0, "unchanged": 0, "deleted": 0, "skipped": [], "left_out": 0, "expected": None}
 OWED = 1000
 """So many things that could not be had are remembered."""
 
 
 def run(row: SyncRun, *, found: Callable[[], None]) -> None:
     """The whole pass. `found` is called when something new waits to be read. Raises SourceErrors, StorageFull, LeaseLost."""
-    row.write(
-        status=SyncRun.Status.RUNNING, started_at=row.started_at or timezone.now(), error="",
-        new=0, changed=0, unchanged=0, deleted=0, skipped=[],
-    )  # fmt: skip
-    work = Pass(row, found)
-    try:
-        work.through(reaching.fetched(row))
-    except CursorExpired:
-        work.forget_cursor()
-        work.through(reaching.fetched(row))
-    work.ask_again()
-    end(row, **work.counts())
+    waiting = crowd(row.source)
+    if row.fault == Crowded.__name__ and waiting > settings.WAITING_DOCUMENTS // 2:
+        raise Crowded(waiting)
+    began = timezone.now()
+    counts = {name: getattr(row, name) for name in COUNTED} if row.fault == GaveWay.__name__ else NOTHING
+    row.write(status=SyncRun.Status.RUNNING, started_at=row.started_at or began, error="", fault="", **counts)
+    with Watch(row) as watch:
+        work = Pass(row, found, watch)
+        try:
+            work.through(reaching.fetched(row, watch))
+        except CursorExpired:
+            work.forget_cursor()
+            work.through(reaching.fetched(row, watch))
+        work.ask_again()
+    end(row, began, **work.counts())
 
 
-def end(row: SyncRun, *, error: str = "", **counts: Any) -> None:
-    status = SyncRun.Status.FAILED if error else SyncRun.Status.DONE
-    with transaction.atomic():
-        row.give_back(status=status, ended_at=timezone.now(), error=error, try_at=None, **counts)
-        if error:
-            tell_failed(row)
-        else:
-            Source.objects.filter(pk=row.source_id).update(rights_until=believed_until(row.source))
-    old = SyncRun.objects.filter(source=row.source_id).values_list("pk", flat=True)[KEPT_RUNS:]
-    SyncRun.objects.filter(pk__in=list(old)).delete()
-
-
-def wait(row: SyncRun, limit: RateLimited) -> None:
-    """The source asks to wait: the pass goes on from its cursor then, and that is no failure."""
-    row.give_back(
-        status=SyncRun.Status.QUEUED, error=str(limit), attempts=max(row.attempts - 1, 0),
-        try_at=timezone.now() + timedelta(seconds=limit.retry_after),
-    )  # fmt: skip
-
-
-def believed_until(source: Source) -> Any:
-    """How long the rights are believed that were read just now; without a schedule for ever, since nobody promised to look again."""
-    if not (source.as_source and source.schedule and settings.RIGHTS_HOURS):
-        return None
-    return timezone.now() + max(timedelta(hours=settings.RIGHTS_HOURS), timedelta(seconds=3 * source.schedule))
-
-
-def tell_failed(row: SyncRun) -> None:
-    """Tells the workspace's webhooks, if the pass before did not fail as well."""
-    before = SyncRun.objects.filter(source=row.source_id).exclude(pk=row.pk).values_list("status", flat=True).first()
-    if before != SyncRun.Status.FAILED:
-        source = row.source
-        announce(Event.SYNC_FAILED, workspace=source.workspace_id, source=source.pk, sync=row.pk, name=source.name, error=row.error)
+def crowd(source: Source) -> int:
+    """How many documents of the source wait to be read or indexed."""
+    return Document.objects.alive().filter(workspace=source.workspace_id, source=source, status__in=WORKING).count()
 
 
 @dataclass(frozen=True)
@@ -98,10 +75,10 @@ class Pass:
     """What one pass has met so far. Things are taken in batches, people too; whatever else comes is preceded by what waits. Its counts are
     written about once a second, so that a page can show them."""
 
-    def __init__(self, row: SyncRun, found: Callable[[], None]) -> None:
-        self.row, self.source, self.found = row, row.source, found
-        self.new = self.changed = self.unchanged = self.deleted = self.left_out = 0
-        self.skipped: list[dict[str, str]] = []
+    def __init__(self, row: SyncRun, found: Callable[[], None], watch: Watch) -> None:
+        self.row, self.source, self.found, self.watch = row, row.source, found, watch
+        self.new, self.changed, self.unchanged, self.deleted = row.new, row.changed, row.unchanged, row.deleted
+        self.skipped, self.left_out = list(row.skipped), row.left_out
         self.items: list[Item] = []
         self.people: list[Account | Members] = []
         self.open_items, self.open_people = self.source.open_items, self.source.open_people
@@ -109,10 +86,14 @@ class Pass:
         self.owed_before: dict[str, int] = dict(self.source.owed)
         self.owed, self.met, self.began_items = dict(self.owed_before), set[str](), False
         self.written, self.fresh = 0.0, False
+        self.expected, self.pace, self.began = row.expected, Pace(), time.monotonic()
 
     def counts(self) -> dict[str, Any]:
-        named = ("new", "changed", "unchanged", "deleted", "skipped", "left_out")
-        return {name: getattr(self, name) for name in named}
+        return {name: getattr(self, name) for name in COUNTED} | {"speed": self.pace.overall(self.seen)}
+
+    @property
+    def seen(self) -> int:
+        return self.new + self.changed + self.unchanged + len(self.skipped) + self.left_out
 
     def through(self, events: Iterable[Fetched]) -> None:
         """What came before a fault is true, and is kept."""
@@ -156,10 +137,19 @@ class Pass:
         self.settle_people()
 
     def tell(self) -> None:
-        self.row.write(**self.counts())
+        """One small write, about once a second."""
+        self.row.write(**self.counts() | {"speed": self.pace.lately(self.seen), "progress_at": timezone.now()})
+        self.row.stirred = time.monotonic()
         if self.fresh:
             self.found()
+            self.hold_back()
         self.written, self.fresh = time.monotonic(), False
+
+    def hold_back(self) -> None:
+        """More is not brought than is read. Raises Crowded."""
+        if (waiting := crowd(self.source)) >= settings.WAITING_DOCUMENTS:
+            self.settle()
+            raise Crowded(waiting)
 
     def documents(self) -> Any:
         return Document.objects.alive().filter(source=self.source, parent=None)
@@ -244,7 +234,7 @@ class Pass:
 
     def add(self, item: Item, principals: frozenset[str] | None) -> None:
         document = Document(workspace=self.source.workspace, source=self.source, external_id=item.external_id, **facts_of(item))
-        document.sha256, document.bytes = files.store(io.BytesIO(item.read()), document.folder)
+        document.sha256, document.bytes = files.store(io.BytesIO(self.bytes_of(item)), document.folder)
         document.revision, document.listed = item.revision[:200], self.open_items or 0
         with transaction.atomic():
             self.fence()
@@ -253,6 +243,10 @@ class Pass:
             Principal.objects.bulk_create([Principal(document=document, value=value) for value in values])
         self.new += 1
         self.fresh = True
+
+    def bytes_of(self, item: Item) -> bytes:
+        with self.watch.outside():
+            return item.read()
 
     def update(self, item: Item, principals: frozenset[str] | None, known: Known) -> bool:
         """Whether anything was another than the rows say. Rights first: they hold also where the bytes cannot be had."""
@@ -264,7 +258,7 @@ class Pass:
         if item.revision and item.revision[:200] == document.revision:
             sha256, size = document.sha256, document.bytes
         else:
-            data = item.read()
+            data = self.bytes_of(item)
             sha256, size = hashlib.sha256(data).hexdigest(), len(data)
             if sha256 != document.sha256:
                 files.store(io.BytesIO(data), document.folder)
@@ -298,7 +292,7 @@ class Pass:
         """A feed of changes names a thing once, so what could not be had then is asked for at the end of each later pass; or everything is
         listed afresh, after one pass, two, four, and so on."""
         waiting = [one for one in self.owed if one in self.owed_before and one not in self.met]
-        if waiting and (again := reaching.again(self.row, waiting)):
+        if waiting and (again := reaching.again(self.row, waiting, self.watch)):
             self.through(again)
         elif any(is_power_of_two(self.owed[one] + 1) for one in waiting):
             self.forget_cursor()
@@ -331,7 +325,8 @@ class Pass:
             Source.objects.filter(pk=self.source.pk).update(listings=F("listings") + 1)
         self.source.refresh_from_db(fields=["listings"])
         setattr(self, f"open_{listing.of}", self.source.listings)
-        self.began_items = self.began_items or listing.of == "items"
+        if listing.of == "items":
+            self.began_items, self.expected = True, self.documents().count() or None
 
     def remember(self, cursor: Cursor) -> None:
         """What a listing that came to its end did not name is gone; then the next pass may begin from here."""
@@ -347,6 +342,9 @@ class Pass:
             if cursor.complete:
                 self.open_items = self.open_people = None
             self.keep(dict(cursor.value))
+        if not cursor.complete and time.monotonic() - self.began > TURN_SECONDS and others_wait(self.row):
+            self.tell()
+            raise GaveWay
 
     def bury_unnamed(self, listing: int) -> None:
         gone = list(self.documents().filter(listed__lt=listing).values_list("pk", flat=True))
@@ -364,6 +362,11 @@ class Pass:
         Source.objects.filter(pk=self.source.pk).update(**place)
         for name, value in place.items():
             setattr(self.source, name, value)
+
+
+def others_wait(row: SyncRun) -> bool:
+    waiting = SyncRun.objects.filter(status__in=SyncRun.WORKING, source__paused_at=None).due()
+    return waiting.exclude(pk=row.pk).exists()
 
 
 def facts_of(item: Item) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 import logging
 import math
-import random
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -27,8 +26,8 @@ import redis
 from celery import current_task, shared_task
 from celery.worker import state as worker_state
 from django.conf import settings
-from django.db import DatabaseError
-from django.db.models import F
+from django.db import DatabaseError, transaction
+from django.db.models import F, Q
 from django.http import Http404
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
@@ -37,10 +36,11 @@ from kombu.exceptions import OperationalError
 
 from north import wiring
 from north.broker import redis_client
-from north.documents import files, filtering, passages, reconciling, stages, syncing
-from north.documents.errors import DocumentError, FileLost
+from north.documents import ending, files, filtering, passages, reconciling, stages, stuck, syncing
+from north.documents.errors import Crowded, DocumentError, FileLost
 from north.documents.hooks import Hook
-from north.documents.models import UNHELD, UNREAD, Document, DocumentQuerySet, Source, Status, SyncRun
+from north.documents.models import UNHELD, UNTOLD, Document, DocumentQuerySet, Source, Status, SyncRun
+from north.documents.turns import Turns
 from north.hints import hint
 from north.indexes.models import Generation
 from north.inference.batching import patience
@@ -54,7 +54,10 @@ from retrieval.errors import ParseError, RateLimited, ReaderUnavailable, Retriev
 logger = logging.getLogger(__name__)
 SLICE_SECONDS = 5.0
 REPLY_SECONDS = 30
+HINTS = 2
+"""At unread documents of each status, at a sweep: each is for one child of a worker."""
 DRAINING, WANTED = threading.Lock(), threading.Event()
+TURNS = {kind: Turns() for kind in ("unread", "unindexed", "untold", "buried", "uncopied")}
 Stage = Callable[[Document], None]
 OWN_FAULTS = (ParseError, FileLost, ReaderUnavailable)
 """Of one document's, and of no other's; a reader that was killed may have been killed by what it read."""
@@ -66,7 +69,7 @@ OUTAGES = (ModelError, RetrievalError, DocumentError, OSError, DatabaseError, re
 def prepare() -> None:
     """Reads what is due. After some seconds it lets other tasks of the worker in and comes again."""
     until = time.monotonic() + SLICE_SECONDS
-    while document := take_next(Document.objects.alive().filter(status__in=UNREAD)):
+    while document := take_next("unread"):
         if attempt(document, stages.read) and document.status == Status.INDEXING:
             hint("documents.index")
         if time.monotonic() > until:
@@ -93,13 +96,13 @@ def drain() -> None:
     while well and not worker_state.should_stop:
         others = list(Generation.objects.others().due())
         pressed = any(one.swap_presses() for one in others)
-        if document := take_next(Document.objects.filter(deleted_at__isnull=False)):
+        if document := take_next("buried"):
             well = upkeep(document, stages.forget)
-        elif document := take_next(Document.objects.alive().filter(status=Status.READY).exclude(indexed_access=F("access"))):
+        elif document := take_next("untold"):
             well = upkeep(document, stages.tell_access)
         elif (pressed or indexed) and copy_next(others):
             indexed = False
-        elif not pressed and (document := take_next(Document.objects.alive().filter(status=Status.INDEXING))):
+        elif not pressed and (document := take_next("unindexed")):
             well, indexed = attempt(document, stages.index), True
         elif not copy_next(others):
             return
@@ -108,7 +111,7 @@ def drain() -> None:
 def copy_next(others: Sequence[Generation]) -> bool:
     """Brings a document into an index that lacks it; whether there was one. What fails there waits, and keeps nothing else waiting."""
     for generation in others:
-        if document := take_next(Document.objects.uncopied(generation)):
+        if document := TURNS["uncopied"].take(Document.objects.uncopied(generation)):
             upkeep(document, partial(bring, generation=generation))
             return True
     return False
@@ -125,14 +128,25 @@ def bring(document: Document, generation: Generation) -> None:
         row.update(error="")
 
 
-def take_next(rows: DocumentQuerySet) -> Document | None:
-    """The longest waiting of the rows that are due, leased; of a workspace by lot, so that one with many documents holds nobody up."""
-    while workspaces := list(rows.due().order_by().values_list("workspace", flat=True).distinct()):
-        waiting = rows.due().filter(workspace=random.choice(workspaces)).order_by("status_at")  # noqa: S311
-        pk = waiting.values_list("pk", flat=True).first()
-        if pk and (document := rows.take(pk)):
-            return document
-    return None
+def take_next(kind: str) -> Document | None:
+    """The next document of that kind of work, leased; each workspace and each of its sources in turn."""
+    return TURNS[kind].take(*waiting(kind))
+
+
+def waiting(kind: str) -> list[DocumentQuerySet]:
+    """What was begun and broken off goes first: that is little, and so two queues, each with its index. What comes from a source that is
+    paused waits."""
+    alive = Document.objects.alive()
+    running = alive.filter(Q(source=None) | Q(source__paused_at=None))
+    match kind:
+        case "unread":
+            return [running.filter(status__in=[Status.FETCHING, Status.PARSING]), running.filter(status=Status.QUEUED)]
+        case "unindexed":
+            return [running.filter(status=Status.INDEXING)]
+        case "untold":
+            return [alive.filter(UNTOLD, status=Status.READY)]
+        case _:
+            return [Document.objects.filter(deleted_at__isnull=False)]
 
 
 def attempt(document: Document, stage: Stage) -> bool:
@@ -238,30 +252,55 @@ def seconds_left() -> float:
 
 @shared_task
 def sync(run_id: str) -> None:
-    """One pass over a source. Killed, it begins again: what it stored already is found unchanged. `except Exception` is the edge: no
-    pass stays without an end in words."""
-    run = SyncRun.objects.filter(status__in=SyncRun.WORKING).take(run_id)
+    """One pass over a source, or the next part of one. Killed, it begins again: what it stored already is found unchanged.
+    `except Exception` is the edge: no pass stays without an end in words."""
+    run = take_sync(run_id)
     if run is None:
         return
     try:
         if run.attempts > settings.ATTEMPTS:
-            syncing.end(run, error=_("North stopped several times during this sync. Try again; if it happens again, look at the logs."))
+            ending.end(run, error=_("North stopped several times during this sync. Try again; if it happens again, look at the logs."))
             return
         with run.kept_alive():
             syncing.run(run, found=lambda: hint("documents.prepare"))
     except LeaseLost as loss:
         logger.info("%s", loss, extra={"source": run.source_id})
-    except RateLimited as limit:
+    except (RateLimited, Crowded) as limit:
         logger.info("A sync waits: %s", limit, extra={"source": run.source_id})
-        syncing.wait(run, limit)
+        ending.wait(run, limit)
     except OUTAGES as error:
         logger.warning("A sync failed: %s", error, extra={"source": run.source_id})
-        syncing.end(run, error=str(error))
+        ending.end(run, error=str(error), fault=type(error).__name__)
     except Exception as error:
-        syncing.end(run, error=_("Something unexpected happened (%s). It is in the logs.") % type(error).__name__)
+        ending.end(run, error=_("Something unexpected happened (%s). It is in the logs.") % type(error).__name__, fault="Unexpected")
         raise
     hint("documents.prepare")
     hint("documents.index")
+    hint_syncs()
+
+
+def take_sync(run_id: str) -> SyncRun | None:
+    """The pass, leased; None where it is not due, its source is paused, or as many are under way as may be: it is hinted at again then.
+    Counted and taken in one transaction, which other takers wait for, or on PostgreSQL may now and then overtake."""
+    with transaction.atomic():
+        return waiting_syncs().take(run_id) if free_places() > 0 else None
+
+
+def waiting_syncs() -> Any:
+    """What is due, the longest waiting first: a pass that had a turn comes after those that had none."""
+    rows = SyncRun.objects.filter(status__in=SyncRun.WORKING, source__paused_at=None)
+    return rows.order_by(F("progress_at").asc(nulls_first=True), "created_at")
+
+
+def free_places() -> int:
+    return settings.SYNCS_AT_ONCE - SyncRun.objects.filter(lease_until__gt=timezone.now()).count()
+
+
+def hint_syncs() -> None:
+    """At as many waiting passes as there is room for."""
+    if (places := free_places()) > 0:
+        for pk in waiting_syncs().due().values_list("pk", flat=True)[:places]:
+            hint("documents.sync", str(pk), expires=30)
 
 
 @shared_task
@@ -271,7 +310,7 @@ def sync_due() -> None:
     for hook in Hook.objects.select_related("source").filter(wanted_at__isnull=False):
         if run_id := hook.look():
             hint("documents.sync", str(run_id))
-    for source in Source.objects.filter(schedule__gt=0):
+    for source in Source.objects.filter(schedule__gt=0, paused_at=None):
         due = source.synced_at is None or source.synced_at + timedelta(seconds=source.schedule) <= timezone.now()
         if due and (run := source.begin()):
             hint("documents.sync", str(run.pk))
@@ -281,17 +320,14 @@ def sync_due() -> None:
 
 @shared_task
 def sweep() -> None:
-    """Hints at all that is due: after a crash, an outage, or a broker that lost its messages. Finds what the index has lost."""
-    unread = Document.objects.alive().filter(status__in=UNREAD).due().count()
-    for _number in range(min(unread, 4)):
+    """Hints at all that is due: after a crash, an outage, or a broker that lost its messages. Finds what is stuck, and what the index
+    has lost."""
+    for _number in range(sum(rows.due()[:HINTS].count() for rows in waiting("unread"))):
         hint("documents.prepare", expires=30)
-    changed = Document.objects.alive().filter(status=Status.READY).exclude(indexed_access=F("access"))
-    for rows in (Document.objects.alive().filter(status=Status.INDEXING), Document.objects.filter(deleted_at__isnull=False), changed):
-        if rows.due().exists():
-            hint("documents.index", expires=30)
-            break
-    for pk in SyncRun.objects.filter(status__in=SyncRun.WORKING).due().values_list("pk", flat=True):
-        hint("documents.sync", str(pk), expires=30)
+    if any(rows.due().order_by().exists() for kind in ("unindexed", "untold", "buried") for rows in waiting(kind)):
+        hint("documents.index", expires=30)
+    stuck.begin_again()
+    hint_syncs()
     reconciling.glance()
 
 

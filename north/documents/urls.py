@@ -1,6 +1,6 @@
 from django.urls import include, path
 
-from north.documents.views import browsing, connecting, documents, hooks, mapping, reading, searching, sources, viewing
+from north.documents.views import browsing, connecting, controls, documents, hooks, mapping, reading, searching, sources, viewing
 
 app_name = "documents"
 one_document = [
@@ -11,6 +11,7 @@ one_document = [
     path("/reread", reading.reread, name="reread"),
     path("/retry", documents.retry, name="retry"),
     path("/delete", documents.delete, name="delete"),
+    path("/skip", controls.skip, name="skip"),
     path("/access", documents.access, name="access"),
     path("/verify", documents.verify, name="verify"),
 ]
@@ -26,6 +27,10 @@ one_source = [
     path("/push", hooks.push, name="push"),
     path("/push/secret", hooks.push_secret, name="push_secret"),
     path("/push/close", hooks.push_close, name="push_close"),
+    path("/pause", controls.pause, name="pause_source"),
+    path("/resume", controls.resume, name="resume_source"),
+    path("/cancel", controls.cancel, name="cancel_sync"),
+    path("/retry", controls.retry, name="retry_source"),
     path("/people", mapping.people, name="source_people"),
     path("/people/<uuid:identity_id>", mapping.decide, name="map_account"),
     path("/delete", sources.delete, name="delete_source"),

@@ -82,6 +82,7 @@ class SourceCard:
     """Named once: by the first of a run's sources that is of this document."""
     marked: bool = False
     """Its reader said that this document answers the question."""
+    as_of: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,7 +293,8 @@ def cards(sources: Sequence[ShownSource], slug: str, answers: Collection[str]) -
         first = source.document not in seen
         seen.add(source.document)
         document = source.document if first else ""
-        found.append(SourceCard(source.number, source.name, href, shortened(source.text), source.changed, document, document in answers))
+        found.append(SourceCard(source.number, source.name, href, shortened(source.text), source.changed, document, document in answers,
+                                as_of=source.as_of))  # fmt: skip
     return tuple(found)
 
 

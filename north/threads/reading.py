@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from north.documents.freshness import as_of
 from north.documents.models import Document
 from north.documents.readers import scope_of
 from north.threads.models import Citation, Run, Step
@@ -29,6 +30,8 @@ class OpenDocument:
     """Who uploaded it, or set up its source; else its author: whom to ask about it."""
     dated: datetime | None = None
     """When its words changed last, as its source or North says."""
+    as_of: datetime | None = None
+    """It is as its source had it then, or newer; None for an upload, and while a newer revision is being read."""
 
 
 def open_documents(membership: Membership, ids: Collection[str]) -> dict[str, OpenDocument]:
@@ -37,10 +40,13 @@ def open_documents(membership: Membership, ids: Collection[str]) -> dict[str, Op
     if not known:
         return {}
     readable = Document.objects.in_scope(scope_of(membership)).filter(pk__in=known)
-    fields = ("pk", "name", "ready_at", "uploaded_by__name", "source__created_by__name", "author", "modified_at", "changed_at")
+    fields = (
+        "pk", "name", "ready_at", "uploaded_by__name", "source__created_by__name", "author", "modified_at", "changed_at",
+        "status", "source__fresh_at",
+    )  # fmt: skip
     return {
-        str(pk): OpenDocument(name, ready_at, uploader or maker or author, modified or changed)
-        for pk, name, ready_at, uploader, maker, author, modified, changed in readable.values_list(*fields)
+        str(pk): OpenDocument(name, ready_at, uploader or maker or author, modified or changed, as_of(status, fresh_at))
+        for pk, name, ready_at, uploader, maker, author, modified, changed, status, fresh_at in readable.values_list(*fields)
     }
 
 
@@ -64,6 +70,7 @@ class ShownSource:
     score: float = 0.0
     changed: bool = False
     """The document has a newer text than the one that was cited."""
+    as_of: datetime | None = None
 
     @property
     def closed(self) -> bool:
@@ -217,7 +224,7 @@ class Numbering:
         asked = self.run.ended_at
         changed = bool(document.ready_at and asked and document.ready_at > asked)
         words = {name: source[name] for name in ("document", "start", "end", "text", "score")}
-        return ShownSource(number, name=document.name, changed=changed, **words)
+        return ShownSource(number, name=document.name, changed=changed, as_of=document.as_of, **words)
 
 
 def payload_shown(payload: Mapping[str, Any], readable: Collection[str]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ class Event(models.TextChoices):
     RUN_FINISHED = "run.finished", _("A run has finished: answered, failed or stopped")
     APPROVAL_NEEDED = "approval.needed", _("A run waits for somebody's approval")
     SYNC_FAILED = "sync.failed", _("A source could not be synced; told once, until it works again")
+    SYNC_STUCK = "sync.stuck", _("A sync got no further; it was begun again, or given up")
 
 
 TEST = "webhook.test"

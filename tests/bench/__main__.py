@@ -17,6 +17,7 @@ from tests.bench import (
     api,
     dimensions,
     engines,
+    fairness,
     filings,
     histories,
     ingestion,
@@ -52,9 +53,10 @@ FIGURES: dict[str, Callable[[Installations], Sequence[Figure]]] = {
     "quantised": quantised.measure,
     "scale": scale.measure,
     "histories": histories.measure,
+    "fairness": fairness.measure,
 }
 """In an order that starts each kind of installation once."""
-BY_NAME = {"throughput", "access", "parsing", "filings", "dimensions", "quantised", "scale", "histories"}
+BY_NAME = {"throughput", "access", "parsing", "filings", "dimensions", "quantised", "scale", "histories", "fairness"}
 """Measured only where they are named: they take minutes to hours, or install what North does not need."""
 
 

@@ -148,7 +148,7 @@ class Life(RuleBasedStateMachine):
         """Recovery: everybody who died is restarted, leases run out, and the workers go on until nothing is due."""
         for _round in range(12):
             self.leases_run_out()
-            while document := tasks.take_next(Document.objects.alive().filter(status__in=UNREAD)):
+            while document := tasks.take_next("unread"):
                 self.attempt(document, quick_read)
             tasks.index()
         rows = Document.objects.in_bulk(self.accepted)

@@ -17,6 +17,7 @@ from north.documents import actions, syncing, tasks
 from north.documents.errors import Refused
 from north.documents.models import Document, Source, Status, SyncRun
 from north.documents.readers import Readers
+from north.documents.watching import Watch
 from north.workspaces.models import Group, Membership, Workspace
 from retrieval.types import Cursor, Item, Listing, Skipped
 from tests.documents.conftest import make
@@ -136,7 +137,7 @@ def pass_over(source: Source) -> syncing.Pass:
     assert run is not None
     row = SyncRun.objects.take(run.pk)
     row.write(status="running")
-    return syncing.Pass(row, lambda: None)
+    return syncing.Pass(row, lambda: None, Watch(row))
 
 
 def test_a_sync_that_was_killed_again_and_again_ends(folder: Path, editor: Membership, settings: Any) -> None:

@@ -219,12 +219,3 @@ def test_only_one_drainer_works_in_a_process(workspace: Workspace) -> None:
     tasks.index()
     document.refresh_from_db()
     assert document.status == Status.READY
-
-
-def test_one_workspace_with_many_documents_does_not_starve_another(workspace: Workspace, other_workspace: Workspace) -> None:
-    for _number in range(30):
-        make(workspace, "many")
-    other = make(other_workspace, "one")
-    rows = Document.objects.alive().filter(status=Status.QUEUED)
-    taken = [tasks.take_next(rows) for _number in range(20)]
-    assert other in taken

@@ -13,7 +13,7 @@ from django.test import Client
 from django.utils import timezone
 
 from north.checks import webhooks_go_where_they_may
-from north.documents import syncing
+from north.documents import ending
 from north.documents.models import Source, SyncRun
 from north.leases import LeaseLost
 from north.programs.examples import WEBHOOK
@@ -250,7 +250,7 @@ def test_a_sync_that_fails_is_told_once_until_it_works_again(hook: Webhook) -> N
     source = Source.objects.create(workspace=hook.workspace, connector="folder", name="Share", config={"path": "/nowhere"}, principals=[])
     for error, expected in (("Gone.", 1), ("Gone.", 1), ("", 1), ("Gone.", 2)):
         row = SyncRun.objects.take(SyncRun.objects.create(source=source).pk)
-        syncing.end(row, error=error)
+        ending.end(row, error=error)
         assert Delivery.objects.count() == expected
     assert bodies()[0]["data"]["name"] == "Share" and bodies()[0]["data"]["error"] == "Gone."
 

@@ -153,7 +153,7 @@ class MappingIn(In):
 
 class SyncOut(Schema):
     id: uuid.UUID
-    status: Literal["queued", "running", "done", "failed"]
+    status: Literal["queued", "running", "done", "failed", "cancelled"]
     error: str
     new: int
     changed: int
@@ -161,6 +161,8 @@ class SyncOut(Schema):
     deleted: int
     skipped: list[dict[str, Any]] = Field(description="What could not be fetched: `name` and `reason`.")
     left_out: int = Field(description="Skipped, too, and not named.")
+    speed: float = Field(description="Things a second: lately while it runs, then over all.")
+    restarts: int = Field(description="How often it got no further and was begun again.")
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
@@ -168,6 +170,51 @@ class SyncOut(Schema):
 
 class SyncPage(Page):
     items: list[SyncOut]
+
+
+class TroubleOut(Schema):
+    words: str = Field(description="What went wrong, in a sentence.")
+    mend: str = Field(description="What to do about it; may be empty.")
+    code: str = Field(description="The kind of fault, such as `TokenRefused`; may be empty.")
+
+
+class PositionOut(Schema):
+    done: int
+    of: int = Field(description="While a source is listed, about so many: as there were the last time.")
+
+
+class DoingOut(Schema):
+    """What a source is doing now."""
+
+    source: uuid.UUID
+    name: str
+    stage: Literal[
+        "paused", "waiting", "resting", "connecting", "listing", "reading", "indexing", "failed", "stopped", "fresh", "new"
+    ] = Field(
+        description="`waiting`: its sync waits for a worker; `resting`: it goes on by itself later, `error` says why; `fresh`: all done; "
+        "`new`: it was never synced."
+    )
+    at_work: bool = Field(description="Something goes on by itself.")
+    position: PositionOut | None = Field(description="How far the stage is; null where that cannot be told.")
+    place: int | None = Field(description="The place of its sync among all that wait for a worker.")
+    speed: float = Field(description="Things or documents a second, lately.")
+    seconds_left: int | None = Field(description="An estimate; null where there is none.")
+    documents: dict[str, int] = Field(description="How many have each status.")
+    error: TroubleOut | None = Field(description="What went wrong last in its newest sync.")
+    as_of: datetime | None = Field(description="What is known is as the source was then, or newer; null: no sync came to its end yet.")
+    progress_at: datetime | None = Field(description="When its running sync got on last.")
+    paused_at: datetime | None
+    restarts: int = Field(description="How often its newest sync got no further and was begun again.")
+
+
+class DoingList(Schema):
+    items: list[DoingOut]
+    waiting: int = Field(description="Documents of all sources that are not read or indexed yet.")
+    seconds_left: int | None
+
+
+class RetriedOut(Schema):
+    documents: int = Field(description="How many begin again.")
 
 
 class SourceOut(Schema):
@@ -194,7 +241,7 @@ class SourcePage(Page):
 class DocumentOut(Schema):
     id: uuid.UUID
     name: str
-    status: Literal["queued", "fetching", "parsing", "indexing", "ready", "failed"]
+    status: Literal["queued", "fetching", "parsing", "indexing", "ready", "failed", "skipped"]
     error: str = ""
     media_type: str = ""
     author: str = ""
@@ -215,7 +262,7 @@ class DocumentOut(Schema):
 
 
 class DocumentsAsked(Paging):
-    status: Literal["", "queued", "fetching", "parsing", "indexing", "ready", "failed"] = ""
+    status: Literal["", "queued", "fetching", "parsing", "indexing", "ready", "failed", "skipped"] = ""
     name: Text = Field("", max_length=100, description="Words that stand in its name.")
     source: uuid.UUID | None = None
 
@@ -307,6 +354,9 @@ class ResultOut(Schema):
     document: uuid.UUID
     name: str
     score: float
+    as_of: datetime | None = Field(
+        None, description="It is as its source had it then, or newer; null for uploads, and where no sync came to its end yet."
+    )
     passages: list[PassageOut]
     access: list[str] | None = Field(None, description="For owners and administrators: which of their own rights let them read it.")
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from django.utils.formats import number_format
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from north.documents import files, rendering
+from north.documents import files, freshness, rendering
 from north.documents.errors import FileLost
 from north.documents.models import Document, DocumentQuerySet
 from north.documents.readers import opened_by, sees_access
@@ -57,12 +58,13 @@ class Result:
     passages: list[Hit]
     access: list[str] = field(default_factory=list)
     """For who manages access: which of their own principals let the document through."""
+    as_of: datetime | None = None
 
 
 def results(passages: Sequence[Passage], query: str, membership: Membership, readable: DocumentQuerySet) -> list[Result]:
     """One result a document, in the order of its best passage; read once more from the rows, as some time went by."""
     named = {passage.document for passage in passages}
-    rows = {str(row.pk): row for row in readable.defer("text").filter(pk__in=named)}
+    rows = {str(row.pk): row for row in readable.defer("text").select_related("source").filter(pk__in=named)}
     access = opened_by(rows, membership) if sees_access(membership) else {}
     grouped: dict[str, list[tuple[int, Passage]]] = {}
     for number, passage in enumerate(passages, start=1):
@@ -81,7 +83,7 @@ def result(row: Document, passages: Iterable[tuple[int, Passage]], query: str, m
         url = address(slug, passage.document, span, words)
         place = place_words(rendering.place_at(places, span.start))
         hits.append(Hit(html, place, url, reasons(number, passage, query), given_way(passage, slug)))
-    return Result(row, address(slug, str(row.pk)), hits, access)
+    return Result(row, address(slug, str(row.pk)), hits, access, freshness.of(row))
 
 
 def places_of(row: Document) -> tuple[Place, ...]:

@@ -8,7 +8,6 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib import messages
-from django.db.models import Count, OuterRef, Q, Subquery
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -16,15 +15,15 @@ from django.utils.translation import gettext_lazy as _lazy
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from north import wiring
-from north.documents import actions, configuring
+from north.documents import actions, configuring, doing, history
 from north.documents.errors import Refused
 from north.documents.forms import AS_SOURCE, SourceForm
-from north.documents.models import WORKING, Document, Source, Status, SyncRun
-from north.documents.readers import Readers
+from north.documents.models import Document, Source, Status
+from north.documents.readers import Readers, principals
 from north.workspaces.access import inside
 from north.workspaces.models import Group, Membership, Role
 
-SHOWN_RUNS = 10
+SHOWN_RUNS, SHOWN_FAILED, PLOTTED = 10, 20, 30
 GROUPS = {
     "files": _lazy("Files"),
     "pages": _lazy("Pages"),
@@ -37,53 +36,50 @@ GROUPS = {
 @inside(Role.EDITOR)
 @require_GET
 def index(request: HttpRequest, membership: Membership) -> HttpResponse:
-    sources = list(
-        Source.objects.filter(workspace=membership.workspace).annotate(
-            latest=Subquery(SyncRun.objects.filter(source=OuterRef("pk")).order_by("-created_at").values("pk")[:1])
-        )
-    )
-    runs = SyncRun.objects.in_bulk([source.latest for source in sources if source.latest])  # type: ignore[attr-defined]
-    counts = counted(membership)
+    sources = list(Source.objects.filter(workspace=membership.workspace))
+    doings = doing.of_sources(sources, membership.workspace)
     groups = list(Group.objects.filter(workspace=membership.workspace))
-    rows = [described(source, runs.get(source.latest), counts.get(source.pk, {}), groups) for source in sources]  # type: ignore[attr-defined]
-    context = {"rows": rows, "nav": "sources", "working": any(row["syncing"] for row in rows), "roots": settings.FOLDER_ROOTS}
+    rows = [described(source, doings[source.pk], groups) for source in sources]
+    whole = doing.whole(doings.values())
+    context = {"rows": rows, "nav": "sources", "whole": whole, "roots": settings.FOLDER_ROOTS}
+    context["left"] = doing.in_words(whole["seconds_left"])
     page = "documents/sources.html#listing" if request.htmx else "documents/sources.html"  # type: ignore[attr-defined]
     return render(request, page, context)
 
 
-def counted(membership: Membership, **which: Any) -> dict[UUID, dict[str, Any]]:
-    rows = Document.objects.alive().filter(workspace=membership.workspace, source__isnull=False, **which).order_by().values("source")
-    found = rows.annotate(
-        ready=Count("pk", filter=Q(status=Status.READY)),
-        failed=Count("pk", filter=Q(status=Status.FAILED)),
-        in_work=Count("pk", filter=Q(status__in=WORKING)),
-    )
-    return {row["source"]: dict(row) for row in found}
-
-
-def described(source: Source, run: SyncRun | None, counts: dict[str, Any], groups: list[Group]) -> dict[str, Any]:
-    following = source.synced_at + timedelta(seconds=source.schedule) if source.synced_at and source.schedule else None
+def described(source: Source, now: doing.Doing, groups: list[Group]) -> dict[str, Any]:
+    waits = source.paused_at or not (source.synced_at and source.schedule)
     return {
         "source": source,
-        "run": run,
-        "counts": counts,
-        "following": following,
+        "doing": now,
+        "run": now.run,
+        "left": doing.in_words(now.seconds_left),
+        "following": None if waits or source.synced_at is None else source.synced_at + timedelta(seconds=source.schedule),
         "path": source.config.get("path") or source.config.get("url") or "",
         "connector": wiring.connectors().get(source.connector),
         "readers": Readers.of(source.principals, source.workspace, groups),
-        "syncing": bool(run and run.status in SyncRun.WORKING),
     }
 
 
 @inside(Role.EDITOR)
 @require_GET
 def source(request: HttpRequest, membership: Membership, source: UUID) -> HttpResponse:
+    """Live while it works: the part that changes asks for itself again, and says aloud only what is another stage than it had."""
     row = found(membership, source)
-    runs = list(row.sync_runs.all()[:SHOWN_RUNS])
     groups = list(Group.objects.filter(workspace=membership.workspace))
-    context = described(row, runs[0] if runs else None, counted(membership, source=row).get(row.pk, {}), groups)
+    now = doing.of_source(row)
+    runs = list(row.sync_runs.all()[:PLOTTED])
+    failed = Document.objects.listed_for(membership, principals(membership)).filter(source=row, status=Status.FAILED)
+    context = {
+        **described(row, now, groups),
+        "runs": runs[:SHOWN_RUNS],
+        "pictures": history.pictures(runs),
+        "failed": list(failed.defer("text", "notes").order_by("-status_at")[:SHOWN_FAILED]),
+        "changed": request.GET.get("stage") not in {None, now.stage.value},
+        "nav": "sources",
+    }
     page = "documents/source.html#status" if request.htmx else "documents/source.html"  # type: ignore[attr-defined]
-    return render(request, page, {**context, "runs": runs, "nav": "sources"})
+    return render(request, page, context)
 
 
 def found(membership: Membership, source: UUID) -> Source:
@@ -177,8 +173,11 @@ def is_uuid(text: str) -> bool:
 @require_POST
 def sync(request: HttpRequest, membership: Membership, source: UUID) -> HttpResponse:
     row = found(membership, source)
-    if actions.sync_now(row, actor=membership) is None:
-        messages.info(request, _("A sync of %s is under way already.") % row.name)
+    try:
+        if actions.sync_now(row, actor=membership) is None:
+            messages.info(request, _("A sync of %s is under way already.") % row.name)
+    except Refused as refusal:
+        messages.error(request, str(refusal))
     return redirect("documents:source", membership.workspace.slug, row.pk)
 
 
