@@ -71,7 +71,7 @@ class TokenizerProcesses:
             return self._pool
 
     def _made(self) -> ProcessPoolExecutor:
-        given = str(self._path), os.getpid()
+        given = str(self._path), os.getpid(), max(1, (os.cpu_count() or 1) // self._count)
         pool = ProcessPoolExecutor(self._count, get_context("spawn"), _begin, given)
         try:
             list(pool.map(_tokens, [[]] * self._count))
@@ -96,9 +96,10 @@ def _apart(pool: ProcessPoolExecutor, slices: Sequence[Sequence[str]]) -> Iterat
 _words: Words
 
 
-def _begin(path: str, parent: int) -> None:
+def _begin(path: str, parent: int, threads: int) -> None:
+    """With so many threads for texts and words that are met for the first time: its neighbours have the other processors."""
     global _words
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"  # its neighbours have the other processors
+    os.environ |= {"TOKENIZERS_PARALLELISM": "true" if threads > 1 else "false", "RAYON_NUM_THREADS": str(threads)}
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # it ends with its parent, not before
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     _words = Words(read(Path(path)))

@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -75,12 +76,25 @@ class Shape:
         return Shape(_up(self.tokens, 16), _up(self.rows, 4), _up(self.longest, 1))
 
 
+class Launched(NamedTuple):
+    """A pass that the device has been given: its result, which is there when `done` is (None: already)."""
+
+    found: torch.Tensor
+    done: torch.cuda.Event | None
+
+    def awaited(self) -> np.ndarray:
+        if self.done:
+            self.done.synchronize()
+        return self.found.numpy()
+
+
 class TorchBackend:
     """`model` is an encoder, or one with a head of one logit where `spec.role` is "score". Raises OutOfMemory, ModelUnavailable.
 
     On a GPU a shape that comes a second time is captured as a graph: a pass is then one call instead of some hundred, each of which would
-    wait for the interpreter while other threads tokenise. It runs in a thread of its own, because a thread's first call to cuBLAS makes
-    what may not be made during a capture.
+    wait for the interpreter while other threads tokenise. Passes are given to the device by a thread of its own, because a thread's first
+    call to cuBLAS makes what may not be made during a capture. It does not wait for their results, whoever called does: so the device has
+    the next pass before it ends the last.
     """
 
     def __init__(self, spec: Model, model: PreTrainedModel) -> None:
@@ -92,7 +106,8 @@ class TorchBackend:
         self._types = model.config.type_vocab_size > 1
         self._graphs: OrderedDict[Shape, Graph | None] = OrderedDict()
         self._pool = torch.cuda.graph_pool_handle() if self._device.type == "cuda" else None
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"encoder {spec.name}")
+        here = partial(torch.cuda.set_device, self._device) if self._pool else None
+        self._thread = ThreadPoolExecutor(1, f"encoder {spec.name}", here)
 
     def __call__(self, rows: Sequence[Row], /) -> np.ndarray:
         lengths = np.array([len(row.ids) for row in rows])
@@ -100,22 +115,32 @@ class TorchBackend:
         shape = shape.rounded() if self._pool else shape
         packed = self._packed(rows, lengths, shape)
         try:
-            return self._thread.submit(self._run, packed, shape).result()[: len(rows)]
+            return self._thread.submit(self._launch, packed, shape).result().awaited()[: len(rows)]
         except torch.OutOfMemoryError as error:
-            self._graphs.clear()
-            torch.cuda.empty_cache()
+            self._thread.submit(self._forget).result()
             raise OutOfMemory(self.spec.name) from error
         except (RuntimeError, IndexError) as error:
             raise ModelUnavailable(f"The model {self.spec.name} failed on the GPU: {error}") from error
 
+    def _forget(self) -> None:
+        """All that is remembered of shapes, and the memory that is held for more."""
+        self._graphs.clear()
+        torch.cuda.empty_cache()
+
     @torch.inference_mode()
-    def _run(self, packed: np.ndarray, shape: Shape) -> np.ndarray:
-        return self._found(torch.from_numpy(packed), shape).cpu().numpy()
+    def _launch(self, packed: torch.Tensor, shape: Shape) -> Launched:
+        found = self._found(packed, shape)
+        if not self._pool:
+            return Launched(found, None)
+        there, done = torch.empty(found.shape, dtype=found.dtype, pin_memory=True), torch.cuda.Event()
+        there.copy_(found, non_blocking=True)
+        done.record()
+        return Launched(there, done)
 
     def _found(self, packed: torch.Tensor, shape: Shape) -> torch.Tensor:
+        """On the device, in the order of its work: what the next pass may write over."""
         if not self._pool:
             return self._forward(packed, shape)
-        packed = packed.pin_memory()
         if shape not in self._graphs:
             self._graphs[shape] = None
             if len(self._graphs) > GRAPHS:
@@ -133,18 +158,19 @@ class TorchBackend:
             found = self._forward(there, shape)
         return Graph(graph, there, found)
 
-    def _packed(self, rows: Sequence[Row], lengths: np.ndarray, shape: Shape) -> np.ndarray:
+    def _packed(self, rows: Sequence[Row], lengths: np.ndarray, shape: Shape) -> torch.Tensor:
         """int32: the tokens of all rows one after the other, their places, their types, and where each row begins; each part filled up to
-        its shape, rows with empty ones."""
+        its shape, rows with empty ones. In memory that the device reads by itself."""
         tokens, ends = int(lengths.sum()), lengths.cumsum()
-        packed = np.zeros(3 * shape.tokens + shape.rows + 1, np.int32)
+        made = torch.zeros(3 * shape.tokens + shape.rows + 1, dtype=torch.int32, pin_memory=self._pool is not None)
+        packed = made.numpy()
         ids, places, types, bounds = np.split(packed, [shape.tokens, 2 * shape.tokens, 3 * shape.tokens])
         ids[:tokens] = np.concatenate([row.ids for row in rows])
         places[:tokens] = np.arange(tokens) - np.repeat(ends - lengths, lengths) + self._first_place
         if self._types and any(row.types is not None for row in rows):
             types[:tokens] = np.concatenate([np.zeros_like(row.ids) if row.types is None else row.types for row in rows])
         bounds[1 : len(rows) + 1], bounds[len(rows) + 1 :] = ends, tokens
-        return packed
+        return made
 
     def _forward(self, packed: torch.Tensor, shape: Shape) -> torch.Tensor:
         """float32 (rows, dimensions) or (rows,), on the device."""

@@ -6,6 +6,8 @@ import json
 import time
 from typing import Any
 
+from kombu.utils.json import loads
+
 from north.broker import redis_client
 from north.inference.errors import Gone
 
@@ -22,6 +24,10 @@ def gone_key(call: str) -> str:
     return f"north:gone:{call}"
 
 
+def asked_key(call: str) -> str:
+    return f"north:asked:{call}"
+
+
 class Reply:
     """The way back to whoever called."""
 
@@ -35,6 +41,11 @@ class Reply:
             sent.rpush(self.inbox, json.dumps([self.call, {"kind": kind, **event}]))
             sent.expire(self.inbox, KEPT_SECONDS)
             sent.execute()
+
+    def asked(self) -> dict[str, Any] | None:
+        """What was asked, once: whoever comes again finds nothing."""
+        found: Any = self.client.getdel(asked_key(self.call))
+        return loads(found) if found else None
 
     def gone(self) -> bool:
         """Whether nobody waits any more; asked of the broker a few times a second."""

@@ -15,7 +15,7 @@ from north.inference.batching import patience
 from north.inference.errors import ModelError
 from north.inference.metering import Used, metered
 from north.serving import encoding, writing
-from north.serving.errors import CallFailed, failed
+from north.serving.errors import CallFailed, Silent, failed
 from north.serving.job import Job
 from north.serving.replying import Reply
 from north.tracing import trace_id
@@ -27,33 +27,37 @@ Work = Callable[[Job], dict[str, Any]]
 
 
 @shared_task
-def embed(to: list[str], asked: dict[str, Any], who: dict[str, str], until: float) -> None:
-    serve(encoding.embed, usage.Kind.EMBED, "embed", to=to, asked=asked, who=who, until=until)
+def embed(to: list[str], who: dict[str, str], until: float) -> None:
+    serve(encoding.embed, usage.Kind.EMBED, "embed", to=to, who=who, until=until)
 
 
 @shared_task
-def rerank(to: list[str], asked: dict[str, Any], who: dict[str, str], until: float) -> None:
-    serve(encoding.rerank, usage.Kind.RERANK, "score", to=to, asked=asked, who=who, until=until)
+def rerank(to: list[str], who: dict[str, str], until: float) -> None:
+    serve(encoding.rerank, usage.Kind.RERANK, "score", to=to, who=who, until=until)
 
 
 @shared_task
-def tokenize(to: list[str], asked: dict[str, Any], who: dict[str, str], until: float) -> None:
-    serve(encoding.tokenize, None, asked["role"], to=to, asked=asked, who=who, until=until)
+def tokenize(to: list[str], who: dict[str, str], until: float) -> None:
+    serve(encoding.tokenize, None, "", to=to, who=who, until=until)
 
 
 @shared_task
-def detokenize(to: list[str], asked: dict[str, Any], who: dict[str, str], until: float) -> None:
-    serve(encoding.detokenize, None, asked["role"], to=to, asked=asked, who=who, until=until)
+def detokenize(to: list[str], who: dict[str, str], until: float) -> None:
+    serve(encoding.detokenize, None, "", to=to, who=who, until=until)
 
 
 @shared_task
-def chat(to: list[str], asked: dict[str, Any], who: dict[str, str], until: float) -> None:
-    serve(writing.chat, usage.Kind.CHAT, "chat", to=to, asked=asked, who=who, until=until)
+def chat(to: list[str], who: dict[str, str], until: float) -> None:
+    serve(writing.chat, usage.Kind.CHAT, "chat", to=to, who=who, until=until)
 
 
-def serve(work: Work, kind: usage.Kind | None, role: str, *, to: list[str], asked: dict[str, Any], who: Who, until: float) -> None:
-    """Does it while somebody waits, then counts what was used. `except Exception` is the edge: whoever waits is told that North broke."""
+def serve(work: Work, kind: usage.Kind | None, role: str, *, to: list[str], who: Who, until: float) -> None:
+    """Does it while somebody waits, then counts what was used, where `kind` says so, by the model of `role`. `except Exception` is the
+    edge: whoever waits is told that North broke."""
     reply = Reply(*to)
+    asked = reply.asked()
+    if asked is None:
+        return refuse(reply, Silent())
     job = Job(asked, reply)
     reply("taken")
     read = Used()

@@ -66,6 +66,11 @@ def test_texts_have_the_same_tokens_as_in_this_process_and_in_their_order(apart:
     assert [ids.tolist() for ids in found] == wanted(TEXTS) and {ids.dtype for ids in found} == {np.dtype(np.int32)}
 
 
+def test_a_process_with_several_processors_to_itself_finds_the_same(folder: Path) -> None:
+    alone = TokenizerProcesses("tiny", folder / "tokenizer.json", Words(tiny.tokenizer()), 1)
+    assert [ids.tolist() for ids in alone(TEXTS)] == wanted(TEXTS)
+
+
 def test_threads_share_the_processes(apart: TokenizerProcesses) -> None:
     found: dict[int, list[list[int]]] = {}
     threads = [

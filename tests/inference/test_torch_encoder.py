@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -94,6 +95,20 @@ def test_pairs_are_scored_alike_alone_and_together(tmp_path: Path) -> None:
     together = scorer("how many days of leave do i get ?", passages)
     alone = [scorer("how many days of leave do i get ?", [passage])[0] for passage in passages]
     assert np.allclose(together, alone, atol=1e-4)
+
+
+def test_threads_share_one_backend_and_what_fails_for_one_fails_for_no_other(tmp_path: Path) -> None:
+    model = made("bert", tmp_path, score=False)
+    spec = tiny.spec("embed")
+    backend = torch_encoder.TorchBackend(spec, torch_encoder.read(spec, tmp_path, "cpu"))
+    given = [rows([60 if number == 5 else 2 + number, 3, 1 + number % 4]) for number in range(12)]  # the sixth is too long
+    with ThreadPoolExecutor(6) as threads:
+        found = [threads.submit(backend, several) for several in given]
+    for number, (several, result) in enumerate(zip(given, found, strict=True)):
+        if number == 5:
+            assert isinstance(result.exception(), ModelUnavailable)
+        else:
+            assert np.allclose(result.result(), [states.sum(axis=0) for states in plain(model, several)], atol=1e-4)
 
 
 def test_out_of_memory_and_other_failures_are_told_apart(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--commit", default="", help="where the files are no checkout: whose they are")
     parser.add_argument("--multilingual", type=Path, default=MODELS / "multilingual-e5-small-int8/tokenizer.json", help="XLM-R's tokenizer")
     parser.add_argument("--english", type=Path, default=MODELS / "all-minilm-l6-v2-int8/tokenizer.json", help="BERT's tokenizer")
+    parser.add_argument("--texts", type=Path, help="real texts, a JSON object with a `text` in each line: e5-small embeds each once, too")
     given = parser.parse_args(arguments)
     only = given.only.split(",")
     if unknown := set(only) - set(FIGURES):
@@ -34,7 +35,8 @@ def main(arguments: Sequence[str]) -> int:
     began, here = time.monotonic(), facts(given.commit or commit()) | {"date": datetime.now(UTC).isoformat(timespec="seconds")}
     reached = roofs()
     rows: list[Row] = []
-    for name, figure in encoders.figures(given.multilingual, given.english).items():
+    real = [json.loads(line)["text"] for line in given.texts.open()] if given.texts else []
+    for name, figure in encoders.figures(given.multilingual, given.english, real).items():
         if name in only:
             rows.append(figure(reached))
             tell(rows[-1:])
