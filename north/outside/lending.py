@@ -13,6 +13,7 @@ from django.db import connection
 from django.db.models import F
 
 from agents.errors import ToolFailed
+from agents.schemas import narrowed
 from agents.tool import Outcome, Tool
 from north.outside.mcp import Client, ServerFailed
 from north.outside.models import ServerTool
@@ -20,8 +21,6 @@ from north.outside.servers import described, secret_of
 from north.workspaces.models import Membership
 
 ARGUMENTS = 8000
-PROPERTIES, WORDS = 12, 2000
-KINDS = {"string", "number", "integer", "boolean"}
 
 
 def tools_of(member: Membership) -> dict[str, Tool]:
@@ -39,7 +38,7 @@ def tool_of(row: ServerTool, member: Membership) -> Tool:
         run=caller(row, member),
         preview=lambda arguments: f"North sends these arguments to the server {row.server.name}. What it does with them is its own affair.",
         informs=True,
-        schema=plain_schema(row.schema),
+        schema=narrowed(row.schema),
     )
 
 
@@ -76,14 +75,3 @@ def asked(row: ServerTool, member: Membership, arguments: Mapping[str, Any]) -> 
             ServerTool.objects.filter(pk=fresh.pk).update(approved="")
             raise ServerFailed("Its server describes it otherwise than an owner approved, so it is off until it is approved anew.")
         return client.call(fresh.name, arguments)
-
-
-def plain_schema(schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What a model is held to when it writes the arguments: the plain values at the top. Nothing else of a stranger's schema is used."""
-    given = schema.get("properties")
-    kept: dict[str, Any] = {}
-    for name, one in list(given.items())[:PROPERTIES] if isinstance(given, Mapping) else []:
-        if isinstance(one, Mapping) and one.get("type") in KINDS and str(name).isidentifier():
-            kept[str(name)] = {"type": one["type"], **({"maxLength": WORDS} if one["type"] == "string" else {})}
-    needed = [name for name in schema.get("required", []) if name in kept] if isinstance(schema.get("required"), list) else []
-    return {"type": "object", "properties": kept, "required": needed, "additionalProperties": False}
