@@ -1,26 +1,26 @@
-"""The only file that knows everyone: builds the parts from settings. Engines are reached by dotted path, so that a process which never
-asks for a model never loads a model library. Each part is made once a process."""
+"""The only file that knows everyone: builds the parts from settings. Engines and the index are reached by dotted path, so that a process
+which never asks for a model, or leaves searching to the model worker, never loads their libraries. Each part is made once a process."""
 
 from __future__ import annotations
 
 import functools
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.utils.module_loading import import_string
 
 from north.failpoints import failpoint
 from north.inference import catalogue, vitals
-from retrieval.connectors import CONNECTORS
-from retrieval.connectors.contract import Connector
+from retrieval.connectors import NAMED, Connectors
 from retrieval.fusion import Verdict, Weights, verdict_of
-from retrieval.index import Index, connect
 from retrieval.reranking import BLEND
-from retrieval.retriever import Retriever
 from retrieval.types import Recheck
-from retrieval.vectors import Vectors
+
+if TYPE_CHECKING:
+    from retrieval.index import Index
+    from retrieval.retriever import Retriever
 
 vitals.reached = failpoint
 
@@ -75,10 +75,13 @@ def chat_model() -> Any:
 @functools.cache
 def index() -> Index:
     """The passages of all workspaces, made for the embedding model of the settings."""
-    client = connect(settings.QDRANT_URL, settings.QDRANT_API_KEY)
+    client = import_string("retrieval.index.connect")(settings.QDRANT_URL, settings.QDRANT_API_KEY)
     name, size = model_name("embed"), dimensions() or embedder().dimensions
-    vectors = Vectors(settings.VECTORS, int(settings.VECTORS_EXACT))
-    return Index(client, settings.QDRANT_COLLECTION, size, name, weights=fusion_weights(), vectors=vectors)
+    vectors = import_string("retrieval.vectors.Vectors")(settings.VECTORS, int(settings.VECTORS_EXACT))
+    made: Index = import_string("retrieval.index.Index")(
+        client, settings.QDRANT_COLLECTION, size, name, weights=fusion_weights(), vectors=vectors
+    )
+    return made
 
 
 def dimensions() -> int | None:
@@ -94,7 +97,7 @@ def fusion_weights() -> Weights | None:
 @functools.cache
 def retriever(recheck: Recheck) -> Retriever:
     """Loads the embedding model at the first text that is embedded, and the one that judges, if there is one, at the first search."""
-    return Retriever(
+    made: Retriever = import_string("retrieval.retriever.Retriever")(
         index(),
         recheck=recheck,
         embed_query=lambda texts: embedder().embed_queries(texts),
@@ -103,6 +106,7 @@ def retriever(recheck: Recheck) -> Retriever:
         verdict=verdict(),
         judged_bytes=settings.RERANK_BYTES,
     )
+    return made
 
 
 def verdict() -> Verdict | float:
@@ -118,6 +122,6 @@ def judged(question: str, passages: Sequence[str]) -> Sequence[float]:
 
 
 @functools.cache
-def connectors() -> dict[str, Connector]:
-    """All kinds of sources: North's own, and those that the settings add by dotted path."""
-    return {**CONNECTORS, **{kind: import_string(path) for kind, path in settings.CONNECTORS.items()}}
+def connectors() -> Connectors:
+    """All kinds of sources: North's own, and those that the settings add by dotted path. Each is imported when it is first used."""
+    return Connectors({**NAMED, **settings.CONNECTORS})

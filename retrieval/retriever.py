@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable
-from typing import Literal
 
 import numpy as np
 
@@ -13,16 +11,14 @@ from retrieval.chunking import chunk, shown
 from retrieval.errors import EmbeddingFault
 from retrieval.fusion import Verdict, Weights
 from retrieval.index import Index
+from retrieval.questions import By, cleaned, has_words
 from retrieval.types import Embed, Entry, Parsed, Passage, Recheck, Scope, Score
 
 EMBED_BATCH = 32
 CANDIDATES = 50
 """Chunks that the index proposes; the rows then decide, and the best are kept."""
-QUERY_CHARACTERS = 2000
-"""What is read of a question: more than any model of the kind takes in."""
 
 Progress = Callable[[int, int], None]
-By = Literal["all", "meaning", "words"]
 
 
 class Retriever:
@@ -107,14 +103,3 @@ class Retriever:
         if vectors.shape != (count, self._index.dimensions):
             raise EmbeddingFault(f"an array of shape {vectors.shape} where {(count, self._index.dimensions)} was needed")
         return vectors
-
-
-def cleaned(query: str) -> str:
-    """The question without what is no text: lone surrogates, NUL and other control characters; and no longer than is read."""
-    letters = (" " if unicodedata.category(letter) in ("Cc", "Cs") else letter for letter in query[: 2 * QUERY_CHARACTERS])
-    return " ".join("".join(letters).split())[:QUERY_CHARACTERS]
-
-
-def has_words(question: str) -> bool:
-    """Whether there is a letter or a digit in it; marks alone (an emoji may be made of some) are no word."""
-    return any(map(str.isalnum, question))

@@ -32,7 +32,8 @@ floors() { $python -m pytest -o cache_dir=.pytest_cache/floors $lower "$@"; }
 whole() { $python -m pytest -o cache_dir=.pytest_cache/whole tests/whole "$@"; }
 postgres() {
     NORTH_TEST_POSTGRES=1 NORTH_WORLDS=100 $python -m pytest -o cache_dir=.pytest_cache/postgres -q -m "not browser and not model" \
-        --ignore tests/api/test_clients.py --ignore tests/api/test_examples.py $upper "$@"
+        --ignore tests/api/test_clients.py --ignore tests/api/test_examples.py --ignore tests/api/test_fuzzing.py \
+        --ignore-glob "tests/api/test_dialect_*.py" --ignore tests/api/test_wire.py $upper "$@"
 }
 
 said=$(mktemp -d)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from functools import cache
@@ -256,3 +257,24 @@ def test_no_command_but_by_its_dotted_path_loads_torch() -> None:
     modules = "north.training.merging, north.training.preparing, north.training.measuring"
     code = f"import sys, {modules}; assert not {{'torch', 'transformers'}} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+def test_all_pages_together_load_neither_models_nor_what_an_index_needs() -> None:
+    """Each web process, and each worker that embeds nothing, would hold 45 to 100 MB more."""
+    code = (
+        "import django, sys; django.setup(); import north.urls\n"
+        "def loaded(*heavy): return set(heavy) & set(sys.modules)\n"
+        "index = 'qdrant_client', 'grpc', 'onnxruntime', 'xllamacpp', 'duckdb'\n"
+        "assert not loaded(*index, 'langgraph', 'langchain_core'), loaded(*index, 'langgraph', 'langchain_core')\n"
+        "import north.celery; north.celery.app.loader.import_default_modules()\n"
+        "assert not loaded(*index), loaded(*index)"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, env={**os.environ, "DJANGO_SETTINGS_MODULE": "north.settings"})
+
+
+def test_a_process_pays_for_the_connectors_that_it_uses() -> None:
+    """Their libraries are 22 MB together; a web process has no use for them."""
+    libraries = {"dulwich", "lxml", "psycopg", "markdown_it", "imaplib"}
+    before = f"import sys, north.wiring, retrieval.connectors as all; assert not {libraries} & set(sys.modules)"
+    after = "'git' in all.CONNECTORS and all.CONNECTORS['git']; assert 'dulwich' in sys.modules and 'psycopg' not in sys.modules"
+    subprocess.run([sys.executable, "-c", f"{before}; {after}"], cwd=ROOT, check=True)

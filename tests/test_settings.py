@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from django.test import Client
 
+from north.checks import TAG
 from tests.inference import tiny
 from tests.installation import ROOT
 
@@ -73,7 +74,7 @@ GPU = "north.E009" if find_spec("torch") is None else "north.E010"
     ],
 )
 def test_a_wrong_setting_is_said_with_a_hint(tmp_path: Path, environment: dict[str, str], id: str) -> None:
-    said = manage(tmp_path, "check", **environment)
+    said = manage(tmp_path, "check", "--tag", TAG, **environment)
     assert said.returncode != 0
     assert id in said.stderr and "HINT" in said.stderr
 
@@ -88,7 +89,7 @@ def test_an_engine_on_a_gpu_is_given_its_device_and_one_on_processors_its_thread
 
 def test_where_the_model_worker_runs_elsewhere_a_missing_gpu_is_a_warning(tmp_path: Path) -> None:
     elsewhere = {"NORTH_REDIS_URL": "redis://:a-long-password-of-ours@10.0.0.5:6379/0", "NORTH_EMBED_MODEL": "all-minilm-l6-v2"}
-    said = manage(tmp_path, "check", NORTH_EMBED_ENGINE="north.inference.torch_encoder.load", **elsewhere)
+    said = manage(tmp_path, "check", "--tag", TAG, NORTH_EMBED_ENGINE="north.inference.torch_encoder.load", **elsewhere)
     assert said.returncode == 0 and GPU in said.stderr
 
 
@@ -103,15 +104,15 @@ def test_a_model_is_added_from_a_folder_listed_verified_and_removed(tmp_path: Pa
     assert added.returncode == 0 and "NORTH_SCORE_MODEL=own-verdicts" in added.stdout and "training_args.bin" in added.stdout
     assert "own-verdicts" in manage(tmp_path, "models", "list", **models).stdout
     assert "every byte is right" in manage(tmp_path, "models", "verify", "own-verdicts", **models).stdout
-    assert manage(tmp_path, "check", NORTH_SCORE_MODEL="own-verdicts", **models).returncode == 0
+    assert manage(tmp_path, "check", "--tag", TAG, NORTH_SCORE_MODEL="own-verdicts", **models).returncode == 0
     assert "was removed" in manage(tmp_path, "models", "remove", "own-verdicts", **models).stdout
     assert "own-verdicts" not in manage(tmp_path, "models", "list", **models).stdout
 
 
 def test_the_secret_is_made_once_and_only_its_owner_reads_it(tmp_path: Path) -> None:
-    manage(tmp_path, "check")
+    manage(tmp_path, "check", "--tag", TAG)
     key = tmp_path / "secret-key"
     first = key.read_text()
-    manage(tmp_path, "check")
+    manage(tmp_path, "check", "--tag", TAG)
     assert key.read_text() == first and len(first) >= 50
     assert key.stat().st_mode & 0o077 == 0

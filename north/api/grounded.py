@@ -13,13 +13,14 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db import transaction
 from django.http import Http404
-from django.urls import reverse
 from django.utils import timezone
 from redis.exceptions import RedisError
 
 from north.api.door import Caller
 from north.api.faults import Fault
 from north.api.keys import by_key_or_404
+from north.documents.rendering import Span
+from north.documents.views.viewing import address
 from north.serving.errors import CallFailed
 from north.threads import actions, stream
 from north.threads.errors import Refused
@@ -137,8 +138,7 @@ class Told:
         return [*self.more(payload["text"]), *([{"kind": "citations", "citations": citations}] if citations else [])]
 
     def source(self, one: Any) -> dict[str, Any]:
-        address = reverse("documents:document", args=[self.slug, one["document"]])
-        url = f"{settings.PUBLIC_URL}{address}?start={one['start']}&end={one['end']}"
+        url = settings.PUBLIC_URL + address(self.slug, one["document"], Span(one["start"], one["end"]), one["text"])
         return {**one, "kind": "document", "shown": {"title": one["name"], "snippet": one["text"], "url": url}}
 
 

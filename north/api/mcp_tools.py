@@ -90,10 +90,10 @@ def result(shape: Schema) -> dict[str, Any]:
     return {"content": [{"type": "text", "text": json.dumps(said, ensure_ascii=False)}], "structuredContent": said, "isError": False}
 
 
-def url_of(caller: Membership, document: str, start: int | None = None, end: int | None = None, revision: str = "") -> str:
+def url_of(caller: Membership, document: str, start: int | None = None, end: int | None = None, words: str = "") -> str:
     """Where a person opens the document, at these words."""
     span = Span(start, end) if start is not None and end is not None else None
-    return settings.PUBLIC_URL + address(caller.workspace.slug, document, span, revision)
+    return settings.PUBLIC_URL + address(caller.workspace.slug, document, span, words)
 
 
 # --- search ---------------------------------------------------------------------------------------------------------------------------
@@ -140,12 +140,12 @@ def given(document: str, passages: list[Passage], caller: Membership) -> ResultG
     best = max(passages, key=lambda passage: passage.score)
     quoted = [
         PassageGiven(
-            url=url_of(caller, document, one.start, one.end, one.sha256),
+            url=url_of(caller, document, one.start, one.end, one.text),
             start=one.start, end=one.end, text=one.text, heading=one.heading, score=one.score,
         )
         for one in passages
     ]  # fmt: skip
-    url = url_of(caller, document, best.start, best.end, best.sha256)
+    url = url_of(caller, document, best.start, best.end, best.text)
     return ResultGiven(id=document, title=best.name, url=url, text=best.text, score=best.score, passages=quoted)
 
 
@@ -240,7 +240,7 @@ def answered(seen: mcp_asking.Shown, caller: Membership) -> AskGives:
             text=citation.text,
             sources=[
                 SourceGiven(
-                    id=one.document, title=one.name, url=url_of(caller, one.document, one.start, one.end),
+                    id=one.document, title=one.name, url=url_of(caller, one.document, one.start, one.end, one.text),
                     start=one.start, end=one.end, text=one.text,
                 )
                 for one in citation.sources

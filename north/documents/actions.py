@@ -34,8 +34,8 @@ from north.workspaces.models import Group, Membership
 from retrieval.errors import IndexFault, UnknownType
 from retrieval.parsers.names import clean_name
 from retrieval.parsers.sniffing import BINARY_EXTENSIONS, KNOWN, sniff
-from retrieval.retriever import QUERY_CHARACTERS, has_words
-from retrieval.retriever import cleaned as readable_part
+from retrieval.questions import QUERY_CHARACTERS, has_words
+from retrieval.questions import cleaned as readable_part
 from retrieval.types import EVERYTHING, Cut, Filters, Found, Passage
 
 ANSWER_SECONDS = 10

@@ -23,8 +23,9 @@ from north.workspaces.access import enter_by
 from north.workspaces.models import Membership, User
 from retrieval.chunking import chunk
 from retrieval.fusion import Weights
+from retrieval.fusion import weights_of as weights_suiting
+from retrieval.questions import By
 from retrieval.reranking import recency
-from retrieval.retriever import By
 from retrieval.similarity import editions
 from retrieval.types import EVERYTHING, Chunk, Filters, Found, Parsed, Passage, Scope
 
@@ -154,6 +155,10 @@ def weights_of(workspace_id: str) -> Weighing:
     if row is None or (row.embed_model, row.score_model) != (wiring.model_name("embed"), judge):
         return {}
     return {"weights": Weights(row.cosine, row.words, row.offset), "first": row.blend}
+
+
+def default_weights() -> Weights:
+    return wiring.fusion_weights() or weights_suiting(wiring.model_name("embed"))
 
 
 def scope(workspace_id: str, user_id: str, filters: Filters, key_id: UUID | None = None) -> Scope:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -22,24 +20,17 @@ from north.documents.models import Document
 from north.documents.readers import scope_of
 from north.evaluation import fitting
 from north.evaluation.errors import NothingToAsk, Refused
-from north.evaluation.measuring import WAYS, Asked, Ways, documents, valued
-from north.evaluation.models import GoldenQuestion, Measurement, Outcome
+from north.evaluation.measuring import Asked, Ways, documents, valued
+from north.evaluation.models import WAYS, GoldenQuestion, Measurement, Outcome
 from north.evaluation.reporting import commit, figures
-from north.leases import LeaseLost
 from north.workspaces.access import enter
-from retrieval.fusion import Weights, weights_of
 from retrieval.metrics import ndcg
 from retrieval.retriever import Retriever
 from retrieval.types import Scope, Score
 
 HITS = 10
-WATCH_SECONDS = 1.0
 FIT_DEPTH = 30
 """Passages that each choice of weights orders: enough for ten documents."""
-
-
-class Stopped(Exception):
-    """Somebody stopped the measurement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,21 +40,6 @@ class Askable:
     question: GoldenQuestion
     scope: Scope
     judged: Mapping[str, int]
-
-
-class Watch:
-    """Raises `Stopped` where a person said so, and `LeaseLost` where another worker holds the measurement."""
-
-    def __init__(self, measurement: Measurement, lost: threading.Event) -> None:
-        self.measurement, self.lost, self.look_at = measurement, lost, 0.0
-
-    def __call__(self) -> None:
-        if self.lost.is_set():
-            raise LeaseLost(f"Measurement {self.measurement.pk} is held by another worker.")
-        if time.monotonic() >= self.look_at:
-            if self.measurement.held().filter(cancel_requested=True).exists():
-                raise Stopped
-            self.look_at = time.monotonic() + WATCH_SECONDS
 
 
 def carry_out(measurement: Measurement, watch: Callable[[], None]) -> None:
@@ -102,7 +78,7 @@ def keep(measurement: Measurement, one: Askable, values: Mapping[str, Any], hits
 def conditions(measurement: Measurement) -> dict[str, Any]:
     """What the figures depend on, as it is now."""
     own = passages.weights_of(str(measurement.workspace_id)) if measurement.kind == Measurement.Kind.MEASURE else {}
-    weights, blend = own.get("weights", default_weights()), own.get("first", 1.0)
+    weights, blend = own.get("weights", passages.default_weights()), own.get("first", 1.0)
     ready = Document.objects.alive().filter(workspace=measurement.workspace_id).exclude(indexed_sha256="")
     return {
         "commit": commit(),
@@ -111,10 +87,6 @@ def conditions(measurement: Measurement) -> dict[str, Any]:
         "weights": {**asdict(weights), "blend": blend, "own": bool(own)},
         "documents": ready.count(),
     }
-
-
-def default_weights() -> Weights:
-    return wiring.fusion_weights() or weights_of(wiring.model_name("embed"))
 
 
 def askable(workspace: UUID) -> tuple[list[Askable], dict[str, int]]:
@@ -198,7 +170,7 @@ def tried(one: Askable) -> tuple[dict[str, float], list[str]]:
     ).search
     values = {}
     for words, blend in fitting.choices(bool(judge)):
-        weights = replace(default_weights(), words=default_weights().words * words)
+        weights = replace(passages.default_weights(), words=passages.default_weights().words * words)
         found = search(one.question.text, one.scope, FIT_DEPTH, weights=weights, first=blend)
         values[f"{words:g} {blend:g}"] = ndcg(documents(found), one.judged)
     return values, []
@@ -234,7 +206,7 @@ def fitted(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     if len(table) < fitting.FEWEST:
         raise too_few(len(table))
     found = fitting.fit(table)
-    default = default_weights()
+    default = passages.default_weights()
     weights = {**asdict(replace(default, words=default.words * found.words)), "blend": found.blend}
     return {"questions": len(table), "weights": {**weights, "own": True}, "figures": {**asdict(found), "better": found.better}}
 

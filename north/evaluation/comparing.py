@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from north.evaluation.measuring import WAYS
-from north.evaluation.models import Outcome
+from north.evaluation.models import WAYS, Outcome
 from retrieval.metrics import interval
 
 MEASURES = ("ndcg@10", "recall@50", "mrr@10")

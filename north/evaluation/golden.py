@@ -17,7 +17,7 @@ from north.evaluation.errors import Refused
 from north.evaluation.models import GoldenAnswer, GoldenQuestion, digest
 from north.workspaces.audit import record
 from north.workspaces.models import Membership
-from retrieval.retriever import cleaned, has_words
+from retrieval.questions import cleaned, has_words
 
 MOST = 5000
 """Questions of one workspace."""

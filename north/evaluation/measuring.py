@@ -27,8 +27,9 @@ from retrieval.chunking import chunk
 from retrieval.fusion import Verdict, Weights
 from retrieval.index import Index, connect
 from retrieval.metrics import MEASURES
+from retrieval.questions import cleaned
 from retrieval.reranking import by_document
-from retrieval.retriever import Retriever, cleaned, shown
+from retrieval.retriever import Retriever, shown
 from retrieval.types import Embed, Entry, Parsed, Passage, Recheck, Scope, Score
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -39,7 +40,6 @@ TOP = 10
 TIMED = 60
 """Questions that are timed, after WARM that are not: first ones load what is asked for the first time."""
 WARM = 3
-WAYS = ("bm25", "dense", "fused", "reranked")
 
 Say = Callable[[str], object]
 

@@ -15,6 +15,9 @@ from north.documents.models import Document
 from north.leases import OPEN, Job
 from north.workspaces.models import User, Workspace
 
+WAYS = ("bm25", "dense", "fused", "reranked")
+"""Of searching, by which what is measured is told."""
+
 
 def digest(text: str) -> str:
     """The same for questions that differ by case, spaces and width only."""

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from north.evaluation.measuring import WAYS
-from north.evaluation.models import Measurement
+from north.evaluation.models import WAYS, Measurement
 
 HEIGHT = 1000
 STEP = 40

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from north.evaluation.folders import Folder
-from north.evaluation.measuring import ROOT, WAYS, Asked, Measured
+from north.evaluation.measuring import ROOT, Asked, Measured
+from north.evaluation.models import WAYS
 from retrieval.metrics import MEASURES, interval
 
 MAIN = "ndcg@10"

@@ -1,17 +1,21 @@
-"""Measurements as work of the model worker. The row is the job; a message only says "look at this one", may be lost, and may come twice."""
+"""Measurements as work of the model worker. The row is the job; a message only says "look at this one", may be lost, and may come twice.
+
+What carries one out is reached by dotted path: each worker imports its tasks, and only the one that measures needs an index for it."""
 
 from __future__ import annotations
 
 import logging
+import threading
+import time
 
 from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
+from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
 from north import wiring
-from north.evaluation.asking import Stopped, Watch, carry_out
-from north.evaluation.errors import EvaluationError
+from north.evaluation.errors import EvaluationError, Stopped
 from north.evaluation.models import Measurement
 from north.hints import hint
 from north.inference.errors import ModelError
@@ -22,6 +26,22 @@ from north.usage import models as usage
 from retrieval.errors import RetrievalError
 
 logger = logging.getLogger(__name__)
+WATCH_SECONDS = 1.0
+
+
+class Watch:
+    """Raises `Stopped` where a person said so, and `LeaseLost` where another worker holds the measurement."""
+
+    def __init__(self, measurement: Measurement, lost: threading.Event) -> None:
+        self.measurement, self.lost, self.look_at = measurement, lost, 0.0
+
+    def __call__(self) -> None:
+        if self.lost.is_set():
+            raise LeaseLost(f"Measurement {self.measurement.pk} is held by another worker.")
+        if time.monotonic() >= self.look_at:
+            if self.measurement.held().filter(cancel_requested=True).exists():
+                raise Stopped
+            self.look_at = time.monotonic() + WATCH_SECONDS
 
 
 @shared_task
@@ -44,7 +64,7 @@ def work(measurement: Measurement, watch: Watch) -> None:
     """One attempt and what becomes of it. `except Exception` here is the edge: no measurement ends without words."""
     with metered() as used:
         try:
-            carry_out(measurement, watch)
+            import_string("north.evaluation.asking.carry_out")(measurement, watch)
         except Stopped:
             measurement.give_back(status=Measurement.Status.CANCELLED, ended_at=timezone.now())
         except LeaseLost:

@@ -8,7 +8,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlencode
 from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Prefetch, QuerySet, prefetch_related_objects
@@ -18,6 +17,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from north.documents.rendering import Span
+from north.documents.views.viewing import address
 from north.evaluation.golden import marked
 from north.exports.charts import Plot, plot, rows_of
 from north.threads.approving import EDITABLE, effects_of
@@ -284,10 +285,9 @@ def rules_of(workspace: Workspace) -> list[dict[str, Any]]:
     ]
 
 
-def href_of(slug: str, document: str, start: int | None = None, end: int | None = None) -> str:
+def href_of(slug: str, document: str, start: int | None = None, end: int | None = None, words: str = "") -> str:
     """Where a document is read, at these words."""
-    place = "?" + urlencode({"start": start, "end": end}) if start is not None else ""
-    return reverse("documents:document", args=[slug, document]) + place
+    return address(slug, document, Span(start, end) if start is not None and end is not None else None, words)
 
 
 def mark_of(citation: ShownCitation, slug: str) -> Mark:
@@ -296,7 +296,7 @@ def mark_of(citation: ShownCitation, slug: str) -> Mark:
     if first is None:
         return Mark(citation.start, citation.end, numbers, title=_("A source you may no longer open"))
     title = f"{first.name}: “{shortened(first.text)}”"
-    return Mark(citation.start, citation.end, numbers, href_of(slug, first.document, first.start, first.end), title)
+    return Mark(citation.start, citation.end, numbers, href_of(slug, first.document, first.start, first.end, first.text), title)
 
 
 def cards(sources: Sequence[ShownSource], slug: str, answers: Collection[str]) -> tuple[SourceCard, ...]:
@@ -307,7 +307,7 @@ def cards(sources: Sequence[ShownSource], slug: str, answers: Collection[str]) -
         if source.closed:
             found.append(SourceCard(source.number, "", "", "", False))
             continue
-        href = href_of(slug, source.document, source.start, source.end)
+        href = href_of(slug, source.document, source.start, source.end, source.text)
         first = source.document not in seen
         seen.add(source.document)
         document = source.document if first else ""

@@ -14,6 +14,7 @@ from django.urls import reverse
 
 from north.documents import files
 from north.documents.models import Document, Status
+from north.documents.quoting import digest
 from north.workspaces.audit import AuditEvent
 from north.workspaces.models import Group, User, Workspace
 from retrieval.types import Place, Word
@@ -223,7 +224,10 @@ class TestViewer:
         html = as_rita.get(page_of(document, "?start=0&end=5&of=0123456789abcdef")).content.decode()
         assert "<mark>" not in html
         assert "has changed since" in html
-        assert "<mark>" in as_rita.get(page_of(document, f"?start=0&end=5&of={document.sha256[:16]}")).content.decode()
+        cited = page_of(document, f"?start=0&end=5&of={digest('words')}")
+        assert "<mark>words</mark>" in as_rita.get(cited).content.decode()
+        Document.objects.filter(pk=document.pk).update(text="Some new words")
+        assert "Some new <mark>words</mark>" in as_rita.get(cited).content.decode(), "found again"
 
     def test_markdown_is_rendered_and_nothing_in_it_runs(self, as_rita: Client, workspace: Workspace) -> None:
         text = "# Leave\n\n**Sixteen** weeks.\n\n<script>alert(1)</script>\n\n[x](javascript:alert(1)) ![i](http://evil.example/p.png)"

@@ -12,7 +12,8 @@ from django.core.management import CommandError, call_command
 
 from north import wiring
 from north.evaluation import reporting
-from north.evaluation.measuring import WAYS, Asked
+from north.evaluation.measuring import Asked
+from north.evaluation.models import WAYS
 from north.evaluation.sets import SETS
 from tests.evaluation.conftest import DOCUMENTS, QUESTIONS, Write, lines, qrels
 from tests.hashing import HashingEmbedder

@@ -22,6 +22,7 @@ from north.documents.models import Document, SearchWeights
 from north.evaluation import actions, asking, fitting, golden, tasks
 from north.evaluation.errors import Refused
 from north.evaluation.models import GoldenQuestion, Measurement, Outcome
+from north.leases import LeaseLost
 from north.workspaces.audit import AuditEvent
 from north.workspaces.models import Group, Membership, User, Workspace
 from retrieval.index import Index, connect
@@ -196,7 +197,7 @@ def test_a_measurement_is_stopped_while_it_waits_and_while_it_works(
 
     golden.mark("canteen", shelf["canteen.txt"].pk, actor=owner)
     made, plain = actions.begin(Kind.MEASURE, actor=owner), asking.keep
-    monkeypatch.setattr(asking, "WATCH_SECONDS", 0)
+    monkeypatch.setattr(tasks, "WATCH_SECONDS", 0)
     monkeypatch.setattr(asking, "keep", lambda *given: (plain(*given), actions.stop(made, actor=owner)))
     tasks.measure(str(made.pk))
     made.refresh_from_db()
@@ -208,8 +209,8 @@ def test_a_worker_that_lost_it_writes_nothing(shelf: Made, owner: Membership) ->
     made = Measurement.objects.take(actions.begin(Kind.MEASURE, actor=owner).pk)
     lost = threading.Event()
     lost.set()
-    with pytest.raises(asking.LeaseLost):
-        asking.carry_out(made, asking.Watch(made, lost))
+    with pytest.raises(LeaseLost):
+        asking.carry_out(made, tasks.Watch(made, lost))
     assert not Outcome.objects.exists()
 
 
@@ -366,7 +367,7 @@ def test_both_retrievers_search_alike(shelf: Made, owner: Membership) -> None:
     scope = passages.scope(str(owner.workspace_id), str(owner.user_id), passages.EVERYTHING)
     embed = wiring.embedder().embed_queries
     own = Retriever(wiring.index(), embed_query=embed, embed_passages=embed, recheck=passages.recheck)
-    fused = own.search("days of leave", scope, 5, weights=asking.default_weights())
+    fused = own.search("days of leave", scope, 5, weights=passages.default_weights())
     assert [one.why["fused"] for one in fused] == [
         one.why["fused"] for one in wiring.retriever(passages.recheck).search("days of leave", scope, 5)
     ]

@@ -8,7 +8,8 @@ import pytest
 
 from retrieval.errors import EmbeddingFault
 from retrieval.index import Index
-from retrieval.retriever import Retriever, cleaned
+from retrieval.questions import cleaned
+from retrieval.retriever import Retriever
 from retrieval.types import Entry, Parsed, Passage, Place, Scope
 from tests.retrieval.conftest import DIMENSIONS, embed
 

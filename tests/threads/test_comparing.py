@@ -34,7 +34,8 @@ def test_each_cell_opens_its_document_at_the_words_and_closed_documents_stay_clo
     page = browser_of(reader.user).get(f"/w/acme/threads/{run.thread_id}").content.decode()
     start = NOTICE.index("thirty days")
     link = re.search(
-        rf'<td>\s*<a class="cite"[^>]*href="/w/acme/documents/{acme.pk}\?start={start}&amp;end={start + 11}"[^>]*>thirty days', page
+        rf'<td>\s*<a class="cite"[^>]*href="/w/acme/documents/{acme.pk}\?start={start}&amp;end={start + 11}'
+        rf'&amp;of=\w+"[^>]*>thirty days', page
     )
     assert link and page.count("<td>not found</td>") == 1
     assert "1 supported" in page

@@ -62,7 +62,7 @@ def test_a_thread_that_is_being_answered_opens_the_stream(as_rita: Client, asked
 
 def test_an_answered_one_shows_question_steps_answer_citations_and_sources(as_rita: Client, answered: Run, notice: Document) -> None:
     text = page(as_rita, answered)
-    link = rf"/w/acme/documents/{notice.pk}\?start=\d+&amp;end=\d+"
+    link = rf"/w/acme/documents/{notice.pk}\?start=\d+&amp;end=\d+&amp;of=\w+"
     assert answered.question in text
     assert re.search(rf'<a class="cite" data-pane="" data-sources="1" href="{link}" title="handbook.txt: “[^"]+”"', text)
     assert re.search(rf'<li class="source" data-sources="1"><a data-pane href="{link}">', text)

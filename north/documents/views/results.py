@@ -76,8 +76,9 @@ def result(row: Document, passages: Iterable[tuple[int, Passage]], query: str, m
     hits = []
     for number, passage in passages:
         span, html = rendering.excerpt(passage.text, query, signs=row.media_type != MARKDOWN)
+        words = passage.text[span.start : span.end]
         span = Span(passage.start + span.start, passage.start + span.end)
-        url = address(slug, passage.document, span, passage.sha256)
+        url = address(slug, passage.document, span, words)
         place = place_words(rendering.place_at(places, span.start))
         hits.append(Hit(html, place, url, reasons(number, passage, query), given_way(passage, slug)))
     return Result(row, address(slug, str(row.pk)), hits, access)

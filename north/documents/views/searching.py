@@ -27,7 +27,7 @@ from north.documents.views.results import results
 from north.workspaces.access import inside
 from north.workspaces.models import Membership, Role
 from retrieval.errors import IndexFault
-from retrieval.retriever import cleaned as readable_part
+from retrieval.questions import cleaned as readable_part
 
 PASSAGES, LONGEST = 30, 500
 MAY_NAME_A_SOURCE = re.compile(r"\bfrom\s|\s(?:source|folder)\b", re.IGNORECASE)

@@ -20,6 +20,7 @@ from django.views.decorators.http import require_GET
 from north.documents import actions, files, rendering
 from north.documents.errors import FileLost
 from north.documents.models import Document
+from north.documents.quoting import digest, found_again
 from north.documents.readers import Readers
 from north.documents.rendering import Span
 from north.workspaces.access import inside
@@ -50,7 +51,7 @@ def number(value: str | None) -> int:
 @inside(Role.READER)
 @require_GET
 def document(request: HttpRequest, membership: Membership, document: UUID) -> HttpResponse:
-    """`start` and `end` mark a span; `of` names the revision that the span was taken from; `page` and `part` leaf."""
+    """`start` and `end` mark a span; `of` is the digest of the words that stood there; `page` and `part` leaf."""
     brings = Exists(Document.objects.filter(parent=OuterRef("pk")))
     found = actions.readable(membership).select_related("source", "uploaded_by", "verified_by", "parent").annotate(brings=brings)
     row = get_object_or_404(found, pk=document)
@@ -91,14 +92,14 @@ def shown(request: HttpRequest, row: Document) -> dict[str, Any]:
 
 
 def span_of(request: HttpRequest, row: Document) -> tuple[Span | None, bool]:
-    """The span to mark, and whether it was of an earlier revision, so that it cannot be trusted any more."""
-    start, end = number(request.GET.get("start")), min(number(request.GET.get("end")), len(row.text))
-    revision = request.GET.get("of", "")
+    """The span to mark, where its words stand now; and whether they are gone."""
+    start, end, words = number(request.GET.get("start")), number(request.GET.get("end")), request.GET.get("of", "")
     if start >= end:
         return None, False
-    if revision and not row.indexed_sha256.startswith(revision):
-        return None, True
-    return Span(start, end), False
+    if words:
+        span = found_again(row.text, Span(start, end), words)
+        return span, span is None
+    return Span(start, end).within(0, len(row.text)), False
 
 
 def page_of(request: HttpRequest, layout: Parsed, span: Span | None) -> Place | None:
@@ -226,9 +227,11 @@ def download(row: Document) -> FileResponse:
     return response
 
 
-def address(slug: str, document: str, span: Span | None = None, revision: str = "") -> str:
-    """Where a span of a document is shown."""
-    said = {"start": span.start, "end": span.end, "of": revision[:16]} if span else {}
+def address(slug: str, document: str, span: Span | None = None, words: str = "") -> str:
+    """Where a span of a document is shown; by its `words` it is found again where the document changes."""
+    said: dict[str, object] = {"start": span.start, "end": span.end} if span else {}
+    if words:
+        said["of"] = digest(words)
     return reverse("documents:document", args=[slug, document]) + (f"?{urlencode(said)}" if said else "")
 
 

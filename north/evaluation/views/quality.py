@@ -22,12 +22,10 @@ from north import wiring
 from north.documents import passages
 from north.documents.models import SearchWeights
 from north.evaluation import actions, golden
-from north.evaluation.asking import default_weights
 from north.evaluation.comparing import MEASURES, Pair, changes, last, paired
 from north.evaluation.errors import Refused
 from north.evaluation.fitting import FEWEST
-from north.evaluation.measuring import WAYS
-from north.evaluation.models import Measurement, Outcome
+from north.evaluation.models import WAYS, Measurement, Outcome
 from north.evaluation.plotting import drawing
 from north.workspaces.access import inside
 from north.workspaces.models import Membership, Role
@@ -103,7 +101,7 @@ def weights_context(membership: Membership, latest: Sequence[Measurement]) -> di
     own = SearchWeights.objects.filter(workspace=membership.workspace_id).first()
     used = bool(own and passages.weights_of(str(membership.workspace_id)))
     fit = next((one for one in latest if one.kind == Kind.FIT and one.status == Measurement.Status.DONE), None)
-    default = default_weights()
+    default = passages.default_weights()
     judge = wiring.model_name("score") if settings.MODELS.get("score") else ""
     current = vars(own) if own and used else {**asdict(default), "blend": 1.0}
     return {"own": own, "used": used, "current": weights_words(current, judge), "fit": fit, "fewest": FEWEST,

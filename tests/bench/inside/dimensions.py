@@ -15,7 +15,8 @@ from north.evaluation.sets import fixed, opened
 from north.evaluation.vectors import Kept
 from retrieval.chunking import chunk
 from retrieval.metrics import ndcg
-from retrieval.retriever import cleaned, shown
+from retrieval.questions import cleaned
+from retrieval.retriever import shown
 from retrieval.types import Parsed
 
 KINDS = ("float", "int8", "binary")

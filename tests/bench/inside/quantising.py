@@ -21,7 +21,8 @@ from north.evaluation.vectors import Kept
 from retrieval.chunking import chunk
 from retrieval.index import Index, connect
 from retrieval.metrics import ndcg
-from retrieval.retriever import cleaned, shown
+from retrieval.questions import cleaned
+from retrieval.retriever import shown
 from retrieval.types import VECTOR_KINDS as KINDS
 from retrieval.types import Parsed
 from retrieval.vectors import Vectors

@@ -2,7 +2,7 @@
 fail; the cases change it, let a pass run into a `Mirror`, and compare that with a book of their own.
 
 A new connector: `worlds/KIND.py` beside this file with a function `world(folder: Path) -> World`, and nothing else: `test_conformance.py`
-finds it by the line in CONNECTORS. What its source cannot do stands in `impossible`, with a reason in words.
+finds it by the line in NAMED. What its source cannot do stands in `impossible`, with a reason in words.
 """
 
 from __future__ import annotations
