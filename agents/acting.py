@@ -7,7 +7,6 @@ the word itself is never taken from the graph, only from whoever keeps the appro
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -17,7 +16,7 @@ from typing import Any, cast
 from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 
-from agents import charting, plans, prompts, tracing
+from agents import charting, choosing, plans, prompts, tracing
 from agents.calling import act as do
 from agents.calling import call
 from agents.consent import Proposal
@@ -249,13 +248,11 @@ def _questions(state: State, task: Plain, context: Context, step: Step) -> Mappi
 
 
 def _filled(tool: Tool, state: State, context: Context, step: Step) -> Mapping[str, str]:
-    """Arguments of a tool that is not ours. What the model says of values that the schema does not know is left out."""
-    schema = tool.schema or {}
-    said = ask(*prompts.arguments(context.instructions, tool.name, tool.about, schema, state["standalone"]), context, step)
-    known = {name: value for name, value in said.items() if name in schema["properties"]}
-    if lacking := [name for name in schema["required"] if name not in known]:
-        raise ToolFailed(f"The model could not say what {tool.name} needs: {', '.join(lacking)}.")
-    return {"arguments": json.dumps(known, ensure_ascii=False)}
+    """Arguments of a tool that is not ours."""
+    said, fault = choosing.filled(tool, [tool], state["standalone"], (), (context, step))
+    if fault:
+        raise ToolFailed(f"The model could not say what {tool.name} needs: {fault}.")
+    return {"arguments": choosing.written(said)}
 
 
 def _expression(state: State, context: Context, step: Step) -> Mapping[str, str]:

@@ -5,6 +5,7 @@
                      `-> inquire --┘ |       └────────┘      |   refuse -> END
                                      └───────────────────────┘
 
+Where tools of others may do what is asked, `choose` stands before `act` and is come back to until it chooses none (choosing.py).
 `search` is come back to for each query, and once more when `read` finds that the answer is not there; `act` for the tasks of the plan, at
 the same time for those that wait for nothing. `weigh` compares what they brought with what they were for, and may plan other ones, once.
 Most questions have no task: they go straight to search and answer. What reads acts before the answer, what writes after it was verified,
@@ -29,8 +30,8 @@ from agents.state import State, open_task
 def drawing() -> StateGraph[State, Context]:
     graph = StateGraph(State, context_schema=Context)
     for node in (
-        nodes.understand, steering.plan, steering.confirm, nodes.search, acting.act, steering.weigh, nodes.read, nodes.answer, nodes.refuse,
-        nodes.cite, research.outline, research.explore, research.look_again, research.report,
+        nodes.understand, steering.plan, steering.confirm, nodes.search, acting.act, steering.choose, steering.weigh, nodes.read,
+        nodes.answer, nodes.refuse, nodes.cite, research.outline, research.explore, research.look_again, research.report,
     ):  # fmt: skip
         graph.add_node(node.__name__, node)
     graph.add_edge(START, "understand")
@@ -43,8 +44,9 @@ def drawing() -> StateGraph[State, Context]:
     graph.add_conditional_edges("plan", after_plan, ["confirm", "inquire", "search"])
     graph.add_conditional_edges("confirm", after_plan, ["inquire", "search"])
     graph.add_edge("inquire", "search")
-    graph.add_conditional_edges("search", after_search, ["search", "act", "weigh", "read"])
-    graph.add_conditional_edges("act", after_act, ["search", "act", "weigh", "read", END])
+    graph.add_conditional_edges("search", after_search, ["search", "act", "choose", "weigh", "read"])
+    graph.add_conditional_edges("choose", after_search, ["act", "choose", "weigh", "read"])
+    graph.add_conditional_edges("act", after_act, ["search", "act", "choose", "weigh", "read", END])
     graph.add_conditional_edges("weigh", after_search, ["act", "read"])
     graph.add_conditional_edges("read", after_read, ["search", "answer", "refuse"])
     graph.add_edge("answer", "cite")
@@ -74,6 +76,8 @@ def after_search(state: State) -> str:
         return "search"
     if open_task(state) >= 0:
         return "act"
+    if state.get("offered"):
+        return "choose"
     return "weigh" if steering.due(state) else "read"
 
 

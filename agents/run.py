@@ -23,6 +23,7 @@ from agents.events import AnswerDelta, AnswerReset, Event, Waiting
 from agents.graph import compiled
 from agents.planning import MOST_TASKS
 from agents.state import PlainSerializer, State, answered_of, checked, is_finished, open_task, steps_of
+from agents.steering import MOST_USES
 
 
 def run(question: str, history: Sequence[Turn], context: Context) -> Generator[Event, None, None]:
@@ -36,7 +37,7 @@ def run(question: str, history: Sequence[Turn], context: Context) -> Generator[E
     deadline = time.monotonic() + context.limits.seconds
     live = replace(context, cancelled=lambda: closed or context.cancelled(), deadline=deadline)
     graph = compiled(_plain(context.checkpointer))
-    recursions = 3 * context.limits.searches + 4 * MOST_TASKS + 20
+    recursions = 3 * context.limits.searches + 4 * MOST_TASKS + 2 * MOST_USES + 20
     config: RunnableConfig = {"configurable": {"thread_id": context.run_id}, "recursion_limit": recursions}
     state = _saved(graph, config, question)
     yield from _told_again(state)

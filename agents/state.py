@@ -51,6 +51,8 @@ class State(TypedDict, total=False):
     """How often the plan's results were compared with its criteria."""
     confirming: bool
     """A person shall see the plan before it runs, and has not decided yet."""
+    offered: list[str]
+    """The tools of others among which the next use is chosen; none once that is over."""
     results: list[Plain]
     """What tools found that is no passage: {"key", "tool", "input", "text", "sources"}."""
     notes: list[Plain]
@@ -70,7 +72,7 @@ class State(TypedDict, total=False):
 SHAPE: Mapping[str, type] = {
     **dict.fromkeys(("question", "standalone", "verdict", "text", "further", "cut_short"), str),
     **dict.fromkeys(("history", "pending", "searched", "found", "shown", "citations", "unsupported", "claims", "tasks"), list),
-    **dict.fromkeys(("results", "steps", "notes"), list),
+    **dict.fromkeys(("offered", "results", "steps", "notes"), list),
     **dict.fromkeys(("reads", "used", "weighed", "looked", "tokens_in", "tokens_out"), int),
     "refused": bool,
     "describes": bool,

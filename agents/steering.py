@@ -11,7 +11,7 @@ from typing import Any
 from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 
-from agents import difficulty, planning, plans, prompts, tracing
+from agents import choosing, difficulty, planning, plans, prompts, tracing
 from agents.consent import Proposal
 from agents.context import Context
 from agents.errors import PlanUnusable
@@ -25,6 +25,11 @@ from agents.verification import JUDGED
 PLAN_TOKENS = 360
 NO_PLAN = "The model's plan could not be used; the question itself is searched for."
 UNWANTED = "The plan was not wanted, so the question itself is searched for."
+CHOOSES = "Choose what to do next"
+NOTHING_LEFT = "nothing more"
+DONE_ALREADY = "The same was done already."
+MOST_USES = 8
+"""Of tools of others in one run."""
 SOME_LEFT = "Some steps of the model's plan could not be used."
 AGAIN = 2
 """Steps that may take the place of those which brought nothing, once."""
@@ -38,7 +43,7 @@ def plan(state: State, runtime: Runtime[Context]) -> State:
     check(context)
     with Step(runtime, "plan", "plan") as step:
         topic = planning.topic_of(standalone) or standalone
-        tools = _tools(question, context, step)
+        tools, offered = _tools(question, context, step)
         parts = _parts(topic, standalone, tools, context, step)
         first = [topic]
         if state["history"]:  # A bad rewording must not lose what was asked.
@@ -53,7 +58,9 @@ def plan(state: State, runtime: Runtime[Context]) -> State:
         step.decisions += tracing.planned(tasks, context.tools, by_model=bool(step.calls))
     describes = not parts and difficulty.describes(standalone) and not difficulty.compares(standalone)
     confirming = bool(tasks) and wants(context, tasks)
-    return {"pending": searches, "describes": describes, "tasks": tasks, "confirming": confirming, **step.changes()}
+    return {
+        "pending": searches, "describes": describes, "tasks": tasks, "offered": offered, "confirming": confirming, **step.changes(),
+    }  # fmt: skip
 
 
 def _parts(topic: str, standalone: str, tools: Sequence[Plain], context: Context, step: Step) -> list[str]:
@@ -66,25 +73,63 @@ def _parts(topic: str, standalone: str, tools: Sequence[Plain], context: Context
     return parts
 
 
-def _tools(question: str, context: Context, step: Step) -> list[Plain]:
-    """The tools that a question needs: by rules, or for a request of several parts by the model's plan, which may search, too."""
+def _tools(question: str, context: Context, step: Step) -> tuple[list[Plain], list[str]]:
+    """The tools that a question needs: by rules, or for a request of several parts by the model's plan, which may search, too. And those of
+    others among which it is chosen while the run goes on."""
     if not context.tools:
-        return []
+        return [], []
     shelf = context.shelf
     sheets, named = (shelf.sheets, shelf.named) if shelf else (planning.holds_nothing, planning.names_nothing)
     tasks = planning.tasks_of(question, sheets, context.tools, named)
-    if tasks or not planning.MANY_PARTS.search(question):
-        return tasks
+    offered = [] if tasks else choosing.offered(question, context)
+    if tasks or offered or not planning.MANY_PARTS.search(question):
+        return tasks, offered
     tasks, left_out = planning.planned(_asked(question, context, step), context.tools)
     if left_out or not tasks:
         step.detail["note"] = SOME_LEFT if tasks else NO_PLAN
-    return tasks
+    return tasks, []
 
 
 def _asked(question: str, context: Context, step: Step, missed: Sequence[str] = ()) -> Mapping[str, Any]:
     about = {"search": "finds passages in the documents", **{tool.name: tool.about for tool in context.tools.values()}}
     messages, wanted = prompts.steps(context.instructions, question, about, missed)
     return ask(messages, wanted, context, step, PLAN_TOKENS)
+
+
+# --- tools of others ---------------------------------------------------------------------------------------------------------------
+
+
+def choose(state: State, runtime: Runtime[Context]) -> State:
+    """Which of the tools offered is used next, after what came of those before; the graph comes back here until nothing is left to do."""
+    context, tasks = runtime.context, [dict(task) for task in state["tasks"]]
+    check(context)
+    done = [task for task in tasks if task["tool"] in state["offered"]]
+    for task in done:
+        task["met"] = "yes" if task["status"] == "done" else "no"
+    if spent(state, context) or state.get("used", 0) >= context.limits.steps or len(done) >= MOST_USES or _stuck(done):
+        return {"tasks": tasks, "offered": []}
+    with Step(runtime, f"choose:{len(done) + 1}", "plan", name=CHOOSES) as step:
+        use = choosing.next_use(state["standalone"], state["offered"], done, context, step)
+        step.detail["query"] = use.tool or NOTHING_LEFT
+        offered = state["offered"] if use.tool else []
+        if use.tool:
+            tasks.append(_use(use, tasks))
+    return {"tasks": tasks, "offered": offered, **step.changes()}
+
+
+def _use(use: choosing.Use, tasks: Sequence[Plain]) -> Plain:
+    """The task of it; one whose arguments could not be made has failed, and says why to the next choice."""
+    arguments = choosing.written(use.arguments or {})
+    said = arguments[: plans.INPUT_CHARACTERS]
+    again = any((one["tool"], one["arguments"]) == (use.tool, {"arguments": arguments}) for one in tasks)
+    fault = use.fault or (DONE_ALREADY if again else "")
+    new = plans.task(f"Use {use.tool}", use.tool, said, {"arguments": arguments})
+    return {**new, "status": "failed", "words": fault, "met": "no"} if fault else new
+
+
+def _stuck(done: Sequence[Plain]) -> bool:
+    """Two failures one after the other: a third try would be no better."""
+    return [task["status"] for task in done[-2:]] == ["failed", "failed"]
 
 
 # --- a person's word on it ---------------------------------------------------------------------------------------------------------

@@ -8,25 +8,15 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from agents import schemas
+from agents.schemas import narrowed
+
 CHARACTERS = 8000
 """Of all arguments, as JSON."""
-PROPERTIES, WORDS = 12, 2000
-KINDS: Mapping[str, tuple[type, ...]] = {"string": (str,), "number": (int, float), "integer": (int,), "boolean": (bool,)}
 
 
 class Unfitting(ValueError):
     """In words that say which argument, and what it must be."""
-
-
-def plain_schema(schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What a model is held to when it writes the arguments: the plain values at the top. Nothing else of a stranger's schema is used."""
-    given = schema.get("properties")
-    kept: dict[str, Any] = {}
-    for name, one in list(given.items())[:PROPERTIES] if isinstance(given, Mapping) else []:
-        if isinstance(one, Mapping) and one.get("type") in KINDS and str(name).isidentifier():
-            kept[str(name)] = {"type": one["type"], **({"maxLength": WORDS} if one["type"] == "string" else {})}
-    needed = [name for name in schema.get("required", []) if name in kept] if isinstance(schema.get("required"), list) else []
-    return {"type": "object", "properties": kept, "required": needed, "additionalProperties": False}
 
 
 def checked(schema: Mapping[str, Any], text: str) -> dict[str, Any]:
@@ -37,7 +27,7 @@ def checked(schema: Mapping[str, Any], text: str) -> dict[str, Any]:
         raise Unfitting(_("The arguments are no JSON: %(error)s.") % {"error": error}) from None
     if not isinstance(said, dict):
         raise Unfitting(_("The arguments must be one JSON object."))
-    wanted = plain_schema(schema)
+    wanted = narrowed(schema)
     if strange := sorted(set(said) - set(wanted["properties"])):
         raise Unfitting(_("This tool takes no %(names)s.") % {"names": ", ".join(map(str, strange))[:200]})
     for name in wanted["required"]:
@@ -50,8 +40,10 @@ def checked(schema: Mapping[str, Any], text: str) -> dict[str, Any]:
 
 def fitting(name: str, value: Any, wanted: Mapping[str, Any]) -> None:
     kind = wanted["type"]
-    if not isinstance(value, KINDS[kind]) or (isinstance(value, bool) and kind != "boolean"):
+    if schemas.faults(value, {"type": kind} if kind in schemas.PLAIN else wanted, name):
         raise Unfitting(_("%(name)s must be of the kind %(kind)s.") % {"name": name, "kind": kind})
+    if "enum" in wanted and value not in wanted["enum"]:
+        raise Unfitting(_("%(name)s must be one of %(known)s.") % {"name": name, "known": ", ".join(wanted["enum"])})
     if isinstance(value, str) and len(value) > wanted["maxLength"]:
         raise Unfitting(_("%(name)s has at most %(most)d characters.") % {"name": name, "most": wanted["maxLength"]})
 
@@ -59,7 +51,7 @@ def fitting(name: str, value: Any, wanted: Mapping[str, Any]) -> None:
 def of_form(schema: Mapping[str, Any], given: Mapping[str, str]) -> str:
     """What a form of these arguments says, as JSON; what was left empty is not sent. No number: it stays text, for `checked` to refuse."""
     said: dict[str, Any] = {}
-    for name, wanted in plain_schema(schema)["properties"].items():
+    for name, wanted in narrowed(schema)["properties"].items():
         text = given.get(name, "").strip()
         if wanted["type"] == "string":
             said |= {name: text} if text else {}
@@ -72,6 +64,6 @@ def value_of(text: str, kind: str) -> Any:
     if kind == "boolean":
         return {"true": True, "false": False}.get(text.lower(), text)
     try:
-        return int(text) if kind == "integer" else float(text)
-    except ValueError:
+        return json.loads(text) if kind in {"array", "object"} else int(text) if kind == "integer" else float(text)
+    except (ValueError, RecursionError):
         return text

@@ -13,8 +13,9 @@ from django.db import connection
 from django.db.models import F
 
 from agents.errors import ToolFailed
+from agents.schemas import narrowed
 from agents.tool import Outcome, Tool
-from north.outside.arguments import CHARACTERS, plain_schema
+from north.outside.arguments import CHARACTERS
 from north.outside.mcp import Client, ServerFailed
 from north.outside.models import ServerTool
 from north.outside.servers import described, secret_of
@@ -36,7 +37,7 @@ def tool_of(row: ServerTool, member: Membership) -> Tool:
         run=caller(row, member),
         preview=lambda arguments: f"North sends these arguments to the server {row.server.name}. What it does with them is its own affair.",
         informs=True,
-        schema=plain_schema(row.schema),
+        schema=narrowed(row.schema),
     )
 
 

@@ -89,7 +89,11 @@ def queue(thread: Thread, question: str, *, actor: Membership, agent: UUID | str
         if thread.queued.count() >= QUEUED:
             raise Unaskable(_("%(count)d questions are waiting here already. Take one out, or wait.") % {"count": QUEUED})
         row = Queued.objects.create(
-            thread=thread, question=question, agent=chosen if agent else None, key_id=actor.key_id, by_key=bool(actor.key_id),
+            thread=thread,
+            question=question,
+            agent=chosen if agent else None,
+            key_id=actor.key_id,
+            by_key=bool(actor.key_id),
             thorough=thorough,
         )
         audit.record("run.queue", actor=actor, thing=row, thread=str(thread.pk))

@@ -9,7 +9,8 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from north.outside.arguments import Unfitting, checked, plain_schema
+from agents.schemas import narrowed
+from north.outside.arguments import Unfitting, checked
 from north.threads.models import Approval
 
 ARGUMENT = "argument-"
@@ -43,7 +44,7 @@ def arguments_of(row: Approval, schema: Mapping[str, Any]) -> tuple[Field, ...]:
         said = checked(schema, row.arguments["arguments"])
     except Unfitting:
         return (field_of("arguments", row.arguments["arguments"], False, "arguments" in row.derived),)
-    wanted = plain_schema(schema)
+    wanted = narrowed(schema)
     names = {name: name + (_(" (needed)") if name in wanted["required"] else "") for name in wanted["properties"]}
     found = [field_of(name, said.get(name, ""), True, "arguments" in row.derived) for name in names]
     return tuple(replace(one, name=ARGUMENT + one.name, label=names[one.name]) for one in found)

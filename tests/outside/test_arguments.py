@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from north.outside.arguments import Unfitting, checked, of_form, plain_schema
+from agents.schemas import narrowed
+from north.outside.arguments import Unfitting, checked, of_form
 
 SCHEMA = {
     "properties": {"words": {"type": "string"}, "most": {"type": "integer"}, "share": {"type": "number"}, "open": {"type": "boolean"}},
@@ -37,4 +38,12 @@ def test_a_form_becomes_arguments_of_the_right_kinds() -> None:
 
 @given(st.dictionaries(st.sampled_from(["words", "most", "share", "open", "x"]), st.text(max_size=8)))
 def test_no_form_sends_what_the_schema_does_not_know(given: dict[str, str]) -> None:
-    assert set(json.loads(of_form(SCHEMA, given))) <= set(plain_schema(SCHEMA)["properties"])
+    assert set(json.loads(of_form(SCHEMA, given))) <= set(narrowed(SCHEMA)["properties"])
+
+
+def test_lists_and_objects_are_written_as_json_and_checked_whole() -> None:
+    schema = {"properties": {"to": {"type": "array", "items": {"type": "string"}}, "how": {"type": "string", "enum": ["now", "later"]}}}
+    assert checked(schema, of_form(schema, {"to": '["a@b.c"]', "how": "now"})) == {"to": ["a@b.c"], "how": "now"}
+    for wrong in ({"to": "a@b.c"}, {"to": "[3]"}, {"to": "[" * 5000}, {"how": "never"}):
+        with pytest.raises(Unfitting, match=next(iter(wrong))):
+            checked(schema, of_form(schema, wrong))

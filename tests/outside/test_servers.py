@@ -24,7 +24,6 @@ from django.urls import reverse
 from agents.errors import ToolFailed
 from north.documents.models import Document
 from north.outside import mcp, servers
-from north.outside.arguments import plain_schema
 from north.outside.lending import tools_of
 from north.outside.mcp import Client, ServerFailed
 from north.outside.models import ServerSecret, ServerTool, ToolServer
@@ -291,13 +290,6 @@ def test_tools_that_make_no_sense_are_left_out(program: Program, owner: Membersh
     server = servers.register("tracker", program.url, "none", actor=owner)
     servers.read(server, actor=owner)
     assert [tool.name for tool in server.tools.all()] == ["fine", "list"]
-
-
-@pytest.mark.parametrize("schema", [{}, {"properties": []}, {"properties": {"a b": {"type": "string"}, "c": {"$ref": "#"}}, "required": 7}])
-def test_of_a_strangers_schema_only_plain_values_are_used(schema: dict[str, Any]) -> None:
-    assert plain_schema(schema)["properties"] == {}
-    kept = plain_schema({"properties": {"n": {"type": "integer", "pattern": "(a+)+"}, "o": {"type": "object"}}, "required": ["n", "o"]})
-    assert (kept["properties"], kept["required"]) == ({"n": {"type": "integer"}}, ["n"])
 
 
 # --- in a run -------------------------------------------------------------------------------------------------------------------------

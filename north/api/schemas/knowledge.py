@@ -188,11 +188,11 @@ class DoingOut(Schema):
 
     source: uuid.UUID
     name: str
-    stage: Literal[
-        "paused", "waiting", "resting", "connecting", "listing", "reading", "indexing", "failed", "stopped", "fresh", "new"
-    ] = Field(
-        description="`waiting`: its sync waits for a worker; `resting`: it goes on by itself later, `error` says why; `fresh`: all done; "
-        "`new`: it was never synced."
+    stage: Literal["paused", "waiting", "resting", "connecting", "listing", "reading", "indexing", "failed", "stopped", "fresh", "new"] = (
+        Field(
+            description="`waiting`: its sync waits for a worker; `resting`: it goes on by itself later, `error` says why; `fresh`: all done; "
+            "`new`: it was never synced."
+        )
     )
     at_work: bool = Field(description="Something goes on by itself.")
     position: PositionOut | None = Field(description="How far the stage is; null where that cannot be told.")

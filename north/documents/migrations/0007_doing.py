@@ -5,87 +5,112 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('documents', '0006_reading'),
-        ('workspaces', '0003_keys'),
+        ("documents", "0006_reading"),
+        ("workspaces", "0003_keys"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='document',
-            name='progress_at',
+            model_name="document",
+            name="progress_at",
             field=models.DateTimeField(editable=False, null=True),
         ),
         migrations.AddField(
-            model_name='source',
-            name='fresh_at',
+            model_name="source",
+            name="fresh_at",
             field=models.DateTimeField(null=True),
         ),
         migrations.AddField(
-            model_name='source',
-            name='paused_at',
+            model_name="source",
+            name="paused_at",
             field=models.DateTimeField(null=True),
         ),
         migrations.AddField(
-            model_name='syncrun',
-            name='expected',
+            model_name="syncrun",
+            name="expected",
             field=models.PositiveIntegerField(null=True),
         ),
         migrations.AddField(
-            model_name='syncrun',
-            name='fault',
+            model_name="syncrun",
+            name="fault",
             field=models.CharField(blank=True, max_length=40),
         ),
         migrations.AddField(
-            model_name='syncrun',
-            name='progress_at',
+            model_name="syncrun",
+            name="progress_at",
             field=models.DateTimeField(editable=False, null=True),
         ),
         migrations.AddField(
-            model_name='syncrun',
-            name='restarts',
+            model_name="syncrun",
+            name="restarts",
             field=models.PositiveSmallIntegerField(default=0),
         ),
         migrations.AddField(
-            model_name='syncrun',
-            name='speed',
+            model_name="syncrun",
+            name="speed",
             field=models.FloatField(default=0),
         ),
         migrations.AlterField(
-            model_name='document',
-            name='deleted_at',
+            model_name="document",
+            name="deleted_at",
             field=models.DateTimeField(null=True),
         ),
         migrations.AlterField(
-            model_name='document',
-            name='status',
-            field=models.CharField(choices=[('queued', 'queued'), ('fetching', 'fetching'), ('parsing', 'parsing'), ('indexing', 'indexing'), ('ready', 'ready'), ('failed', 'failed'), ('skipped', 'skipped')], default='queued', max_length=10),
+            model_name="document",
+            name="status",
+            field=models.CharField(
+                choices=[
+                    ("queued", "queued"),
+                    ("fetching", "fetching"),
+                    ("parsing", "parsing"),
+                    ("indexing", "indexing"),
+                    ("ready", "ready"),
+                    ("failed", "failed"),
+                    ("skipped", "skipped"),
+                ],
+                default="queued",
+                max_length=10,
+            ),
         ),
         migrations.AlterField(
-            model_name='syncrun',
-            name='status',
-            field=models.CharField(choices=[('queued', 'queued'), ('running', 'running'), ('done', 'done'), ('failed', 'failed'), ('cancelled', 'stopped')], default='queued', max_length=10),
+            model_name="syncrun",
+            name="status",
+            field=models.CharField(
+                choices=[("queued", "queued"), ("running", "running"), ("done", "done"), ("failed", "failed"), ("cancelled", "stopped")],
+                default="queued",
+                max_length=10,
+            ),
         ),
         migrations.AddIndex(
-            model_name='document',
-            index=models.Index(fields=['status', 'workspace', 'source', 'status_at'], name='documents_whose_turn'),
+            model_name="document",
+            index=models.Index(fields=["status", "workspace", "source", "status_at"], name="documents_whose_turn"),
         ),
         migrations.AddIndex(
-            model_name='document',
-            index=models.Index(condition=models.Q(('indexed_access', models.F('access')), _negated=True), fields=['status', 'workspace', 'source', 'status_at'], name='documents_untold'),
+            model_name="document",
+            index=models.Index(
+                condition=models.Q(("indexed_access", models.F("access")), _negated=True),
+                fields=["status", "workspace", "source", "status_at"],
+                name="documents_untold",
+            ),
         ),
         migrations.AddIndex(
-            model_name='document',
-            index=models.Index(condition=models.Q(('deleted_at__isnull', False)), fields=['workspace', 'source', 'status_at'], name='documents_buried'),
+            model_name="document",
+            index=models.Index(
+                condition=models.Q(("deleted_at__isnull", False)), fields=["workspace", "source", "status_at"], name="documents_buried"
+            ),
         ),
         migrations.AddIndex(
-            model_name='document',
-            index=models.Index(condition=models.Q(('deleted_at', None)), fields=['workspace', 'source', 'status'], name='documents_counted'),
+            model_name="document",
+            index=models.Index(
+                condition=models.Q(("deleted_at", None)), fields=["workspace", "source", "status"], name="documents_counted"
+            ),
         ),
         migrations.AddIndex(
-            model_name='document',
-            index=models.Index(condition=models.Q(('deleted_at', None)), fields=['workspace', 'source', 'ready_at'], name='documents_lately'),
+            model_name="document",
+            index=models.Index(
+                condition=models.Q(("deleted_at", None)), fields=["workspace", "source", "ready_at"], name="documents_lately"
+            ),
         ),
     ]

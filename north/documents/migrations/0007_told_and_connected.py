@@ -8,32 +8,54 @@ import north.documents.hooks
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('documents', '0006_reading'),
+        ("documents", "0006_reading"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Hook',
+            name="Hook",
             fields=[
-                ('source', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='hook', serialize=False, to='documents.source')),
-                ('key', models.CharField(default=north.documents.hooks.unguessable, max_length=64, unique=True)),
-                ('sealed', models.TextField(blank=True)),
-                ('wanted_at', models.DateTimeField(db_index=True, null=True)),
-                ('heard_at', models.DateTimeField(null=True)),
-                ('refused_at', models.DateTimeField(null=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
+                (
+                    "source",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="hook",
+                        serialize=False,
+                        to="documents.source",
+                    ),
+                ),
+                ("key", models.CharField(default=north.documents.hooks.unguessable, max_length=64, unique=True)),
+                ("sealed", models.TextField(blank=True)),
+                ("wanted_at", models.DateTimeField(db_index=True, null=True)),
+                ("heard_at", models.DateTimeField(null=True)),
+                ("refused_at", models.DateTimeField(null=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
             ],
         ),
         migrations.CreateModel(
-            name='Connection',
+            name="Connection",
             fields=[
-                ('source', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='connection', serialize=False, to='documents.source')),
-                ('name', models.CharField(blank=True, max_length=200)),
-                ('at', models.DateTimeField(auto_now=True)),
-                ('by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                (
+                    "source",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="connection",
+                        serialize=False,
+                        to="documents.source",
+                    ),
+                ),
+                ("name", models.CharField(blank=True, max_length=200)),
+                ("at", models.DateTimeField(auto_now=True)),
+                (
+                    "by",
+                    models.ForeignKey(
+                        null=True, on_delete=django.db.models.deletion.SET_NULL, related_name="+", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
             ],
         ),
     ]
