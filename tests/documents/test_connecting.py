@@ -87,7 +87,8 @@ def told(web: Client, path: str) -> str:
 
 
 def test_a_source_is_connected_by_whoever_agrees_and_forgotten_again(source: Source, there: Authority, as_bob: Client) -> None:
-    assert "not connected" in told(as_bob, page_of(source))
+    html = told(as_bob, page_of(source))
+    assert "not connected" in html and "Connect by a code" in html
     url = onward(as_bob, source)
     html = told(as_bob, back(url, there.agree(url)))
     assert "Connected as" in html and "ann" in html and "a sync begins now" in html

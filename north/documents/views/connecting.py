@@ -35,7 +35,11 @@ def shown(request: HttpRequest, row: Source, fault: str = "", **more: Any) -> Ht
     context |= {"connection": Connection.objects.select_related("by").filter(source=row).first(), "last": row.sync_runs.first()}
     try:
         consent = connecting.consent_of(row)
-        context |= {"consent": consent, "connected": bool(configuring.secrets_of(row).get(consent.kept))}
+        context |= {
+            "consent": consent,
+            "by_code": consent.device is not None,
+            "connected": bool(configuring.secrets_of(row).get(consent.kept)),
+        }
     except Refused as refusal:
         context["fault"] = fault or str(refusal)
     return render(request, "documents/source_connection.html", context, status=422 if fault else 200)
