@@ -9,7 +9,7 @@ import north.documents.hooks
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("documents", "0006_reading"),
+        ("documents", "0007_doing"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("documents", "0006_reading"),
+        ("documents", "0008_told_and_connected"),
         ("indexes", "0001_indexes"),
     ]
 
