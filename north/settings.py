@@ -242,29 +242,19 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {
-    "visibility_timeout": 3600,
-    "unacked_restore_interval": 2,
-    "unacked_restore_throttle": 1,
-    "max_retries": 1,
-    "interval_start": 0,
-    "interval_step": 0.1,
-    "interval_max": 0.2,  # a broker that is away holds no page up
-}
+    "visibility_timeout": 3600, "unacked_restore_interval": 2, "unacked_restore_throttle": 1,
+    "max_retries": 1, "interval_start": 0, "interval_step": 0.1, "interval_max": 0.2,  # a broker that is away holds no page up
+}  # fmt: skip
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_CREATE_MISSING_QUEUES = True
-CELERY_TASK_ROUTES = {
-    "north.documents.tasks.search": {"queue": "search"},
-    "north.serving.tasks.*": {"queue": "search"},
-    "north.documents.tasks.index": {"queue": "index"},
-    "north.documents.tasks.forget_workspace": {"queue": "index"},
-    "north.*.tasks.sweep*": {"queue": "sweep"},
-    "north.evaluation.tasks.measure": {"queue": "index"},
-    "north.reindexing.tasks.tend": {"queue": "sweep"},
-    "north.reindexing.tasks.compare": {"queue": "index"},
-    "north.webhooks.tasks.deliver": {"queue": "webhooks"},
-    "north.cards.tasks.examine": {"queue": "index"},
-    "north.threads.tasks.execute": {"queue": "runs"},
-}
+QUEUES = {
+    "search": ["documents.tasks.search", "serving.tasks.*"],
+    "index": ["documents.tasks.index", "documents.tasks.forget_workspace", "evaluation.tasks.measure", "reindexing.tasks.compare",
+              "cards.tasks.examine"],
+    "sweep": ["*.tasks.sweep*", "reindexing.tasks.tend"],
+    "webhooks": ["webhooks.tasks.deliver"], "runs": ["threads.tasks.execute"],
+}  # fmt: skip
+CELERY_TASK_ROUTES = {f"north.{task}": {"queue": queue} for queue, tasks in QUEUES.items() for task in tasks}
 CELERY_TASK_DEFAULT_QUEUE = "cpu"
 CPU_WORKERS = max(2, min(4, os.cpu_count() or 1))
 """Children of the worker that syncs and reads: one is always free to read while the others sync."""
@@ -310,7 +300,7 @@ OUTBOUND_ALLOWED = listed("NORTH_OUTBOUND_ALLOWED")
 
 # --- documents --------------------------------------------------------------------------------------------------------------------
 UPLOAD_MEGABYTES = int(env("NORTH_UPLOAD_MEGABYTES", "100"))
-# Connectors beside North's own: wiki=acme.connectors.wiki.CONNECTOR, separated by commas; their code runs in the workers.
+# Beside North's own: wiki=acme.connectors.wiki.CONNECTOR, separated by commas; their code runs in the workers.
 CONNECTORS = dict(entry.partition("=")[::2] for entry in listed("NORTH_CONNECTORS"))
 # Rights that a source gave are believed for so long without a good sync; then nobody sees its documents until there is one. 0: for ever.
 RIGHTS_HOURS = int(env("NORTH_RIGHTS_HOURS", "24"))
@@ -405,9 +395,6 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "json", "filters": ["trace"]}},
     "root": {"handlers": ["console"], "level": env("NORTH_LOG_LEVEL", "INFO")},
     "loggers": {
-        "axes": {"level": "WARNING"},
-        "httpx": {"level": "WARNING"},
-        "uvicorn.access": {"level": "WARNING"},
-        "pypdf": {"level": "ERROR"},
+        "axes": {"level": "WARNING"}, "httpx": {"level": "WARNING"}, "uvicorn.access": {"level": "WARNING"}, "pypdf": {"level": "ERROR"},
     },
-}
+}  # fmt: skip

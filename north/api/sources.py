@@ -16,18 +16,15 @@ from north.api.keys import caller
 from north.api.paging import Paging, page
 from north.api.problems import Conflict
 from north.api.router import answers, readers_of, router
+from north.api.schemas.doing import DoingList, DoingOut, PositionOut, RetriedOut, TroubleOut
 from north.api.schemas.knowledge import (
     BranchOut,
     BranchPage,
     ConnectorList,
     ConnectorOut,
-    DoingList,
-    DoingOut,
     FindingOut,
     MappingIn,
-    PositionOut,
     PreviewOut,
-    RetriedOut,
     SettingOut,
     SourceAccountOut,
     SourceAccountPage,
@@ -39,7 +36,6 @@ from north.api.schemas.knowledge import (
     SourceTried,
     SyncOut,
     SyncPage,
-    TroubleOut,
 )
 from north.api.shapes import access_names
 from north.api.tags import held, tagged
