@@ -234,13 +234,13 @@ MODELS = (
     reranker(
         "north-reranker-12-int8",
         "The same with 12 layers: better, at twice the work",
-        made("model.onnx", "12.onnx", 23_082_615, "f9fd36a6e2ec0c59f414b9fae8fe3ae8d270206870f36a5bc78c9f470bb0f54d", words=False),
+        made("model.onnx", "12.onnx", 23_082_615, "b9e7a59e2e722e1f5f12e3b5e1a9c626d35bcb272e427b254ade5cc2c8d87a77", words=False),
         WORDS,
     ),
     reranker(
         "north-reranker-12",
         "The same with 12 layers for a GPU",
-        made("model.safetensors", "12.torch", 235_331_834, "791470ce6937e80524187d7379458ff9639451796f91097b19e7dd8beecc034f"),
+        made("model.safetensors", "12.torch", 235_331_834, "b198ba22ca0e29ad0dbe1b5b6659ba177490afaf7f1c5b49d9ea2e453f600674"),
         made("config.json", "12.json", 409, "697979079033f70361d390ecafe598b3b8bb1a2524f3891824e3db6843355842", words=False),
     ),
     Model(

@@ -1,4 +1,4 @@
-"""The reranker that North ships, made again: some 15 minutes on an H100, in stages that can be run one by one.
+"""The rerankers that North ships, made again: some 15 minutes on an H100, in stages that can be run one by one.
 
     python -m north.training.default --data train-rerank --open open --e5 e5-small-q4.bin --tokenizer tokenizer.json \\
         --english all-mpnet-base-v2 --work WORK [STAGES]
@@ -13,7 +13,8 @@ large      fine-tunes the base on them (12 layers)
 small      its student of 6 layers
 pack       the weights without the words (which are the base's), in 8 bits: what lies in north/inference/rerankers
 
-What comes out is not bit for bit what ships (GPUs add up in their own order): measure it with `manage.py evaluate --fixed`.
+What comes out is the 6-layer model that ships, though not bit for bit (GPUs add up in their own order), and what the 12-layer one was at
+first: that learnt longer since, as its card says. Measure it with `manage.py evaluate --fixed`.
 """
 
 from __future__ import annotations
