@@ -288,7 +288,7 @@ def test_no_more_is_brought_than_is_read(workspace: Workspace, settings: Any) ->
     run = synced(source)
     assert (run.status, run.fault, doing.of_source(source).stage) == ("queued", "Crowded", Stage.RESTING)
     brought = Document.objects.count()
-    assert 100 <= brought < 120
+    assert 2 <= brought < 120, "one batch, or what came in its second"
     SyncRun.objects.update(try_at=None)
     assert synced(source).fault == "Crowded"
     assert Document.objects.count() == brought
