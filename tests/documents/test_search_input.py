@@ -133,7 +133,7 @@ def test_an_index_of_another_model_is_never_mixed_and_the_mending_step_is_said(
     ready(workspace, "Parental leave lasts sixteen weeks.", name="leave.txt")
     made = wiring.index()
     other = Index(made._client, made._collection, made.dimensions, "another-model")
-    monkeypatch.setattr(wiring, "index", lambda: other)
+    monkeypatch.setattr(wiring, "index", lambda of=None: other)
     wiring.retriever.cache_clear()
     try:
         with start_worker(app, pool="solo", queues=["search"], perform_ping_check=False, loglevel="ERROR"):
@@ -141,4 +141,4 @@ def test_an_index_of_another_model_is_never_mixed_and_the_mending_step_is_said(
     finally:
         wiring.retriever.cache_clear()
     html = page.content.decode()
-    assert page.status_code == 503 and "index all documents again" in html and "another-model" in html and "leave.txt" not in html
+    assert page.status_code == 503 and "manage.py reindex" in html and "another-model" in html and "leave.txt" not in html

@@ -217,7 +217,7 @@ def test_a_worker_that_lost_it_writes_nothing(shelf: Made, owner: Membership) ->
 def test_an_index_that_does_not_answer_is_said(shelf: Made, owner: Membership, monkeypatch: pytest.MonkeyPatch) -> None:
     golden.mark("train", shelf["travel.txt"].pk, actor=owner)
     away = Index(connect("http://127.0.0.1:9", timeout=1), "north", wiring.index().dimensions, wiring.model_name("embed"))
-    monkeypatch.setattr(wiring, "index", lambda: away)
+    monkeypatch.setattr(wiring, "index", lambda of=None: away)
     found = measure(owner)
     assert found.status == "failed" and "index" in found.error.lower()
 
