@@ -28,10 +28,15 @@ class Broken:
         raise self.fault
 
 
+def broken(**_: object) -> Broken:
+    return Broken()
+
+
 @pytest.fixture
-def no_embedder(notice: Document, monkeypatch: pytest.MonkeyPatch) -> None:
+def no_embedder(notice: Document, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Once there is something to find."""
-    monkeypatch.setattr(wiring, "embedder", wiring.once(Broken))
+    settings.MODELS = {**settings.MODELS, "embed": {**settings.MODELS["embed"], "engine": "tests.threads.test_without_embedder.broken"}}
+    monkeypatch.setattr(wiring, "embedder", wiring.Embedders())
 
 
 @pytest.mark.usefixtures("transactional_db", "no_embedder")
