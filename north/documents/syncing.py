@@ -111,6 +111,8 @@ class Pass:
                 self.items.append(thing)
                 if len(self.items) >= BATCH or time.monotonic() - self.written > 1:
                     self.settle_items()
+                    if self.fresh:
+                        self.hold_back()
             case Account() | Members():
                 self.people.append(thing)
             case _:

@@ -24,6 +24,7 @@ from north.asgi import application
 from north.broker import redis_client
 from north.documents import files
 from north.documents.models import Document, Principal, SavedSearch, Source, Status
+from north.evaluation.models import EvidenceMark, digest
 from north.supervisor import answers, broker_command, vectors_command
 from north.threads import configuring
 from north.threads.models import Agent, Approval, Artifact, Run, Thread
@@ -77,7 +78,9 @@ def world() -> tuple[str, dict[str, str]]:
     hook = Webhook(workspace=workspace, url="https://192.0.2.1/", events=Event.values)
     hook.set_secret()
     hook.save()
+    mark = EvidenceMark.objects.create(workspace=workspace, marked_by=owner, text="Why?", digest=digest("Why?"), evidence=0.5, answers=True)
     ids = {
+        "mark_id": mark.pk,
         "user_id": member.pk, "invitation_id": invitation.pk, "group_id": group.pk, "source_id": source.pk, "document_id": document.pk,
         "search_id": saved.pk, "thread_id": thread.pk, "run_id": run.pk,
         "approval_id": approval.pk, "artifact_id": artifact.pk, "number": 1, "key_id": ApiKey.issue(workspace=workspace, user=owner)[0].pk,
