@@ -150,16 +150,23 @@ def retry(request: HttpRequest, run_id: uuid.UUID, body: RetryIn) -> Status[RunO
 
 
 @threads.get("/{uuid:thread_id}/queue", auth=Key("read", "infer"), response=answers(200, list[QueuedOut]), summary="Questions that wait")
-def list_queued(request: HttpRequest, thread_id: uuid.UUID) -> list[Queued]:
-    return list(the_thread(thread_id, caller(request)).queued.all())
+def list_queued(request: HttpRequest, thread_id: uuid.UUID) -> list[QueuedOut]:
+    return [queued_out(row) for row in the_thread(thread_id, caller(request)).queued.all()]
+
+
+def queued_out(row: Queued) -> QueuedOut:
+    return QueuedOut(
+        id=row.pk, thread=row.thread_id, question=row.question, agent=row.agent_id, words=row.words, created_at=row.created_at
+    )  # fmt: skip
 
 
 @threads.post("/{uuid:thread_id}/queue", auth=Key("infer"), response=answers(202, QueuedOut, 409), summary="Ask when the thread is free")
-def queue_question(request: HttpRequest, thread_id: uuid.UUID, body: RunIn) -> Status[Queued]:
+def queue_question(request: HttpRequest, thread_id: uuid.UUID, body: RunIn) -> Status[QueuedOut]:
     """At once, where nothing runs: the run has the same id."""
     actor = caller(request)
     thread = the_thread(thread_id, actor)
-    return Status(202, control.queue(thread, body.question, actor=actor, agent=body.agent or "", thorough=body.thorough))
+    row = control.queue(thread, body.question, actor=actor, agent=body.agent or "", thorough=body.thorough)
+    return Status(202, queued_out(row))
 
 
 @threads.delete("/{uuid:thread_id}/queue/{uuid:queued_id}", auth=Key("infer"), response=answers(204, None), summary="Do not ask it")

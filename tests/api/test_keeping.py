@@ -13,7 +13,7 @@ from django.utils import timezone
 from north.api.keeping import digest_of
 from north.api.models import KeptAnswer
 from north.documents.models import Document
-from north.threads.models import Run, Thread
+from north.threads.models import Queued, Run, Thread
 from north.workspaces.models import AuditEvent, Group, Invitation, Membership, Workspace
 from tests.api.calling import Caller
 
@@ -49,6 +49,14 @@ def test_what_was_refused_may_be_sent_again(alice_calls: Caller) -> None:
     taken.delete()
     assert alice_calls.post("/groups", {"name": "Finance"}, idempotency_key="a").status_code == 201
     assert KeptAnswer.objects.count() == 1
+
+
+def test_a_question_waits_once(alice_calls: Caller) -> None:
+    """A fuzzer found that it could not be kept."""
+    thread = alice_calls.post("/threads", {}).json()["id"]
+    first, again = (alice_calls.post(f"/threads/{thread}/queue", {"question": "Why?"}, idempotency_key="a") for _ in range(2))
+    assert first.status_code == again.status_code == 202 and first.json() == again.json() and first.json()["thread"] == thread
+    assert Run.objects.count() + Queued.objects.count() == 1
 
 
 def test_an_upload_is_known_again_by_its_file_whatever_its_boundary(alice_calls: Caller) -> None:

@@ -122,9 +122,9 @@ class RetryIn(In):
 
 class QueuedOut(Schema):
     id: uuid.UUID = Field(description="The run has the same id once it is asked.")
-    thread: uuid.UUID = Field(alias="thread_id")
+    thread: uuid.UUID
     question: str
-    agent: uuid.UUID | None = Field(alias="agent_id", description="Whom it is for; null: the one that answered before.")
+    agent: uuid.UUID | None = Field(description="Whom it is for; null: the one that answered before.")
     words: str = Field(description="Why it still waits, though nothing runs.")
     created_at: datetime
 
