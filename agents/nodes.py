@@ -34,6 +34,8 @@ from retrieval.types import Passage
 
 READS = 2
 """How often passages are judged: the first time, and once more after another search."""
+AGAIN_SHARE = 2
+"""The second time half as many tokens are read: the likeliest was read first, and somebody has waited for that already."""
 NOTHING = "The documents do not hold it, so there was nothing to do it with."
 CANNOT_REWRITE = "The chat model failed its test in rewording follow-up questions: it is searched for as it was asked."
 FURTHER = "The question describes what it asks about, so it is searched once more with the words of what was found first."
@@ -105,7 +107,8 @@ def read(state: State, runtime: Runtime[Context]) -> State:
         found = [[passage_from_plain(plain) for plain in results if chunk_of(plain) not in seen] for results in state["found"]]
         queries = distinct([standalone, *state["searched"]])
         more = MORE_PASSAGES if state.get("further") else 0
-        limits = replace(context.limits, passages=context.limits.passages + more)
+        share = AGAIN_SHARE if reads > 1 else 1
+        limits = replace(context.limits, passages=context.limits.passages + more, reading_tokens=context.limits.reading_tokens // share)
         passages = choose(queries, found[::-1] if reads > 1 else found, context.embed, limits)
         step.detail["passages"] = [shown_of(passage) for passage in passages]
         step.passages.extend(passages)
