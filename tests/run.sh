@@ -31,23 +31,25 @@ doors() { $python -m pytest -o cache_dir=.pytest_cache/doors $upper "$@"; }
 floors() { $python -m pytest -o cache_dir=.pytest_cache/floors $lower "$@"; }
 whole() { $python -m pytest -o cache_dir=.pytest_cache/whole tests/whole "$@"; }
 postgres() {
-    NORTH_TEST_POSTGRES=1 NORTH_WORLDS=100 $python -m pytest -o cache_dir=.pytest_cache/postgres -q -m "not browser and not model" \
+    NORTH_TEST_POSTGRES=1 NORTH_WORLDS=100 $python -m pytest -q -m "not browser and not model" \
         --ignore tests/api/test_clients.py --ignore tests/api/test_examples.py --ignore tests/api/test_fuzzing.py \
-        --ignore-glob "tests/api/test_dialect_*.py" --ignore tests/api/test_wire.py $upper "$@"
+        --ignore-glob "tests/api/test_dialect_*.py" --ignore tests/api/test_wire.py "$@"
 }
+rows() { postgres -o cache_dir=.pytest_cache/rows tests/documents tests/workspaces "$@"; }
+runs() { postgres -o cache_dir=.pytest_cache/runs tests/threads tests/usage tests/cards tests/api tests/administration "$@"; }
 
 said=$(mktemp -d)
 trap 'rm -rf "$said"' EXIT
 tried() { for lane; do $lane || echo "$?" >"$said/$lane.failed"; done; }
-echo "Three lanes at once: what talks to people and programs, and that again on PostgreSQL, told as it goes; the floors below; whole installations"
+echo "Three lanes at once: what talks to people and programs, told as it goes; the floors below; whole installations. Then some of it on PostgreSQL"
 tried floors >"$said/floors" 2>&1 &
-tried whole >"$said/whole" 2>&1 &
-tried doors postgres
+tried whole runs >"$said/whole" 2>&1 &
+tried doors rows
 wait
 cat "$said/floors" "$said/whole"
 
 # Three lanes crowd two cores. What failed may try once more by itself: what fails twice has failed, what passes then is named to be mended.
-for lane in doors floors whole postgres; do
+for lane in doors floors whole rows runs; do
     [ -e "$said/$lane.failed" ] || continue
     [ "$(cat "$said/$lane.failed")" = 1 ] || exit 1
     echo "FAILED ONCE in the lane '$lane', now by itself:"
