@@ -19,7 +19,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from retrieval.connectors import hearing
 from retrieval.connectors.asking import Asker
-from retrieval.connectors.consenting import me
+from retrieval.connectors.consenting import REFRESH, me
 from retrieval.connectors.contract import Branch, Config, Connector, Consent, Finding, Outside, Setting, all_in, just
 from retrieval.connectors.graph import BASE, LOGIN, SCOPES, SITE, answers, asker, people, rights, values
 from retrieval.connectors.pages import fetched, moment, sensible, several, tried
@@ -287,14 +287,7 @@ CONNECTOR: Final = Connector(
             "a file), GroupMember.Read.All and User.Read.All, with admin consent.",
             kind="secret",
         ),
-        Setting(
-            "refresh",
-            "Refresh token",
-            "Left empty, it comes when you press “Connect” after saving. It is replaced by itself with every use.",
-            "secret",
-            False,
-            when=("access", "refresh"),
-        ),
+        REFRESH,
         Setting(
             "sites",
             "Sites",
