@@ -64,8 +64,12 @@ class Outside(Protocol):
     def sleep(self, seconds: float) -> None:
         """Waits, and gives up where the pass was stopped."""
 
-    def keep(self, name: str, secret: str) -> None:
-        """The source gave a new secret in place of this setting's, such as the next refresh token: it is kept from now on."""
+    def keep(self, name: str, secret: str, before: str) -> None:
+        """The source gave a new secret in place of this setting's, such as the next refresh token: it is kept from now on, unless
+        something else than `before` stands there by now."""
+
+    def newest(self, name: str) -> str:
+        """This setting's secret as it is kept now: another pass may have had it replaced. "" where none is kept."""
 
 
 Fetch = Callable[[Config, Mapping[str, Any] | None, Outside], Iterator[Fetched]]
