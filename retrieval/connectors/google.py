@@ -1,6 +1,8 @@
-"""Google's APIs as Drive needs them: a service account's tokens, permissions, people. By the documents "Using OAuth 2.0 for Server to
-Server Applications" (the signed assertion, RFC 7523), "Google Drive API v3" (permissions) and "Admin SDK: Directory API". Knows no
-file.
+"""Google's APIs as Drive needs them: tokens, permissions, people. By the documents "Using OAuth 2.0 for Server to Server Applications" (the
+signed assertion, RFC 7523), "Using OAuth 2.0 for Web Server Applications", "Google Drive API v3" (permissions) and "Admin SDK: Directory
+API". Knows no file.
+
+Codes to type in (RFC 8628) are no way here: Google gives by them only the files that the app made itself.
 
 Accounts and groups are known by their addresses, which Google verifies. What is open only to whoever has the link opens nothing here:
 who was not given it does not find the thing there either.
@@ -21,7 +23,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from retrieval.connectors.asking import Asker
-from retrieval.connectors.contract import Answer, Config, Outside
+from retrieval.connectors.consenting import BY_CONSENT
+from retrieval.connectors.contract import Answer, Config, Consent, Outside
 from retrieval.connectors.oauth import Token
 from retrieval.connectors.pages import ONE_THING, moment, several
 from retrieval.errors import SettingWrong, SourceGarbled
@@ -34,6 +37,7 @@ FILES_SCOPE: Final = "https://www.googleapis.com/auth/drive.readonly"
 PEOPLE_SCOPES: Final = (
     "https://www.googleapis.com/auth/admin.directory.user.readonly https://www.googleapis.com/auth/admin.directory.group.readonly"
 )
+BY_KEY: Final = ("access", "key")
 TOLD: Final = "id,type,emailAddress,domain,role,allowFileDiscovery,deleted,expirationTime,view,permissionDetails(inherited,inheritedFrom)"
 KINDS: Final = ("USER", "GROUP")
 MACHINES: Final = ".gserviceaccount.com"
@@ -41,7 +45,11 @@ OFTEN: Final = ("rateLimitExceeded", "userRateLimitExceeded", "dailyLimitExceede
 
 
 def asker(config: Config, outside: Outside, subject: str, base: str = DRIVE, scope: str = FILES_SCOPE) -> Asker:
-    """Asks as the service account itself, or as somebody of the domain in whose name it may act."""
+    """Asks as whoever agreed, as the service account itself, or as somebody of the domain in whose name it may act."""
+    if by_consent(config):
+        app = {"client_id": config["client_id"], "client_secret": config["client_secret"], "grant_type": "refresh_token"}
+        given = Token(outside, TOKENS, lambda: {**app, "refresh_token": config["refresh"]}, kept="refresh")
+        return Asker(outside, base, headers=given.headers, renew=given.renew, right=scope, waits=too_often)
     key = service_account(config["key"])
 
     def form() -> dict[str, str]:
@@ -49,6 +57,19 @@ def asker(config: Config, outside: Outside, subject: str, base: str = DRIVE, sco
 
     token = Token(outside, TOKENS, form)
     return Asker(outside, base, headers=token.headers, renew=token.renew, right=scope, waits=too_often)
+
+
+def by_consent(config: Config) -> bool:
+    return bool(config.get("access") == BY_CONSENT[1])
+
+
+def address(ask: Asker) -> str:
+    """Of whoever agreed."""
+    return str(ask.json("about", {"fields": "user(emailAddress)"})["user"]["emailAddress"]).lower()
+
+
+def who(config: Config, said: Mapping[str, Any], token: str, outside: Outside) -> str:
+    return address(Asker(outside, DRIVE, headers={"authorization": f"Bearer {token}"}))
 
 
 def too_often(answer: Answer) -> float | None:
@@ -167,3 +188,13 @@ def members(directory: Asker | None, group: str) -> Members:
         return Members(group, None, None)
     users, groups = (frozenset(one["email"].lower() for one in inside if one["type"] == kind and one.get("email")) for kind in KINDS)
     return Members(group, users, groups)
+
+
+CONSENT: Final = Consent(
+    lambda config: "https://accounts.google.com/o/oauth2/v2/auth",
+    lambda config: TOKENS,
+    who,
+    scopes=f"{FILES_SCOPE} {PEOPLE_SCOPES}",
+    more={"access_type": "offline", "prompt": "consent"},
+    lacking="Google gave no token that lasts. Press “Connect” once more, and agree to all that the app asks for.",
+)
