@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
 from typing import Any, Final
 
 from retrieval.connectors import google, hearing
@@ -312,13 +312,19 @@ def browse(config: Config, path: str, outside: Outside) -> Iterator[Branch]:
         yield Branch(f"{key}/{one['id']}", one["name"], inner, all_in(one["name"].replace("/", "-")) if inner else just(one["name"]))
 
 
+def office(config: Config, outside: Outside) -> google.Watches:
+    """A My Drive's key is its owner's address."""
+    found = cache(lambda: {drive.key: drive.corpus() for drive in drives(config, outside)})
+    return google.Watches(found, lambda key: google.asker(config, outside, key if "@" in key else config["subject"]))
+
+
 CONNECTOR: Final = Connector(
     title="Google Drive",
     help="Files of Google's shared drives and of people's My Drives, as open as there.",
     fetch=fetch,
     probe=probe,
     browse=browse,
-    push=hearing.GOOGLE,
+    push=replace(hearing.GOOGLE, office=office),
     consent=google.CONSENT,
     again=again,
     rights=True,
