@@ -39,7 +39,7 @@ BY_CONSENT: Final = ("access", "refresh")
 REFRESH: Final = Setting(
     "refresh",
     "Refresh token",
-    "Left empty, it comes when you press “Connect” after saving. It is replaced by itself with every use.",
+    "Left empty, it comes when you press “Connect” after saving. Where the service replaces it, the new one is kept by itself.",
     kind="secret",
     required=False,
     when=BY_CONSENT,
