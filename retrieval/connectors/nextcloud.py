@@ -86,7 +86,7 @@ class Server:
         permissions, mounted, owner = entry.word("permissions"), entry.word("mount-type"), entry.word("owner-id")
         if not owner or "M" in permissions or mounted not in ("", "shared"):
             return False
-        return "R" in permissions if mounted else owner == self.config["user"]
+        return "R" in permissions if mounted else owner.casefold() == str(self.config["user"]).casefold()
 
     def rights(self, entry: Entry, owner: str, shares: list[Mapping[str, Any]] | None) -> Rights | None:
         own = None if shares is None else [one for one in shares if str(one["item_source"]) == entry.word("fileid")]

@@ -44,6 +44,12 @@ def test_what_nobody_was_given_is_its_owners(world: NextcloudWorld) -> None:
     assert rights(world) == {"pay.txt": of("north"), "plan.txt": of("north")}
 
 
+def test_the_account_is_itself_however_its_name_is_written(world: NextcloudWorld) -> None:
+    (company,) = nextcloud.Server(world.config, world.outside).files.inside("")[1]
+    assert nextcloud.Server({**world.config, "user": "NORTH"}, world.outside).all_told(company)
+    assert not nextcloud.Server({**world.config, "user": "norther"}, world.outside).all_told(company)
+
+
 def test_a_share_holds_for_all_that_lies_in_the_folder(world: NextcloudWorld) -> None:
     world.share("Company", groups=["staff"])
     world.share("Company/HR", users=["ann"])
