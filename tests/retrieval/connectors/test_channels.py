@@ -47,6 +47,8 @@ def test_each_library_is_subscribed_to_with_the_secret_that_messages_prove() -> 
     assert list(found) == [DRIVE] and 27 < days(found[DRIVE]) < 29.3
     (there,) = world.subscribed.values()
     assert (there["clientState"], there["resource"], there["notificationUrl"]) == (SECRET, f"/drives/{DRIVE}/root", ADDRESS)
+    told = next(asked for asked in world.outside.asked if asked.path.endswith("/subscriptions"))
+    assert told.headers["prefer"] == "includesecuritywebhooks", "a right that is taken away is a change"
     assert tend(world, found) == found and len(world.asked_for) == 1, "one that lasts long enough is left alone"
 
 
