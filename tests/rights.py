@@ -162,6 +162,7 @@ PAGES: dict[str, list[Row]] = {
     "documents:push": [page(EDITORS, "source"), act(EDITORS, "source")],
     "documents:push_secret": [act(EDITORS, "source", secret="s")],
     "documents:push_close": [act(EDITORS, "source")],
+    "documents:push_register": [act(EDITORS, "source")],
     "documents:browse_source": [act(EDITORS, connector="folder")],
     "documents:source_people": [page(OWNER, "source")],
     "documents:map_account": [act(OWNER, "source", "identity_id", person="nobody")],

@@ -22,7 +22,7 @@ from kombu.exceptions import OperationalError
 
 from north import health
 from north.broker import redis_client
-from north.documents import configuring, files, passages, reaching
+from north.documents import channels, configuring, files, passages, reaching
 from north.documents.errors import Busy, NoAnswer, NobodyChosen, Refused, disk
 from north.documents.files import Stream
 from north.documents.filtering import packed
@@ -272,6 +272,7 @@ def edit_source(
             soon("documents.index")
         if afresh:
             source.begin_again()
+            channels.look_again(source)
 
 
 def settle(  # noqa: PLR0917
@@ -316,6 +317,7 @@ def may_set_up(actor: Membership) -> None:
 def delete_source(source: Source, *, actor: Membership) -> None:
     """The source and all that came from it: gone from every answer with this commit."""
     owned(source, actor)
+    channels.withdraw(source)
     with transaction.atomic():
         source = Source.objects.select_for_update().get(pk=source.pk)
         count = Document.objects.filter(source=source).bury()

@@ -12,7 +12,7 @@ from django.db import transaction
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from north.documents import actions, configuring, reaching
+from north.documents import actions, channels, configuring, reaching
 from north.documents.consents import Connection
 from north.documents.errors import Refused
 from north.documents.models import Source
@@ -116,6 +116,7 @@ def poll(source: Source, session: Session, *, actor: Membership) -> bool:
 def disconnect(source: Source, *, actor: Membership) -> None:
     actions.owned(source, actor)
     consent = consent_of(source)
+    channels.withdraw(source)
     with transaction.atomic():
         secret(source, consent.kept, "")
         Connection.objects.filter(source=source).delete()
@@ -128,6 +129,7 @@ def keep(source: Source, consent: Consent, given: Given, actor: Membership) -> N
         Connection.objects.update_or_create(source=source, defaults={"name": given.name, "by": actor.user})
         record("source.connect", actor=actor, thing=source, name=source.name, account=given.name)
         actions.start(source)
+        channels.look_again(source)
 
 
 def secret(source: Source, name: str, value: str) -> None:

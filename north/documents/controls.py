@@ -7,6 +7,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from north.documents import channels
 from north.documents.actions import managed, owned, soon
 from north.documents.models import UNHELD, Document, DocumentQuerySet, Source, Status, SyncRun
 from north.workspaces.audit import record
@@ -21,6 +22,7 @@ def pause(source: Source, *, actor: Membership) -> None:
         if Source.objects.filter(pk=source.pk, paused_at=None).update(paused_at=timezone.now()):
             source.begin_again()
             let_go(Document.objects.filter(source=source))
+            channels.look_again(source)
             record("source.pause", actor=actor, thing=source, name=source.name)
 
 
@@ -28,6 +30,7 @@ def resume(source: Source, *, actor: Membership) -> None:
     owned(source, actor)
     with transaction.atomic():
         if Source.objects.filter(pk=source.pk, paused_at__isnull=False).update(paused_at=None):
+            channels.look_again(source)
             record("source.resume", actor=actor, thing=source, name=source.name)
             for pk in SyncRun.objects.filter(source=source, status__in=SyncRun.WORKING).values_list("pk", flat=True):
                 soon("documents.sync", str(pk))

@@ -7,7 +7,9 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import models
+from django.urls import reverse
 from django.utils import timezone
 
 from north.sealing import seal, unseal
@@ -30,10 +32,22 @@ class Hook(models.Model):
     heard_at = models.DateTimeField(null=True)
     refused_at = models.DateTimeField(null=True)
     """When a message came last that was not the source's own."""
+    channels = models.JSONField(default=dict)
+    """Those that were opened at the source's service, as `retrieval.connectors.contract.Channel` says, by what they tell of."""
+    told_until = models.DateTimeField(null=True)
+    """When the first of them ends, if it is not renewed."""
+    tend_at = models.DateTimeField(null=True, db_index=True)
+    """When they are looked after next; None where there is nothing to open."""
+    fault = models.TextField(blank=True)
+    """Why that failed last, in words."""
     created_at = models.DateTimeField(auto_now_add=True)
 
     def __str__(self) -> str:
         return str(self.source)
+
+    @property
+    def address(self) -> str:
+        return settings.PUBLIC_URL + reverse("hook", args=[self.key])
 
     @property
     def secret(self) -> str:

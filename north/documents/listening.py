@@ -6,15 +6,13 @@ from __future__ import annotations
 import hashlib
 import time
 
-from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.http import Http404
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from north.broker import redis_client
-from north.documents import actions, configuring
+from north.documents import actions, channels, configuring
 from north.documents.errors import Refused
 from north.documents.hooks import Hook
 from north.documents.models import Source
@@ -38,6 +36,7 @@ def open_door(source: Source, *, actor: Membership) -> tuple[Hook, str]:
     try:
         with transaction.atomic():
             hook.save(force_insert=True)
+            channels.look_again(source)
             record("source.hook_open", actor=actor, thing=source, name=source.name)
     except IntegrityError:
         raise Refused(_("It has an address already. Close that one first."), field="") from None
@@ -55,8 +54,17 @@ def enter_secret(hook: Hook, secret: str, *, actor: Membership) -> None:
         record("source.hook_secret", actor=actor, thing=hook.source, name=hook.source.name)
 
 
+def register(hook: Hook, *, actor: Membership) -> None:
+    """Its channels are looked after now."""
+    actions.owned(hook.source, actor)
+    with transaction.atomic():
+        channels.look_again(hook.source)
+        record("source.hook_register", actor=actor, thing=hook.source, name=hook.source.name)
+
+
 def close_door(hook: Hook, *, actor: Membership) -> None:
     actions.owned(hook.source, actor)
+    channels.withdraw(hook.source)
     with transaction.atomic():
         Hook.objects.filter(pk=hook.pk).delete()
         record("source.hook_close", actor=actor, thing=hook.source, name=hook.source.name)
@@ -64,10 +72,6 @@ def close_door(hook: Hook, *, actor: Membership) -> None:
 
 def push_of(source: Source) -> Push:
     return configuring.connector(source.connector).push or BY_TOKEN
-
-
-def address_of(hook: Hook) -> str:
-    return settings.PUBLIC_URL + reverse("hook", args=[hook.key])
 
 
 # --- what comes in -----------------------------------------------------------------------------------------------------------------

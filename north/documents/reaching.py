@@ -162,16 +162,19 @@ class Way:
             time.sleep(min(left, 1.0))
             self._stir()
 
-    def keep(self, name: str, secret: str) -> None:
-        """Sealed at once: the source takes the one before it no more. Of a source that is not set up yet there is nothing to keep it in."""
-        if self._source._state.adding:
-            return
+    def keep(self, name: str, secret: str, before: str) -> None:
+        """Sealed at once, also by a pass that was stopped meanwhile: the source takes the one before it no more. What somebody else put in
+        its place since stays. Of a source that is not set up yet, or is deleted, there is nothing to keep it in."""
         with self._watch.inside() if self._watch else nullcontext(), transaction.atomic():
-            if self._row:
-                self._row.renew()
-            source = Source.objects.select_for_update().get(pk=self._source.pk)
-            self._source.secrets = sealed(source, {**secrets_of(source), name: secret})
-            Source.objects.filter(pk=source.pk).update(secrets=self._source.secrets)
+            source = Source.objects.select_for_update().filter(pk=self._source.pk).first()
+            if source and (found := secrets_of(source)).get(name, "") == before:
+                self._source.secrets = sealed(source, {**found, name: secret})
+                Source.objects.filter(pk=source.pk).update(secrets=self._source.secrets)
+
+    def newest(self, name: str) -> str:
+        with self._watch.inside() if self._watch else nullcontext():
+            source = Source.objects.filter(pk=self._source.pk).first()
+        return secrets_of(source).get(name, "") if source else ""
 
 
 @contextmanager

@@ -4,6 +4,7 @@ one nothing, and each task takes whatever is due, by lease, until nothing is.
     prepare   cpu     queued, fetching, parsing
     index     gpu     indexing, changed access, tombstones; one at a time a process
     sync      cpu     one pass over a source
+    tend_channels  cpu  the channels by which a source tells of changes
     search    gpu     one search for a person who waits
     sweep     beat    hints at everything that is due; finds what the index has lost
 """
@@ -36,7 +37,7 @@ from kombu.exceptions import OperationalError
 
 from north import wiring
 from north.broker import redis_client
-from north.documents import ending, files, filtering, passages, reconciling, stages, stuck, syncing
+from north.documents import channels, ending, files, filtering, passages, reconciling, stages, stuck, syncing
 from north.documents.errors import Crowded, DocumentError, FileLost
 from north.documents.hooks import Hook
 from north.documents.models import UNHELD, UNTOLD, Document, DocumentQuerySet, Source, Status, SyncRun
@@ -305,17 +306,25 @@ def hint_syncs() -> None:
 
 @shared_task
 def sync_due() -> None:
-    """Begins a pass over each source whose time has come, or that said that something changed; now and then clears away files that no
-    row knows."""
+    """Begins a pass over each source whose time has come, or that said that something changed, and looks after the channels by which they
+    say so; now and then clears away files that no row knows."""
     for hook in Hook.objects.select_related("source").filter(wanted_at__isnull=False):
         if run_id := hook.look():
             hint("documents.sync", str(run_id))
+    for pk in channels.due().values_list("pk", flat=True):
+        hint("documents.tend_channels", str(pk), expires=30)
     for source in Source.objects.filter(schedule__gt=0, paused_at=None):
         due = source.synced_at is None or source.synced_at + timedelta(seconds=source.schedule) <= timezone.now()
         if due and (run := source.begin()):
             hint("documents.sync", str(run.pk))
     if redis_client().set("north:tidied", 1, nx=True, ex=3600):
         reconciling.tidy()
+
+
+@shared_task
+def tend_channels(source_id: str) -> None:
+    """Opens, renews and closes what its service tells a source's door by."""
+    channels.tend(UUID(source_id))
 
 
 @shared_task

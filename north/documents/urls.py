@@ -26,6 +26,7 @@ one_source = [
     path("/disconnect", connecting.disconnect, name="disconnect"),
     path("/push", hooks.push, name="push"),
     path("/push/secret", hooks.push_secret, name="push_secret"),
+    path("/push/register", hooks.push_register, name="push_register"),
     path("/push/close", hooks.push_close, name="push_close"),
     path("/pause", controls.pause, name="pause_source"),
     path("/resume", controls.resume, name="resume_source"),

@@ -24,6 +24,7 @@ NAMED: Final[dict[str, str]] = {
     "google_drive": "retrieval.connectors.google_drive.CONNECTOR",
     "imap": "retrieval.connectors.imap.CONNECTOR",
     "jira": "retrieval.connectors.jira.CONNECTOR",
+    "nextcloud": "retrieval.connectors.nextcloud.CONNECTOR",
     "notion": "retrieval.connectors.notion.CONNECTOR",
     "s3": "retrieval.connectors.s3.CONNECTOR",
     "sharepoint": "retrieval.connectors.sharepoint.CONNECTOR",

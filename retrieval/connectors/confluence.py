@@ -4,18 +4,17 @@ and "Confluence Cloud REST API v1" (content restrictions, groups), which v2 does
 Restrictions change without the page's version, and nothing tells of deletions: so each pass lists the pages of every space, 250 at a
 time, and their restrictions, 100 at a time; bodies are fetched only where the version is new. Who may see a page is in its space's
 group ("space:ID", whose members are read with every pass) and in each restriction of it and of what it lies in. A space role opens
-nothing here: its members are not told. Asked with an API token by the Asker: the maintained client libraries cannot go through checked
-addresses.
+nothing here: its members are not told. Asked by the Asker: the maintained client libraries cannot go through checked addresses.
 """
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
+from retrieval.connectors import atlassian
 from retrieval.connectors.asking import Asker
 from retrieval.connectors.contract import Branch, Config, Connector, Finding, Outside, Setting, all_in, just
 from retrieval.connectors.pages import ONE_THING, all_there, fetched, in_parts, lacking, moment, page, sensible, several, tried
@@ -24,6 +23,11 @@ from retrieval.types import Account, Fetched, Item, Listing, Members, Rights
 
 V2: Final = "/wiki/api/v2"
 V1: Final = "/wiki/rest/api"
+SCOPES: Final = (
+    "read:space:confluence read:space.permission:confluence read:page:confluence read:folder:confluence read:content-details:confluence "
+    "read:content.restriction:confluence read:group:confluence read:user:confluence"
+)
+"""What is asked of a person. v2 knows such narrow ones only."""
 EXPAND: Final = "restrictions.read.restrictions.user,restrictions.read.restrictions.group"
 DEEPEST: Final = 100
 """Folders around a page; more is a circle."""
@@ -43,8 +47,7 @@ def listed(ask: Asker, config: Config, space: Mapping[str, Any]) -> Iterator[Ite
 
 
 def asker(config: Config, outside: Outside) -> Asker:
-    basic = b64encode(f"{config['email']}:{config['token']}".encode()).decode()
-    return Asker(outside, config["url"], headers={"authorization": f"Basic {basic}"}, right="View spaces, as Confluence administrator")
+    return atlassian.asker(config, outside, "confluence", "View spaces, as Confluence administrator")
 
 
 def spaces(ask: Asker, keys: Iterable[str]) -> list[Mapping[str, Any]]:
@@ -241,17 +244,11 @@ CONNECTOR: Final = Connector(
     fetch=fetch,
     probe=probe,
     browse=browse,
+    consent=atlassian.consent(SCOPES),
     rights=True,
     group="pages",
     settings=(
-        Setting("url", "Address", "As you open it, without a path: https://acme.atlassian.net.", kind="url"),
-        Setting("email", "The account's e-mail address", "Of the account that the token belongs to. It should see all that is wanted."),
-        Setting(
-            "token",
-            "API token",
-            "The account makes it at https://id.atlassian.com/manage-profile/security/api-tokens, where it also says when it expires.",
-            kind="secret",
-        ),
+        *atlassian.settings("Of the account that the token belongs to. It should see all that is wanted.", SCOPES),
         Setting("spaces", "Spaces", "Their keys, such as HR. Leave it empty for all that the account sees.", kind="list", required=False),
     ),
 )

@@ -14,7 +14,7 @@ from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
 from retrieval.connectors.asking import Asker
-from retrieval.connectors.contract import Config, Consent, Outside
+from retrieval.connectors.contract import Config, Consent, Outside, Setting
 from retrieval.errors import SourceError, SourceGarbled, TokenRefused
 
 FORM: Final = {"content-type": "application/x-www-form-urlencoded", "accept": "application/json"}
@@ -34,6 +34,26 @@ WORDS: Final = {
     "invalid_scope": "The app may not ask for these rights. Grant it the scopes that stand in the source's settings.",
     "unauthorized_client": "The app may not be used this way. Turn on this kind of sign-in in its settings.",
 }
+
+BY_CONSENT: Final = ("access", "refresh")
+REFRESH: Final = Setting(
+    "refresh",
+    "Refresh token",
+    "Left empty, it comes when you press “Connect” after saving. Where the service replaces it, the new one is kept by itself.",
+    kind="secret",
+    required=False,
+    when=BY_CONSENT,
+)
+
+
+def own_app(what: str, called: str = "Client") -> tuple[Setting, ...]:
+    """The settings of an app of the deployer's own and of what its consent gives. `what`: where it is made and what it needs; `called`: as
+    the service names its id and secret."""
+    return (
+        Setting("client_id", f"{called} id", what, when=BY_CONSENT),
+        Setting("client_secret", f"{called} secret", "Of that app.", kind="secret", when=BY_CONSENT),
+        REFRESH,
+    )
 
 
 @dataclass(frozen=True)

@@ -64,8 +64,12 @@ class Outside(Protocol):
     def sleep(self, seconds: float) -> None:
         """Waits, and gives up where the pass was stopped."""
 
-    def keep(self, name: str, secret: str) -> None:
-        """The source gave a new secret in place of this setting's, such as the next refresh token: it is kept from now on."""
+    def keep(self, name: str, secret: str, before: str) -> None:
+        """The source gave a new secret in place of this setting's, such as the next refresh token: it is kept from now on, unless
+        something else than `before` stands there by now."""
+
+    def newest(self, name: str) -> str:
+        """This setting's secret as it is kept now: another pass may have had it replaced. "" where none is kept."""
 
 
 Fetch = Callable[[Config, Mapping[str, Any] | None, Outside], Iterator[Fetched]]
@@ -157,6 +161,23 @@ class Heard:
     secret: str = ""
 
 
+Channel = Mapping[str, Any]
+"""As what the service knows it, and `until` (seconds since 1970) it tells."""
+
+
+class Office(Protocol):
+    """Where channels are opened by which a service tells of changes, and which it forgets after some days. Its verbs raise SourceError."""
+
+    def keys(self) -> Iterable[str]:
+        """What is to be told of, such as drives."""
+
+    def open(self, key: str, address: str, secret: str, before: Channel | None) -> Channel:
+        """A channel to this address, whose messages carry the secret; or the one from before, made to last."""
+
+    def close(self, key: str, channel: Channel) -> None:
+        """Raises SourceMissing where it is gone already."""
+
+
 @dataclass(frozen=True, slots=True)
 class Push:
     """How a source says that something changed. `help`: where its administrator enters the address and the secret. `hear`: by the secret
@@ -166,6 +187,8 @@ class Push:
     help: str
     hear: Callable[[Called, str, float], Heard | None]
     whose: Literal["ours", "theirs", "told"] = "ours"
+    office: Callable[[Config, Outside], Office] | None = None
+    """Where North enters the address by itself, and renews that before it is forgotten; without it an administrator enters it there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 from retrieval.connectors import hearing
 from retrieval.connectors.asking import Asker
-from retrieval.connectors.consenting import me
+from retrieval.connectors.consenting import me, own_app
 from retrieval.connectors.contract import Answer, Branch, Config, Connector, Consent, Finding, Outside, Setting, all_in
 from retrieval.connectors.oauth import Token
 from retrieval.connectors.pages import (
@@ -260,16 +260,7 @@ CONNECTOR: Final = Connector(
             kind="secret",
             when=("access", "token"),
         ),
-        Setting("client_id", "Client id", "Of a GitHub App of your own that may read what a token would.", when=("access", "refresh")),
-        Setting("client_secret", "Client secret", "Of that app.", kind="secret", when=("access", "refresh")),
-        Setting(
-            "refresh",
-            "Refresh token",
-            "Left empty, it comes when you press “Connect” after saving. It is replaced by itself with every use.",
-            "secret",
-            False,
-            when=("access", "refresh"),
-        ),
+        *own_app("Of a GitHub App of your own that may read what a token would."),
         Setting("owner", "Organisation or person", "Whose repositories they are, as in github.com/acme: acme."),
         Setting("repositories", "Repositories", "Their names. Leave it empty for all that the token sees.", kind="list", required=False),
         Setting(

@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 from retrieval.connectors import hearing
 from retrieval.connectors.asking import Asker
-from retrieval.connectors.consenting import me
+from retrieval.connectors.consenting import me, own_app
 from retrieval.connectors.contract import Branch, Config, Connector, Consent, Finding, Outside, Setting, all_in
 from retrieval.connectors.oauth import Token
 from retrieval.connectors.pages import (
@@ -271,16 +271,7 @@ CONNECTOR: Final = Connector(
             kind="secret",
             when=("access", "token"),
         ),
-        Setting("client_id", "Application id", "Of an OAuth application of your own with the scope read_api.", when=("access", "refresh")),
-        Setting("client_secret", "Application secret", "Of that application.", kind="secret", when=("access", "refresh")),
-        Setting(
-            "refresh",
-            "Refresh token",
-            "Left empty, it comes when you press “Connect” after saving. It is replaced by itself with every use.",
-            kind="secret",
-            required=False,
-            when=("access", "refresh"),
-        ),
+        *own_app("Of an OAuth application of your own with the scope read_api.", "Application"),
         Setting("groups", "Groups", "Their paths, such as acme/docs: all projects in them.", kind="list", required=False),
         Setting("projects", "Projects", "Their paths, such as acme/docs/handbook.", kind="list", required=False),
         Setting(

@@ -1,6 +1,8 @@
-"""Google's APIs as Drive needs them: a service account's tokens, permissions, people. By the documents "Using OAuth 2.0 for Server to
-Server Applications" (the signed assertion, RFC 7523), "Google Drive API v3" (permissions) and "Admin SDK: Directory API". Knows no
-file.
+"""Google's APIs as Drive needs them: tokens, permissions, people. By the documents "Using OAuth 2.0 for Server to Server Applications" (the
+signed assertion, RFC 7523), "Using OAuth 2.0 for Web Server Applications", "Google Drive API v3" (permissions, changes: watch,
+channels: stop) and "Admin SDK: Directory API". Knows no file.
+
+Codes to type in (RFC 8628) are no way here: Google gives by them only the files that the app made itself.
 
 Accounts and groups are known by their addresses, which Google verifies. What is open only to whoever has the link opens nothing here:
 who was not given it does not find the thing there either.
@@ -10,8 +12,11 @@ from __future__ import annotations
 
 import json
 import time
+import uuid
 from base64 import urlsafe_b64encode
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -21,10 +26,11 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from retrieval.connectors.asking import Asker
-from retrieval.connectors.contract import Answer, Config, Outside
+from retrieval.connectors.consenting import BY_CONSENT
+from retrieval.connectors.contract import Answer, Channel, Config, Consent, Outside
 from retrieval.connectors.oauth import Token
-from retrieval.connectors.pages import ONE_THING, moment, several
-from retrieval.errors import SettingWrong, SourceGarbled
+from retrieval.connectors.pages import ONE_THING, decoded, moment, several
+from retrieval.errors import SettingWrong, SourceError, SourceGarbled, SourceUnreachable
 from retrieval.types import Account, Fetched, Listing, Members, Rights
 
 TOKENS: Final = "https://oauth2.googleapis.com/token"
@@ -34,6 +40,9 @@ FILES_SCOPE: Final = "https://www.googleapis.com/auth/drive.readonly"
 PEOPLE_SCOPES: Final = (
     "https://www.googleapis.com/auth/admin.directory.user.readonly https://www.googleapis.com/auth/admin.directory.group.readonly"
 )
+WEEK: Final = 7 * 24 * 3600
+"""The longest that a channel lasts, in seconds."""
+BY_KEY: Final = ("access", "key")
 TOLD: Final = "id,type,emailAddress,domain,role,allowFileDiscovery,deleted,expirationTime,view,permissionDetails(inherited,inheritedFrom)"
 KINDS: Final = ("USER", "GROUP")
 MACHINES: Final = ".gserviceaccount.com"
@@ -41,7 +50,11 @@ OFTEN: Final = ("rateLimitExceeded", "userRateLimitExceeded", "dailyLimitExceede
 
 
 def asker(config: Config, outside: Outside, subject: str, base: str = DRIVE, scope: str = FILES_SCOPE) -> Asker:
-    """Asks as the service account itself, or as somebody of the domain in whose name it may act."""
+    """Asks as whoever agreed, as the service account itself, or as somebody of the domain in whose name it may act."""
+    if by_consent(config):
+        app = {"client_id": config["client_id"], "client_secret": config["client_secret"], "grant_type": "refresh_token"}
+        given = Token(outside, TOKENS, lambda: {**app, "refresh_token": config["refresh"]}, kept="refresh")
+        return Asker(outside, base, headers=given.headers, renew=given.renew, right=scope, waits=too_often)
     key = service_account(config["key"])
 
     def form() -> dict[str, str]:
@@ -49,6 +62,19 @@ def asker(config: Config, outside: Outside, subject: str, base: str = DRIVE, sco
 
     token = Token(outside, TOKENS, form)
     return Asker(outside, base, headers=token.headers, renew=token.renew, right=scope, waits=too_often)
+
+
+def by_consent(config: Config) -> bool:
+    return bool(config.get("access") == BY_CONSENT[1])
+
+
+def address(ask: Asker) -> str:
+    """Of whoever agreed."""
+    return str(ask.json("about", {"fields": "user(emailAddress)"})["user"]["emailAddress"]).lower()
+
+
+def who(config: Config, said: Mapping[str, Any], token: str, outside: Outside) -> str:
+    return address(Asker(outside, DRIVE, headers={"authorization": f"Bearer {token}"}))
 
 
 def too_often(answer: Answer) -> float | None:
@@ -167,3 +193,47 @@ def members(directory: Asker | None, group: str) -> Members:
         return Members(group, None, None)
     users, groups = (frozenset(one["email"].lower() for one in inside if one["type"] == kind and one.get("email")) for kind in KINDS)
     return Members(group, users, groups)
+
+
+CONSENT: Final = Consent(
+    lambda config: "https://accounts.google.com/o/oauth2/v2/auth",
+    lambda config: TOKENS,
+    who,
+    scopes=f"{FILES_SCOPE} {PEOPLE_SCOPES}",
+    more={"access_type": "offline", "prompt": "consent"},
+    lacking="Google gave no token that lasts. Press “Connect” once more, and agree to all that the app asks for.",
+)
+
+
+@dataclass(frozen=True)
+class Watches:
+    """Of the changes of drives. `drives`: those that are wanted, and what names each in a request; `ask`: in whose name each is read."""
+
+    drives: Callable[[], Mapping[str, Mapping[str, str]]]
+    ask: Callable[[str], Asker]
+
+    def keys(self) -> Iterable[str]:
+        return self.drives()
+
+    def open(self, key: str, address: str, secret: str, before: Channel | None) -> Channel:
+        """A channel cannot be made to last: another takes its place."""
+        ask, where = self.ask(key), {**self.drives()[key], "supportsAllDrives": "true"}
+        mark = ask.json("changes/startPageToken", where)["startPageToken"]
+        until = str(int((time.time() + WEEK) * 1000))
+        body = {"id": str(uuid.uuid4()), "type": "web_hook", "address": address, "token": secret, "expiration": until}
+        asked = {**where, "includeItemsFromAllDrives": "true", "includeRemoved": "true", "pageToken": mark}
+        answer = ask.ask("changes/watch", asked, method="POST", body=body, accept=(400,))
+        said = decoded(answer, "Google")
+        if answer.status_code == 400:
+            why = str((said.get("error") or {}).get("message") or "no reason given")[:200]
+            raise SourceUnreachable.from_message(
+                f"Google did not take North's address ({why}). It must begin with https and have a certificate that is trusted everywhere. "
+                "It is tried again by itself."
+            )
+        if before:
+            with suppress(SourceError):  # it ends by itself within two days, and what it tells is told twice until then
+                self.close(key, before)
+        return {"id": body["id"], "resource": str(said["resourceId"]), "until": int(said["expiration"]) / 1000}
+
+    def close(self, key: str, channel: Channel) -> None:
+        self.ask(key).ask("channels/stop", method="POST", body={"id": channel["id"], "resourceId": channel["resource"]})

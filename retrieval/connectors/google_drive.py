@@ -3,19 +3,20 @@
 Each drive has a feed of changes, whose mark is taken before it is listed. A folder in the feed has moved, has another name or is shared
 otherwise, so all in it is looked at again; a folder that is thrown away, a drive that is gone, a feed that has forgotten, and a day that
 has passed make a full listing. Docs come as HTML, Sheets and Slides as Office files; forms, drawings and shortcuts are left out. Asked
-with a service account's key by the Asker: the maintained client libraries cannot go through checked addresses.
+by the Asker: the maintained client libraries cannot go through checked addresses.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
 from typing import Any, Final
 
 from retrieval.connectors import google, hearing
 from retrieval.connectors.asking import Asker
+from retrieval.connectors.consenting import own_app
 from retrieval.connectors.contract import Branch, Config, Connector, Finding, Outside, Setting, all_in, just
 from retrieval.connectors.pages import ONE_THING, decoded, fetched, moment, sensible, several, tried
 from retrieval.errors import CursorExpired, ItemBroken, RightMissing, SourceGarbled, SourceMissing, SourceUnreachable
@@ -87,18 +88,27 @@ def drives(config: Config, outside: Outside) -> list[Drive]:
         raise SourceMissing(f"shared drive {min(unseen)}")
     chosen = {id: name for id, name in shared.items() if not wanted or wanted & {id.casefold(), name.casefold()}}
     found = [Drive(ask, id, name, shared=True) for id, name in sorted(chosen.items())]
-    own = sorted({person.lower() for person in config["people"]})
-    found += [Drive(google.asker(config, outside, person), person, f"My Drive of {person}") for person in own]
+    if google.by_consent(config):
+        own = {google.address(ask): ask} if config["mine"] else {}
+    else:
+        own = {person: google.asker(config, outside, person) for person in sorted({one.lower() for one in config["people"]})}
+    found += [Drive(as_owner, person, f"My Drive of {person}") for person, as_owner in own.items()]
     if not found:
         raise SourceMissing("any shared drive")
     return found
 
 
 def directory(config: Config, outside: Outside) -> Asker | None:
-    """Where people and groups are asked for: only in the name of an administrator."""
-    if not config["subject"]:
+    """Where people and groups are asked for: only in the name of an administrator. Whether whoever agreed is one, Google knows."""
+    if not config["subject"] and not google.by_consent(config):
         return None
-    return google.asker(config, outside, config["subject"], google.DIRECTORY, google.PEOPLE_SCOPES)
+    ask = google.asker(config, outside, config["subject"], google.DIRECTORY, google.PEOPLE_SCOPES)
+    if google.by_consent(config):
+        try:
+            ask.json("users", {"customer": "my_customer", "maxResults": 1})
+        except RightMissing:
+            return None
+    return ask
 
 
 @dataclass
@@ -267,7 +277,10 @@ class Drive:
 
 @sensible(WHERE)
 def probe(config: Config, outside: Outside) -> Iterator[Finding]:
-    yield Finding(True, f"The key belongs to {google.service_account(config['key'])[0]}.")
+    if google.by_consent(config):
+        yield Finding(True, f"It reads as {google.address(google.asker(config, outside, ''))}.")
+    else:
+        yield Finding(True, f"The key belongs to {google.service_account(config['key'])[0]}.")
     found = drives(config, outside)
     yield Finding(True, f"{len(found):,} drives can be read: {', '.join(drive.name for drive in found[:5])}.")
     for drive in found[:5]:
@@ -278,9 +291,7 @@ def probe(config: Config, outside: Outside) -> Iterator[Finding]:
         yield Finding(told, "Permissions can be read." if told else "Permissions cannot be read: give the account the role of a manager.")
     ask = directory(config, outside)
     if not ask:
-        yield Finding(
-            None, "Without an administrator to act for, members of groups are not known: what is shared with a group stays hidden."
-        )
+        yield Finding(None, "Without an administrator, members of groups are not known: what is shared with a group stays hidden.")
         return
     nobody = "What is shared with groups would be hidden. Let the account act for an administrator with the two directory scopes."
     yield tried("People can be listed.", partial(ask.json, "users", {"customer": "my_customer", "maxResults": 1}), nobody)
@@ -301,22 +312,45 @@ def browse(config: Config, path: str, outside: Outside) -> Iterator[Branch]:
         yield Branch(f"{key}/{one['id']}", one["name"], inner, all_in(one["name"].replace("/", "-")) if inner else just(one["name"]))
 
 
+def office(config: Config, outside: Outside) -> google.Watches:
+    """A My Drive's key is its owner's address."""
+    found = cache(lambda: {drive.key: drive.corpus() for drive in drives(config, outside)})
+    return google.Watches(found, lambda key: google.asker(config, outside, key if "@" in key else config["subject"]))
+
+
 CONNECTOR: Final = Connector(
     title="Google Drive",
     help="Files of Google's shared drives and of people's My Drives, as open as there.",
     fetch=fetch,
     probe=probe,
     browse=browse,
-    push=hearing.GOOGLE,
+    push=replace(hearing.GOOGLE, office=office),
+    consent=google.CONSENT,
     again=again,
     rights=True,
     settings=(
+        Setting(
+            "access",
+            "Sign in by",
+            "A service account reads shared drives and everybody's own. With the consent of a person, it reads what that person sees; who "
+            "else may see a file it knows only where the person may manage it.",
+            kind="choice",
+            choices=(("key", "A service account"), ("refresh", "An app of your own and your consent")),
+            default="key",
+            required=False,
+        ),
+        *own_app(
+            "Of an OAuth client (web application) of your own Google Cloud project, with the Drive API and the Admin SDK turned on. Groups "
+            "are known where whoever agrees is an administrator."
+        ),
+        Setting("mine", "My Drive, too", "Of whoever agrees.", kind="switch", required=False, when=("access", "refresh"), default=False),
         Setting(
             "key",
             "Key of a service account",
             "The whole JSON file that Google Cloud gives for a service account of your own project, with the Drive API and the Admin SDK "
             "turned on. Nobody signs in: add the account to the shared drives as a manager, or let it act for people of your domain.",
             kind="secret",
+            when=google.BY_KEY,
         ),
         Setting(
             "subject",
@@ -325,6 +359,7 @@ CONNECTOR: Final = Connector(
             "delegation, allow its client id these scopes: drive.readonly, admin.directory.user.readonly, "
             "admin.directory.group.readonly. Without it, what is shared with groups stays hidden.",
             required=False,
+            when=google.BY_KEY,
         ),
         Setting("drives", "Shared drives", "Their names or ids. Leave it empty for all that can be seen.", kind="list", required=False),
         Setting(
@@ -333,6 +368,7 @@ CONNECTOR: Final = Connector(
             "Addresses of people whose own drive is wanted; needs domain-wide delegation.",
             kind="list",
             required=False,
+            when=google.BY_KEY,
         ),
     ),
 )

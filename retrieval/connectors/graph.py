@@ -1,6 +1,7 @@
 """Microsoft Graph as SharePoint and OneDrive need it: an app's token, pages, batches, permissions, people. By the documents "Microsoft
 Graph REST API v1.0" (permission resource, JSON batching, List group transitive members) and "OAuth 2.0 client credentials flow on the
-Microsoft identity platform". Knows no file.
+Microsoft identity platform"; its subscriptions by "subscription resource type" and "Receive change notifications through webhooks".
+Knows no file.
 
 A link that works for whoever has it, in the organisation or anywhere, opens nothing here: who was not given it does not find the thing
 there either. The members of SharePoint's own site groups are not in Graph; the settings say which group of the directory each stands
@@ -9,15 +10,17 @@ for.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from retrieval.connectors.asking import Asker
-from retrieval.connectors.contract import Config, Outside
+from retrieval.connectors.contract import Channel, Config, Outside
 from retrieval.connectors.oauth import Token
-from retrieval.connectors.pages import ONE_THING, moment, several
-from retrieval.errors import SourceGarbled
+from retrieval.connectors.pages import ONE_THING, decoded, moment, several
+from retrieval.errors import RightMissing, SourceGarbled, SourceMissing, SourceUnreachable
 from retrieval.types import Account, Fetched, Listing, Members, Rights
 
 BASE: Final = "https://graph.microsoft.com/v1.0"
@@ -26,6 +29,10 @@ EVERYBODY: Final = "tenant"
 SCOPES: Final = "offline_access User.Read Sites.Read.All Files.Read.All User.Read.All GroupMember.Read.All"
 """What is asked of a person; apps have permissions instead."""
 BATCH: Final = 20
+LASTS: Final = timedelta(days=28)
+"""Of a subscription; Graph allows 42,300 minutes for files."""
+SECURITY: Final = {"prefer": "includesecuritywebhooks"}
+"""Tells of other permissions, too: by itself Graph tells of contents only."""
 SITE: Final = "site:"
 OWNERS: Final = "_o"
 """What the claim of a group's owners ends with."""
@@ -158,3 +165,43 @@ def members(ask: Asker, group: str) -> Members:
     return Members(
         group, frozenset(one["id"] for one in inside if one.get("@odata.type", "#microsoft.graph.user") == "#microsoft.graph.user")
     )
+
+
+@dataclass(frozen=True)
+class Subscriptions:
+    """To the roots of drives: Graph tells of nothing smaller. `drives`: the ids of those that are wanted."""
+
+    ask: Asker
+    drives: Callable[[], Iterable[str]]
+
+    def keys(self) -> Iterable[str]:
+        return self.drives()
+
+    def open(self, key: str, address: str, secret: str, before: Channel | None) -> Channel:
+        """Graph tries the address first, and waits for its answer."""
+        until = {"expirationDateTime": (datetime.now(UTC) + LASTS).strftime("%Y-%m-%dT%H:%M:%SZ")}
+        if before:
+            with suppress(SourceMissing):
+                return self._told(f"subscriptions/{before['id']}", "PATCH", until)
+        about = {"changeType": "updated", "notificationUrl": address, "resource": f"/drives/{key}/root", "clientState": secret}
+        return self._told("subscriptions", "POST", {**about, **until})
+
+    def _told(self, path: str, method: str, body: Mapping[str, str]) -> Channel:
+        try:
+            answer = self.ask.ask(path, method=method, body=body, accept=(400,), headers=SECURITY)
+        except RightMissing as error:
+            raise RightMissing("graph.microsoft.com", "Files.ReadWrite.All") from error
+        said = decoded(answer, "Microsoft Graph")
+        if answer.status_code == 400:
+            why = str((said.get("error") or {}).get("message") or "no reason given")[:200]
+            raise SourceUnreachable.from_message(
+                f"Microsoft did not take North's address ({why}). Let it be reached from the internet by https, with a certificate that is "
+                "trusted everywhere. It is tried again by itself."
+            )
+        ends = moment(said["expirationDateTime"])
+        if ends is None:
+            raise SourceGarbled("Microsoft Graph", "a subscription without an end")
+        return {"id": str(said["id"]), "until": ends.timestamp()}
+
+    def close(self, key: str, channel: Channel) -> None:
+        self.ask.ask(f"subscriptions/{channel['id']}", method="DELETE")

@@ -116,13 +116,13 @@ SLACK: Final = Push(
     whose="theirs",
 )
 MICROSOFT: Final = Push(
-    "Make a subscription at Microsoft Graph (POST /subscriptions) for each drive's root with changeType “updated”, the address as "
-    "notificationUrl and the secret as clientState, and renew it before it expires.",
+    "North subscribes at Microsoft Graph to each document library with this address, and renews that before it expires: nothing is to be "
+    "entered there. Microsoft asks for the permission Files.ReadWrite.All for it, and must reach the address from the internet.",
     microsoft,
 )
 GOOGLE: Final = Push(
-    "Open a channel at the Drive API (POST /changes/watch) with type “web_hook”, the address, and the secret as token, and open it anew "
-    "before it expires.",
+    "North opens a channel at the Drive API for each drive with this address, and a new one before that expires: nothing is to be entered "
+    "there. Google must reach the address from the internet, by https.",
     google,
 )
 ATLASSIAN: Final = Push(

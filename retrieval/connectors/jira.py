@@ -5,8 +5,8 @@ The first pass lists project by project. Later ones ask for what was updated sin
 issues, 5,000 at a time, which the cursor remembers packed: what is not among them any more is gone, and what has come to be seen is
 fetched. Who may see an issue is in its project's group ("project:ID": who holds "Browse projects") and in that of its security level
 ("level:PROJECT:ID"); both are read with every pass, so that a change of theirs touches no issue (`jira_people.py`). What depends on an
-issue's fields (reporter, assignee, custom fields) opens nothing here. Asked with an API token by the Asker: the maintained client
-libraries cannot go through checked addresses.
+issue's fields (reporter, assignee, custom fields) opens nothing here. Asked by the Asker: the maintained client libraries cannot go
+through checked addresses.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from functools import partial
 from itertools import accumulate, chain
 from typing import Any, Final
 
-from retrieval.connectors import hearing
+from retrieval.connectors import atlassian, hearing
 from retrieval.connectors.asking import Asker
 from retrieval.connectors.contract import Branch, Config, Connector, Finding, Outside, Setting, all_in
 from retrieval.connectors.jira_people import API, people, values
@@ -29,6 +29,8 @@ from retrieval.errors import SourceGarbled
 from retrieval.types import Cursor, Deleted, Fetched, Item, Listing, Rights
 
 KEY: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,99}")
+SCOPES: Final = "read:jira-work read:jira-user manage:jira-project manage:jira-configuration"
+"""What is asked of a person. Roles, permission schemes and security levels are told to those only who may manage them."""
 OVERLAP: Final = 3600
 """Seconds: JQL counts minutes, and the index of the search lags behind."""
 TOLD: Final = "summary,updated,security,project"
@@ -91,8 +93,7 @@ def everything(config: Config) -> str:
 
 
 def asker(config: Config, outside: Outside) -> Asker:
-    basic = b64encode(f"{config['email']}:{config['token']}".encode()).decode()
-    return Asker(outside, config["url"], headers={"authorization": f"Basic {basic}"}, right="Administer Jira")
+    return atlassian.asker(config, outside, "jira", "Administer Jira")
 
 
 def projects(ask: Asker, keys: Iterable[str]) -> dict[str, Mapping[str, Any]]:
@@ -197,17 +198,11 @@ CONNECTOR: Final = Connector(
     browse=browse,
     push=hearing.ATLASSIAN,
     again=again,
+    consent=atlassian.consent(SCOPES),
     rights=True,
     group="work",
     settings=(
-        Setting("url", "Address", "As you open it, without a path: https://acme.atlassian.net.", kind="url"),
-        Setting("email", "The account's e-mail address", "Of the account that the token belongs to; a Jira administrator sees all rights."),
-        Setting(
-            "token",
-            "API token",
-            "The account makes it at https://id.atlassian.com/manage-profile/security/api-tokens, where it also says when it expires.",
-            kind="secret",
-        ),
+        *atlassian.settings("Of the account that the token belongs to; a Jira administrator sees all rights.", SCOPES),
         Setting(
             "projects",
             "Projects",

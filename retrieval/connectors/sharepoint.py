@@ -12,16 +12,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final
 from urllib.parse import quote, unquote, urlsplit
 
 from retrieval.connectors import hearing
 from retrieval.connectors.asking import Asker
-from retrieval.connectors.consenting import me
+from retrieval.connectors.consenting import REFRESH, me
 from retrieval.connectors.contract import Branch, Config, Connector, Consent, Finding, Outside, Setting, all_in, just
-from retrieval.connectors.graph import BASE, LOGIN, SCOPES, SITE, answers, asker, people, rights, values
+from retrieval.connectors.graph import BASE, LOGIN, SCOPES, SITE, Subscriptions, answers, asker, people, rights, values
 from retrieval.connectors.pages import fetched, moment, sensible, several, tried
 from retrieval.errors import CursorExpired, ItemBroken, SourceError, SourceGarbled, SourceMissing
 from retrieval.types import Cursor, Deleted, Fetched, Item, Listing
@@ -247,6 +247,11 @@ def browse(config: Config, path: str, outside: Outside) -> Iterator[Branch]:
         yield Branch(f"{drive}/{one['id']}", one["name"], inner, all_in(one["name"]) if inner else just(one["name"]))
 
 
+def office(config: Config, outside: Outside) -> Subscriptions:
+    ask = asker(config, outside)
+    return Subscriptions(ask, lambda: drives(ask, config))
+
+
 def pairs(lines: Sequence[str]) -> str:
     return "" if all("=" in line for line in lines) else "Write each as: name of the site group = id of the directory's group."
 
@@ -257,7 +262,7 @@ CONNECTOR: Final = Connector(
     fetch=fetch,
     probe=probe,
     browse=browse,
-    push=hearing.MICROSOFT,
+    push=replace(hearing.MICROSOFT, office=office),
     consent=Consent(
         lambda config: f"{LOGIN}/{config['tenant']}/oauth2/v2.0/authorize",
         lambda config: f"{LOGIN}/{config['tenant']}/oauth2/v2.0/token",
@@ -287,14 +292,7 @@ CONNECTOR: Final = Connector(
             "a file), GroupMember.Read.All and User.Read.All, with admin consent.",
             kind="secret",
         ),
-        Setting(
-            "refresh",
-            "Refresh token",
-            "Left empty, it comes when you press “Connect” after saving. It is replaced by itself with every use.",
-            "secret",
-            False,
-            when=("access", "refresh"),
-        ),
+        REFRESH,
         Setting(
             "sites",
             "Sites",

@@ -206,7 +206,7 @@ FILES: Final = (
 
 CONNECTOR: Final = Connector(
     title="WebDAV",
-    help="Files of a WebDAV server, such as Nextcloud: https://cloud.example.com/remote.php/dav/files/NAME.",
+    help="Files of a WebDAV server. For Nextcloud, choose that: it also says who may see what.",
     fetch=fetch,
     probe=probe,
     browse=browse,

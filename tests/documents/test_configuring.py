@@ -109,7 +109,21 @@ def test_a_secret_sealed_under_a_key_that_is_gone_is_entered_again(
 
 def test_a_secret_that_the_source_replaced_is_kept(served: tuple[str, shelf.Shelf], editor: Membership) -> None:
     source = made(served[0], editor)
-    reaching.Way(source).keep("token", "the next")
+    way = reaching.Way(source)
+    way.keep("token", "the next", shelf.TOKEN)
+    assert reaching.secrets_of(Source.objects.get()) == {"token": "the next"} and way.newest("token") == "the next"
+    way.keep("token", "a late one", shelf.TOKEN)
+    assert way.newest("token") == "the next", "somebody has put another one there since"
+
+
+def test_a_secret_that_the_source_replaced_is_kept_also_where_the_pass_was_stopped(
+    served: tuple[str, shelf.Shelf], editor: Membership
+) -> None:
+    """The source takes the one before it no more: were it lost with the lease, nothing would ever get in again."""
+    source = made(served[0], editor)
+    row = SyncRun.objects.get(source=source)
+    assert not row.lease_token
+    reaching.Way(source, row).keep("token", "the next", shelf.TOKEN)
     assert reaching.secrets_of(Source.objects.get()) == {"token": "the next"}
 
 

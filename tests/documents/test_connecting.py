@@ -156,12 +156,12 @@ def test_a_refresh_token_is_replaced_and_one_that_was_revoked_says_what_to_do(so
     Source.objects.update(secrets=reaching.sealed(source, with_token))
     source.refresh_from_db()
     form = {"grant_type": "refresh_token", "refresh_token": "r0"}
-    answers = [Said.json({"access_token": "a", "refresh_token": "r9"}), Said.json({"error": "invalid_grant"}, 400)]
+    answers = [Said.json({"access_token": "a", "refresh_token": "r9"}), *[Said.json({"error": "invalid_grant"}, 400)] * 2]
     there.outside.faults = [lambda asked: answers.pop(0)]
     url = f"{there.config['url']}/oauth/token"
     assert Token(reaching.Way(source), url, lambda: form, kept="refresh").headers() == {"authorization": "Bearer a"}
     assert configuring.secrets_of(Source.objects.get())["refresh"] == "r9"
-    with pytest.raises(TokenRefused, match=r"Press “Connect” again"):
+    with pytest.raises(TokenRefused, match=r"withdrawn.*Press “Connect” again"):
         Token(reaching.Way(source), url, lambda: form, kept="refresh").headers()
 
 

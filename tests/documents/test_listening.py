@@ -157,3 +157,15 @@ def test_nobody_opens_a_second_door(source: Source, editor: Membership) -> None:
     listening.open_door(source, actor=editor)
     with pytest.raises(Refused, match="already"):
         listening.open_door(source, actor=editor)
+
+
+def test_microsoft_is_answered_what_it_tries_an_address_with(editor: Membership, client: Client) -> None:
+    source = Source.objects.create(workspace=editor.workspace, connector="sharepoint", name="P")
+    door, secret = listening.open_door(source, actor=editor)
+    said = client.post(f"/hooks/{door.key}?validationToken=Validation%3A+a+%3Cb%3E+%26+c", content_type="text/plain; charset=utf-8")
+    assert said.status_code == 200 and said["Content-Type"].startswith("text/plain") and said.content == b"Validation: a <b> & c"
+    assert not waiting(source)
+    told = {"value": [{"clientState": secret, "subscriptionId": "s1", "resource": "drives/d/root"}]}
+    assert client.post(f"/hooks/{door.key}", told, "application/json").status_code == 200 and len(waiting(source)) == 1
+    forged = {"value": [{**told["value"][0], "clientState": "another"}]}
+    assert client.post(f"/hooks/{door.key}", forged, "application/json").status_code == 404

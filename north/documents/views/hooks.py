@@ -64,9 +64,17 @@ def push(request: HttpRequest, membership: Membership, source: UUID) -> HttpResp
 def shown(request: HttpRequest, row: Source, door: Hook | None, secret: str = "", **more: Any) -> HttpResponse:
     way = listening.push_of(row)
     told = listening.secret_of(door) if door and way.whose == "told" else ""
-    context = {"source": row, "door": door, "way": way, "secret": secret or told, "nav": "sources", **more}
+    context = {
+        "source": row,
+        "door": door,
+        "way": way,
+        "secret": secret or told,
+        "by_itself": way.office is not None,
+        "nav": "sources",
+        **more,
+    }
     if door:
-        context |= {"address": listening.address_of(door), "has_secret": bool(listening.secret_of(door))}
+        context |= {"address": door.address, "has_secret": bool(listening.secret_of(door))}
     return render(request, "documents/source_push.html", context, status=422 if more.get("fault") else 200)
 
 
@@ -83,6 +91,16 @@ def push_secret(request: HttpRequest, membership: Membership, source: UUID) -> H
     except Refused as refusal:
         return shown(request, row, door, fault=str(refusal))
     messages.success(request, _("Saved."))
+    return redirect("documents:push", membership.workspace.slug, row.pk)
+
+
+@inside(Role.EDITOR)
+@require_POST
+def push_register(request: HttpRequest, membership: Membership, source: UUID) -> HttpResponse:
+    row = found(membership, source)
+    if door := door_of(row):
+        listening.register(door, actor=membership)
+        messages.success(request, _("North registers its address now. Load this page again in a moment."))
     return redirect("documents:push", membership.workspace.slug, row.pk)
 
 

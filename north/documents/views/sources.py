@@ -15,10 +15,10 @@ from django.utils.translation import gettext_lazy as _lazy
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from north import wiring
-from north.documents import actions, configuring, doing, history
+from north.documents import actions, channels, configuring, doing, history
 from north.documents.errors import Refused
 from north.documents.forms import AS_SOURCE, SourceForm
-from north.documents.models import Document, Source, Status
+from north.documents.models import Document, Hook, Source, Status
 from north.documents.readers import Readers, principals
 from north.workspaces.access import inside
 from north.workspaces.models import Group, Membership, Role
@@ -74,6 +74,8 @@ def source(request: HttpRequest, membership: Membership, source: UUID) -> HttpRe
         **described(row, now, groups),
         "runs": runs[:SHOWN_RUNS],
         "pictures": history.pictures(runs),
+        "door": Hook.objects.filter(source=row).first(),
+        "by_itself": channels.kind_of(row) is not None,
         "failed": list(failed.defer("text", "notes").order_by("-status_at")[:SHOWN_FAILED]),
         "changed": request.GET.get("stage") not in {None, now.stage.value},
         "nav": "sources",

@@ -87,8 +87,11 @@ class InProcess:
     def sleep(self, seconds: float) -> None:
         self.slept += seconds
 
-    def keep(self, name: str, secret: str) -> None:
+    def keep(self, name: str, secret: str, before: str) -> None:
         self.kept[name] = secret
+
+    def newest(self, name: str) -> str:
+        return self.kept.get(name, "")
 
 
 def nowhere() -> InProcess:

@@ -11,7 +11,9 @@ from retrieval.connectors import CONNECTORS
 from tests.retrieval.connectors.conformance import CASES, World
 
 EXAMPLE = "shelf"
-KINDS = [EXAMPLE, *CONNECTORS]
+BY_CONSENT = [f"{kind}_by_consent" for kind in ("confluence", "google_drive", "jira")]
+"""The same connectors with a person's tokens, which expire all the time."""
+KINDS = [EXAMPLE, *CONNECTORS, *BY_CONSENT]
 
 
 def world_of(kind: str, folder: Path) -> World:

@@ -22,6 +22,7 @@ CONFIG = {
     "gitlab": {"url": "https://id.example"},
     "github": {"url": "https://id.example/api/v3"},
     "sharepoint": {"tenant": "acme"},
+    **{kind: {"url": "https://acme.atlassian.net"} for kind in ("confluence", "jira")},
 }
 
 
@@ -40,7 +41,7 @@ class Authority:
         self.codes: dict[str, tuple[str, str]] = {}
         self.agreed: dict[str, bool | None] = {}
         hosts = {urlsplit(one(self.config)).hostname or "" for one in (self.consent.token, self.consent.authorize)}
-        first, *others = sorted(hosts | {"graph.microsoft.com", "id.example"})
+        first, *others = sorted(hosts | {"graph.microsoft.com", "id.example", "api.atlassian.com", "www.googleapis.com"})
         self.outside = InProcess(first, self.serve, also=tuple(others))
 
     def agree(self, url: str) -> str:
@@ -53,7 +54,8 @@ class Authority:
 
     def serve(self, asked: Asked) -> Said:
         if asked.method == "GET":
-            return Said.json({"username": "ann", "login": "ann", "userPrincipalName": "ann"})
+            named = dict.fromkeys(("username", "login", "userPrincipalName", "email"), "ann")
+            return Said.json({**named, "user": {"emailAddress": "ann"}})
         form = {name: values[0] for name, values in parse_qs(asked.body.decode()).items()}
         basic = asked.headers.get("authorization", "") == "Basic " + base64.b64encode(b"app:s3cret").decode()
         if not basic and (form.get("client_id"), form.get("client_secret")) != ("app", "s3cret"):

@@ -8,10 +8,11 @@ import pytest
 
 from retrieval.connectors import CONNECTORS
 from retrieval.connectors.google import rights
-from retrieval.errors import CursorExpired, ItemBroken, RateLimited, SettingWrong, SourceMissing, SourceUnreachable
+from retrieval.errors import CursorExpired, ItemBroken, RateLimited, SettingWrong, SourceMissing, SourceUnreachable, TokenRefused
 from retrieval.types import PUBLIC, Account, Cursor, Deleted, Fetched, Item, Members, Rights
 from tests.retrieval.connectors.outside import Said
 from tests.retrieval.connectors.worlds.google_drive import DRIVE, FOLDER, GoogleDriveWorld
+from tests.retrieval.connectors.worlds.google_drive_by_consent import ByConsent
 
 GOOGLE_DRIVE = CONNECTORS["google_drive"]
 
@@ -140,6 +141,34 @@ def test_my_drive_is_read_in_its_owners_name() -> None:
     }
     world.config["drives"] = ["Other"]
     with pytest.raises(SourceMissing, match="other"):
+        fetch(world)
+
+
+def test_by_consent_files_are_read_as_whoever_agreed() -> None:
+    world = ByConsent()
+    world.put("a", "a")
+    world.config |= {"drives": ["Team"], "mine": True}
+    events = fetch(world)
+    assert {event.folder for event in events if isinstance(event, Item)} == {"Team", "My Drive of ann@acme.example"}
+    assert world.given > 1, "tokens expired on the way"
+    assert any(one.words == "It reads as ann@acme.example." for one in GOOGLE_DRIVE.probe(world.config, world.outside))
+
+
+def test_by_consent_of_somebody_who_is_no_administrator_groups_are_unknown() -> None:
+    world = ByConsent()
+    world.administrator = False
+    world.put("a", "a")
+    world.allow("a", users=["ann"], groups=["staff"])
+    events = fetch(world)
+    assert {event.group: event.users for event in events if isinstance(event, Members)}["staff"] is None
+    assert Account("ann@acme.example", email="ann@acme.example") in events
+    assert any("stays hidden" in one.words for one in GOOGLE_DRIVE.probe(world.config, world.outside))
+
+
+def test_a_consent_that_was_withdrawn_is_said() -> None:
+    world = ByConsent()
+    world.ended = True
+    with pytest.raises(TokenRefused, match=r"it was withdrawn, or has ended. Press “Connect” again"):
         fetch(world)
 
 

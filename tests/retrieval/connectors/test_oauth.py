@@ -6,7 +6,7 @@ import pytest
 
 from retrieval.connectors.asking import Asker
 from retrieval.connectors.oauth import Token
-from retrieval.errors import SourceGarbled, TokenRefused
+from retrieval.errors import RateLimited, SourceGarbled, TokenRefused
 from tests.retrieval.connectors.outside import Asked, InProcess, Said
 
 URL = "https://login.example/token"
@@ -49,6 +49,30 @@ def test_a_token_that_expires_in_the_middle_is_renewed_with_the_newest_refresh_t
     login.outside.faults = [lambda asked: Said(401) if asked.headers.get("authorization") == "Bearer a1" else None]
     ask.json("/x")
     assert login.number == 2 and login.outside.kept == {"refresh": "r2"}
+
+
+def test_a_token_that_another_pass_had_replaced_meanwhile_is_taken_from_where_it_is_kept() -> None:
+    login = Login()
+    slow = login.ask("r0")
+    login.ask("r0").json("/x")
+    slow.json("/x")
+    assert login.number == 2 and login.outside.kept == {"refresh": "r2"}
+
+
+def test_a_consent_that_was_withdrawn_is_said_whatever_the_status() -> None:
+    """Atlassian answers 403 where others answer 400."""
+    for status in (400, 401, 403):
+        login = Login()
+        login.outside.faults = [lambda asked, status=status: Said.json({"error": "invalid_grant"}, status)]  # type: ignore[misc]
+        with pytest.raises(TokenRefused, match=r"withdrawn.*Press “Connect” again"):
+            login.ask("r0").json("/x")
+
+
+def test_a_login_that_asks_to_wait_is_waited_for() -> None:
+    login = Login()
+    login.outside.faults = [lambda asked: Said.json({"error": "rate_limit_exceeded"}, 403, **{"retry-after": "60"})]
+    with pytest.raises(RateLimited):
+        login.ask("r0").json("/x")
 
 
 def test_a_refused_grant_says_that_the_credentials_are_wrong() -> None:

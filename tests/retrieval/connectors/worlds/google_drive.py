@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from base64 import urlsafe_b64decode
 from collections.abc import Mapping
 from functools import cache
@@ -55,6 +56,7 @@ class GoogleDriveWorld(Cloud):
             {"id": "p-bot", "type": "user", "emailAddress": "bot@project.iam.gserviceaccount.com", "role": "organizer"}
         ]
         self.granted: dict[str, list[dict[str, Any]]] = {}
+        self.watching: dict[str, dict[str, Any]] = {}
 
     def noted(self, id: str) -> None:
         self.changes.append(id)
@@ -93,6 +95,19 @@ class GoogleDriveWorld(Cloud):
                 return Said.json({"drives": [{"id": DRIVE, "name": "Team"}]})
             case ["changes", "startPageToken"]:
                 return Said.json({"startPageToken": str(len(self.changes))})
+            case ["changes", "watch"]:
+                if not asked.body["address"].startswith("https://"):
+                    return Said.json({"error": {"code": 400, "message": "WebHook callback must be HTTPS"}}, 400)
+                assert asked.query["pageToken"] and int(asked.body["expiration"]) / 1000 - time.time() < 7 * 24 * 3600 + 1
+                channel = {**asked.body, "resourceId": f"res-{asked.body['id']}", "as": asked.headers["authorization"], **asked.query}
+                self.watching[asked.body["id"]] = channel
+                return Said.json({name: channel[name] for name in ("id", "resourceId", "expiration")})
+            case ["channels", "stop"]:
+                known = self.watching.get(asked.body["id"])
+                if not known or (known["resourceId"], known["as"]) != (asked.body["resourceId"], asked.headers["authorization"]):
+                    return Said.json({"error": {"code": 404}}, 404)
+                del self.watching[asked.body["id"]]
+                return Said(204)
             case ["changes"]:
                 return self.feed(int(asked.query["pageToken"]))
             case ["files"]:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from retrieval.connectors.contract import Called
+from retrieval.connectors.hearing import microsoft
 from tests.retrieval.connectors.cloud import Cloud, Thing
 from tests.retrieval.connectors.conformance import PEOPLE
 from tests.retrieval.connectors.outside import Asked, Headers, Said
@@ -34,6 +36,8 @@ class SharePointWorld(Cloud):
         self.folders: dict[str, dict[str, Any]] = {}
         self.parents: dict[str, str] = {}
         self.granted: dict[str, list[dict[str, Any]]] = {}
+        self.asked_for: list[str] = []
+        self.subscribed: dict[str, dict[str, Any]] = {}
 
     def noted(self, id: str) -> None:
         self.changes.append(id)
@@ -80,6 +84,8 @@ class SharePointWorld(Cloud):
                 return Said.json(self.folders[id])
             case ["drives", _, "items", id] if id in self.things:
                 return Said.json(self.about(self.things[id]))
+            case ["subscriptions", *id]:
+                return self.subscriptions(asked, *id)
             case ["users"]:
                 return self.directory(asked)
             case ["groups"]:
@@ -88,6 +94,23 @@ class SharePointWorld(Cloud):
                 inside = [{"@odata.type": "#microsoft.graph.user", "id": one} for one in sorted(self.inside(name))]
                 return Said.json({"value": [*inside, {"@odata.type": "#microsoft.graph.group", "id": "g"}]})
         return Said.json({"error": {"code": "itemNotFound"}}, 404)
+
+    def subscriptions(self, asked: Asked, id: str = "") -> Said:
+        """As Graph does: the address is tried before it is taken, and must say the token again."""
+        if id and id not in self.subscribed:
+            return Said.json({"error": {"code": "ResourceNotFound"}}, 404)
+        if asked.method == "DELETE":
+            del self.subscribed[id]
+            return Said(204)
+        if not id:
+            heard = microsoft(Called({}, b"", {"validationToken": "Validation: Testing client application"}), "", 0)
+            reached = asked.body["notificationUrl"].startswith("https://north.example/")
+            if not reached or not heard or heard.reply != "Validation: Testing client application":
+                return Said.json({"error": {"code": "ValidationError", "message": "Subscription validation request failed."}}, 400)
+            id = f"s{len(self.asked_for) + 1}"
+            self.asked_for.append(id)
+        self.subscribed[id] = {**self.subscribed.get(id, {}), **asked.body, "id": id}
+        return Said.json(self.subscribed[id], 201)
 
     def answered(self, one: dict[str, Any], headers: Headers) -> dict[str, Any]:
         said = self.graph(Asked("GET", f"https://{GRAPH}/v1.0{one['url']}", headers, None))

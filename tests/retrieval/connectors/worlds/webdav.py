@@ -22,10 +22,10 @@ NO_RIGHTS = "WebDAV has no words for who may see a file: the server shows it to 
 CLOCK = itertools.count(1_700_000_000)
 
 
-def application(folder: Path, user: str = "north", password: str = "right") -> WsgiDAVApp:
+def application(folder: Path, user: str = "north", password: str = "right", at: str = "/dav") -> WsgiDAVApp:
     return WsgiDAVApp(
         {
-            "provider_mapping": {"/dav": FilesystemProvider(str(folder), readonly=True)},
+            "provider_mapping": {at: FilesystemProvider(str(folder), readonly=True)},
             "simple_dc": {"user_mapping": {"*": {user: {"password": password}}}},
             "http_authenticator": {"accept_basic": True, "accept_digest": False, "default_to_digest": False},
             "verbose": 0,
