@@ -122,6 +122,15 @@ def test_what_was_skipped_is_named_and_stays(folder: Path, editor: Membership) -
     assert (work.deleted, len(work.skipped)) == (0, 2)
 
 
+def test_what_cannot_be_had_is_told_only_where_it_was_wanted(folder: Path, editor: Membership) -> None:
+    (folder / "film.mp4").symlink_to("/etc/hostname")
+    (folder / "plan.md").symlink_to("/etc/hostname")
+    source = made(folder, editor)
+    assert {one["name"] for one in synced(source).skipped} == {"film.mp4", "plan.md"}
+    Source.objects.update(include=["*.md"])
+    assert [one["name"] for one in synced(Source.objects.get()).skipped] == ["plan.md"]
+
+
 def test_an_empty_or_too_large_file_is_skipped_in_words(folder: Path, editor: Membership, settings: Any) -> None:
     settings.UPLOAD_MEGABYTES = 1
     (folder / "empty.md").write_text("")
