@@ -271,7 +271,7 @@ def test_the_pages_say_how_it_went(as_bob: Client, address: str) -> None:
         assert "Handbook" in html
         assert "2 new, 0 changed, 0 unchanged, 0 deleted" in html
         assert "everyone in the workspace" in html
-    assert 'every 2s' in as_bob.get(address).content.decode(), "its documents are being read"
+    assert "every 2s" in as_bob.get(address).content.decode(), "its documents are being read"
 
 
 def test_a_source_is_set_up_edited_synced_and_deleted_by_its_pages(as_bob: Client, folder: Path, workspace: Workspace, hr: Group) -> None:
