@@ -94,7 +94,7 @@ def followed(installation: Installation, bulk: httpx.Client, made: str) -> tuple
 def synced_again(installation: Installation, bulk: httpx.Client, made: str) -> dict[str, Any]:
     """A pass that finds everything as it was."""
     before, began = cpu_seconds(installation), time.monotonic()
-    bulk.post(f"/sources/{made}/sync").raise_for_status()
+    bulk.post(f"/sources/{made}/syncs").raise_for_status()
     while (run := bulk.get(f"/sources/{made}/syncs").raise_for_status().json()["items"][0])["status"] in ("queued", "running"):
         time.sleep(0.2)
     seconds = time.monotonic() - began
