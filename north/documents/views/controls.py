@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -29,7 +30,7 @@ def back(request: HttpRequest, source: Source) -> HttpResponse:
     return redirect(listing if request.POST.get("next") == listing else page)
 
 
-def button(verb: Callable[..., Any], said: Callable[[str, Any], str]) -> Callable[..., HttpResponse]:
+def button(verb: Callable[..., Any], said: Callable[[str, Any], str]) -> Callable[..., HttpResponseBase]:
     """The view of a button: does it to the source, and says by its name what came of it."""
 
     @inside(Role.EDITOR)
