@@ -162,7 +162,7 @@ def test_what_a_git_source_was_asked_for_itself_is_its_scope_now(editor: Members
         row = Source.objects.create(
             workspace=editor.workspace, connector="git", name="Book", config=config, include=include, exclude=exclude
         )
-        load("north.documents.migrations.0010_one_scope.join")(django_apps, None)
+        load("north.documents.migrations.0011_one_scope.join")(django_apps, None)
         found = Source.objects.get()
         row.delete()
         assert found.config == {"url": "https://git.example/book.git"}
