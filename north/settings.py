@@ -270,7 +270,7 @@ CELERY_BEAT_SCHEDULE = {
     "sweep measurements": {"task": "north.evaluation.tasks.sweep", "schedule": 30.0, "options": {"expires": 30}},
     "sweep webhooks": {"task": "north.webhooks.tasks.sweep", "schedule": 5.0, "options": {"expires": 5}},
     "tend indexes": {"task": "north.reindexing.tasks.tend", "schedule": 5.0, "options": {"expires": 5}},
-    "sync sources": {"task": "north.documents.tasks.sync_due", "schedule": 30.0, "options": {"expires": 30}},
+    "sync sources": {"task": "north.documents.tasks.sync_due", "schedule": 10.0, "options": {"expires": 10}},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(RUN_DIR / "beat-schedule")
 LEASE_SECONDS = int(env("NORTH_LEASE_SECONDS", "15"))

@@ -81,11 +81,13 @@ class Deleted:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A thing that the source holds and that could not be fetched; it stays as it was. `reason` is a sentence for a person."""
+    """A thing that the source holds and that could not be fetched; it stays as it was. `reason` is a sentence for a person. `folder`: where
+    the source keeps it, if that is known; then what nobody wants of the source is not told."""
 
     external_id: str
     name: str
     reason: str
+    folder: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

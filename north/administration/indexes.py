@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
@@ -58,32 +59,28 @@ def build(request: HttpRequest) -> HttpResponse:
     return redirect("administration:indexes")
 
 
+def told(request: HttpRequest, generation: int, verb: Callable[..., object], words: str) -> HttpResponse:
+    row = get_object_or_404(Generation, pk=generation)
+    with refusals_shown(request):
+        verb(row, actor=request.user)
+        messages.success(request, words)
+    return redirect("administration:indexes")
+
+
 @require_POST
 @admins_only
 def stop(request: HttpRequest, generation: int) -> HttpResponse:
-    row = get_object_or_404(Generation, pk=generation)
-    with refusals_shown(request):
-        actions.stop(row, actor=request.user)  # type: ignore[arg-type]
-        messages.success(request, _("The new index was given up; the old one answers as before."))
-    return redirect("administration:indexes")
+    return told(request, generation, actions.stop, _("The new index was given up; the old one answers as before."))
 
 
 @require_POST
 @admins_only
 def swap(request: HttpRequest, generation: int) -> HttpResponse:
     """Forth to the new one, or back to the one that is kept."""
-    row = get_object_or_404(Generation, pk=generation)
-    with refusals_shown(request):
-        actions.ask_swap(row, actor=request.user)  # type: ignore[arg-type]
-        messages.success(request, _("The other index answers in a moment."))
-    return redirect("administration:indexes")
+    return told(request, generation, actions.ask_swap, _("The other index answers in a moment."))
 
 
 @require_POST
 @admins_only
 def remove(request: HttpRequest, generation: int) -> HttpResponse:
-    row = get_object_or_404(Generation, pk=generation)
-    with refusals_shown(request):
-        actions.remove(row, actor=request.user)  # type: ignore[arg-type]
-        messages.success(request, _("The old index is being removed."))
-    return redirect("administration:indexes")
+    return told(request, generation, actions.remove, _("The old index is being removed."))

@@ -21,7 +21,7 @@ from north.outbound import NotAllowed, Outbound, OutboundError
 from north.sealing import Unreadable, seal, unseal
 from retrieval.connectors.contract import Answer, Connector
 from retrieval.errors import RateLimited, SourceNotAllowed, SourceUnreachable, TokenRefused
-from retrieval.types import Fetched, Item
+from retrieval.types import Fetched, Item, Skipped
 
 MAX_BYTES = 200_000_000
 
@@ -79,20 +79,25 @@ def secrets_of(source: Source) -> dict[str, str]:
     return dict(said["secrets"])
 
 
-def scope_of(source: Source) -> Callable[[Item], bool]:
-    """Whether a thing is among those that the source is to bring, by its path."""
+def scope_of(source: Source) -> Callable[[Item | Skipped], bool]:
+    """Whether a thing is among those that the source is to bring, by its path; where that is not known, it is."""
     include, exclude = matcher(source.include), matcher(source.exclude)
-    return lambda item: (not source.include or include(path_of(item))) and not exclude(path_of(item))
+
+    def wanted(item: Item | Skipped) -> bool:
+        path = path_of(item)
+        return item.folder is None or ((not source.include or include(path)) and not exclude(path))
+
+    return wanted
 
 
-def path_of(item: Item) -> str:
+def path_of(item: Item | Skipped) -> str:
     return f"{item.folder}/{item.name}" if item.folder else item.name
 
 
 def matcher(patterns: Sequence[str]) -> Callable[[str], bool]:
-    """Patterns as shells know them, whatever the case: * and ? stand for any characters; one without a slash is for names alone, and one
-    that ends in a slash for all in that folder."""
-    wanted = [re.compile(fnmatch.translate(pattern.lower() + "*" * pattern.endswith("/"))) for pattern in patterns]
+    """Patterns as shells know them, whatever the case: * and ? stand for any characters; one without a slash is for names alone, one that
+    begins with a slash is for what lies at the top, and one that ends in a slash for all in that folder."""
+    wanted = [re.compile(fnmatch.translate(pattern.lower().lstrip("/") + "*" * pattern.endswith("/"))) for pattern in patterns]
     whole = [pattern for pattern, said in zip(wanted, patterns, strict=True) if "/" in said]
     names = [pattern for pattern, said in zip(wanted, patterns, strict=True) if "/" not in said]
     return lambda path: (

@@ -125,7 +125,7 @@ class Pass:
         match thing:
             case Listing():
                 self.begin(thing)
-            case Skipped():
+            case Skipped() if self.scope(thing):
                 self.skip(thing.external_id, thing.name, thing.reason)
                 self.named([thing.external_id])
             case Deleted():

@@ -149,6 +149,7 @@ class _Listing:
 
     def _file(self, path: Path) -> Item | Skipped:
         name = self._id(path)
+        inside = name.rpartition("/")[0]
         self.count += 1
         try:
             path.name.encode()
@@ -157,16 +158,17 @@ class _Listing:
         except UnicodeEncodeError:
             return Skipped(name, name, "Its name is not valid Unicode. Rename the file.")
         except (OSError, RuntimeError) as error:
-            return Skipped(name, path.name, f"It could not be read ({getattr(error, 'strerror', None) or 'a link in a circle'}).")
+            told = f"It could not be read ({getattr(error, 'strerror', None) or 'a link in a circle'})."
+            return Skipped(name, path.name, told, inside)
         if reason := self._reason(path, real, about):
-            return Skipped(name, path.name, reason)
+            return Skipped(name, path.name, reason, inside)
         rights = posix.both(posix.rights_of(str(real), about), self._around(real.parent))
         if real.parent != path.parent:
             rights = posix.both(rights, self._around(path.parent))
         self.groups.update(_groups(rights))
         modified = datetime.fromtimestamp(about.st_mtime, UTC)
         revision = f"{about.st_mtime_ns}-{about.st_size}"
-        data, inside = self._reader(real, revision), name.rpartition("/")[0]
+        data = self._reader(real, revision)
         return Item(name, path.name, data, modified, rights, folder=inside, revision=revision, size=about.st_size)
 
     def _around(self, folder: Path) -> Rights | None:

@@ -46,7 +46,7 @@ def fetch(config: Config, cursor: Mapping[str, Any] | None, outside: Outside) ->
 
 
 def files(folder: Path, commit: str, config: Config) -> Iterator[Fetched]:
-    asked = {"commit": commit, "only": config["only"], "without": config["without"], "most": config["megabytes"] * 1_000_000}
+    asked = {"commit": commit, "most": config["megabytes"] * 1_000_000}
     try:
         for known, data in reading.unpacked(folder / PACK, folder, asked):
             yield item(known, data, config)
@@ -58,9 +58,10 @@ def item(known: Mapping[str, Any], data: bytes, config: Config) -> Item | Skippe
     path: str = known["path"]
     folder, _slash, name = path.rpartition("/")
     if known["left"] == "large":
-        return Skipped(path, name, f"It has {known['bytes'] / 1e6:,.1f} MB; at most {config['megabytes']:,.0f} MB are read. Split it.")
+        told = f"It has {known['bytes'] / 1e6:,.1f} MB; at most {config['megabytes']:,.0f} MB are read. Split it."
+        return Skipped(path, name, told, folder)
     if known["left"]:
-        return Skipped(path, name, "It lies in large file storage (LFS), which is not read.")
+        return Skipped(path, name, "It lies in large file storage (LFS), which is not read.", folder)
     return Item(path, name, data, folder=folder, revision=known["sha"], size=len(data), link=_link(path, config))
 
 
@@ -170,8 +171,6 @@ CONNECTOR: Final = Connector(
         Setting("branch", "Branch", "Left empty, the repository's main one.", required=False),
         Setting("user", "User name", "Most servers take any name beside a token.", required=False),
         Setting("token", "Token or password", "One that may read the repository and nothing else.", kind="secret", required=False),
-        Setting("only", "Only these files", "Patterns such as *.md or docs/*, one on each line.", kind="list", required=False),
-        Setting("without", "Not these files", "Patterns such as *.lock or vendor/*, one on each line.", kind="list", required=False),
         Setting("link", "Address of a file", "As https://git.example.com/team/handbook/blob/main/{path}.", required=False),
         Setting("megabytes", "Largest file, in MB", kind="number", required=False, default=20, least=1, most=100),
     ),

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Iterator, Mapping
-from fnmatch import fnmatchcase
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 from typing import IO, Any, Final
@@ -33,13 +32,13 @@ BROKEN: Final = (
 
 
 def unpack(data: bytes, request: Mapping[str, Any]) -> bytes:
-    """The number of the files that are wanted, in words; they lie in `folder`. Raises Unreadable, TooLarge."""
+    """The number of the files, in words; they lie in `folder`. Raises Unreadable, TooLarge."""
     if int.from_bytes(data[8:12], "big") > MOST_OBJECTS:
         raise TooLarge("The repository has very many objects", f"{MOST_OBJECTS:,}")
     folder, count = Path(request["folder"]), 0
     with (folder / FRAMES).open("wb") as frames:
         try:
-            for path, blob in files(stored(data, folder), request["commit"], request["only"], request["without"]):
+            for path, blob in files(stored(data, folder), request["commit"]):
                 _write(frames, path, blob, request["most"])
                 count += 1
         except BROKEN as error:
@@ -60,7 +59,7 @@ def stored(data: bytes, folder: Path) -> Any:
     return store
 
 
-def files(store: Any, commit: str, only: list[str], without: list[str]) -> Iterator[tuple[str, Any]]:
+def files(store: Any, commit: str) -> Iterator[tuple[str, Any]]:
     """Path and blob; links and modules of other repositories are none."""
     count, waiting = 0, [("", _read(store, commit, Commit).tree)]
     while waiting:
@@ -70,19 +69,10 @@ def files(store: Any, commit: str, only: list[str], without: list[str]) -> Itera
             count += 1
             if S_ISDIR(mode):
                 waiting.append((path, sha))
-            elif S_ISREG(mode) and wanted(path, only, without):
+            elif S_ISREG(mode):
                 yield path, _read(store, sha.decode(), Blob)
         if count > MOST_FILES or around.count("/") > DEEPEST:
             raise TooLarge("The repository has very many files", f"{MOST_FILES:,} files, {DEEPEST} folders inside each other")
-
-
-def wanted(path: str, only: list[str], without: list[str]) -> bool:
-    """A pattern without a slash is one for names, as in .gitignore."""
-
-    def fits(pattern: str) -> bool:
-        return fnmatchcase(path if "/" in pattern else path.rpartition("/")[2], pattern.lstrip("/"))
-
-    return (not only or any(map(fits, only))) and not any(map(fits, without))
 
 
 def _read(store: Any, sha: str, kind: type[Any]) -> Any:

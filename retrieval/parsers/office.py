@@ -31,6 +31,7 @@ CONFIG: Final = ExtractionConfig(
 )
 # Kreuzberg leaves the marks of bold, italic, struck and underlined words in table cells, as Markdown.
 MARKS: Final = re.compile(r"(\*{2,3}|~~)(?=\S)([^*~\n]+?)(?<=\S)\1|(?<!\S)\*(?=\S)([^*\n]+?)(?<=\S)\*(?!\S)|</?u>")
+WORD: Final = {"w": "http://schemas.openxmlformats.org/wordprocessingml/2006/main"}
 JUNK_TITLE: Final = re.compile(r"(?i)microsoft word\b|untitled|document\d*$|.*\.(docx?|odt|rtf)$")
 
 Node = Mapping[str, Any]
@@ -39,7 +40,7 @@ Node = Mapping[str, Any]
 def parse_docx(data: bytes) -> Parsed:
     check_archive(data)
     draft = Draft(DOCX)
-    return _parse(_without_hidden_runs(data, draft), draft)
+    return _parse(_as_seen(data, draft), draft)
 
 
 def parse_doc(data: bytes) -> Parsed:
@@ -124,15 +125,14 @@ def _unmarked(mark: re.Match[str]) -> str:
     return mark[2] or mark[3] or ""
 
 
-def _without_hidden_runs(data: bytes, draft: Draft) -> bytes:
-    """The same file without the words that Word itself does not show (`w:vanish`)."""
+def _as_seen(data: bytes, draft: Draft) -> bytes:
+    """The same file without the words that Word itself does not show (`w:vanish`), and with what only a frame holds, a table of one cell,
+    in its place: a table in it would be read as one line."""
     with ZipFile(BytesIO(data)) as archive:
-        members = {name: archive.read(name) for name in archive.namelist() if name.startswith("word/") and name.endswith(".xml")}
-        hiding = {name: xml for name, xml in members.items() if re.search(rb"<w:vanish\b", xml)}
-        cut = {name: _without_vanished(xml) for name, xml in hiding.items()}
-        if not any(cut[name] != xml for name, xml in hiding.items()):
+        parts = {name: archive.read(name) for name in archive.namelist() if name.startswith("word/") and name.endswith(".xml")}
+        cut = {name: changed for name, xml in parts.items() if (changed := _part_as_seen(xml, draft)) is not None}
+        if not cut:
             return data
-        draft.note("Hidden text of the document was left out.")
         copy = BytesIO()
         with ZipFile(copy, "w", ZIP_STORED) as target:
             for name in archive.namelist():
@@ -140,14 +140,36 @@ def _without_hidden_runs(data: bytes, draft: Draft) -> bytes:
     return copy.getvalue()
 
 
-def _without_vanished(xml: bytes) -> bytes:
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
+def _part_as_seen(xml: bytes, draft: Draft) -> bytes | None:
+    """None: as it is."""
+    hides = b"<w:vanish" in xml
+    if not hides and b"<w:tbl>" not in xml:
+        return None
     try:
-        root = etree.fromstring(xml, parser)
+        root = etree.fromstring(xml, etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False))
     except etree.XMLSyntaxError as error:
-        raise Unreadable("its XML is damaged") from error
+        if hides:
+            raise Unreadable("its XML is damaged") from error
+        return None
+    hidden, framed = _take_out_hidden(root), _take_out_of_frames(root)
+    if hidden:
+        draft.note("Hidden text of the document was left out.")
+    return etree.tostring(root, xml_declaration=True, encoding="UTF-8", standalone=True) if hidden or framed else None
+
+
+def _take_out_hidden(root: Any) -> bool:
     found = root.xpath("//*[local-name()='r'][./*[local-name()='rPr']/*[local-name()='vanish'][not(@*[.='0' or .='false' or .='off'])]]")
     hidden = [run for run in found if "".join(run.itertext()).strip()]
     for run in hidden:
         run.getparent().remove(run)
-    return etree.tostring(root, xml_declaration=True, encoding="UTF-8", standalone=True) if hidden else xml
+    return bool(hidden)
+
+
+def _take_out_of_frames(root: Any) -> bool:
+    frames = root.xpath("//w:tbl[count(w:tr) = 1 and count(w:tr/w:tc) = 1 and not(w:sdt) and not(w:tr/w:sdt)]", namespaces=WORD)
+    for frame in frames:
+        (cell,) = frame.xpath("w:tr/w:tc", namespaces=WORD)
+        for one in cell.xpath("*[not(self::w:tcPr)]", namespaces=WORD):
+            frame.addprevious(one)
+        frame.getparent().remove(frame)
+    return bool(frames)

@@ -22,6 +22,7 @@ from tests.bench import (
     histories,
     ingestion,
     machine,
+    many_files,
     memory,
     pages,
     parsing,
@@ -54,9 +55,10 @@ FIGURES: dict[str, Callable[[Installations], Sequence[Figure]]] = {
     "scale": scale.measure,
     "histories": histories.measure,
     "fairness": fairness.measure,
+    "many_files": many_files.measure,
 }
 """In an order that starts each kind of installation once."""
-BY_NAME = {"throughput", "access", "parsing", "filings", "dimensions", "quantised", "scale", "histories", "fairness"}
+BY_NAME = {"throughput", "access", "parsing", "filings", "dimensions", "quantised", "scale", "histories", "fairness", "many_files"}
 """Measured only where they are named: they take minutes to hours, or install what North does not need."""
 
 

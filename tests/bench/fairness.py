@@ -15,7 +15,7 @@ from tests.installation import Installation
 WAITING = int(os.environ.get("NORTH_WAITING", "5000"))
 COUNT, PAUSE, GOAL = 7, 1.0, 5000
 FILL = """
-import io
+import hashlib
 from north.documents import files
 from north.documents.models import Document, Source
 from north.workspaces.models import Workspace
@@ -23,8 +23,11 @@ bulk = Workspace.objects.create(slug="bulk", name="Bulk")
 source = Source.objects.create(workspace=bulk, connector="folder", name="Bulk", config={"path": "/nowhere"}, schedule=0)
 rows = [Document(workspace=bulk, source=source, external_id=str(number), name=f"{number}.txt") for number in range(%d)]
 for row in rows:
-    text = f"Number {row.external_id} of many. " * 60
-    row.sha256, row.bytes = files.store(io.BytesIO(text.encode()), row.folder)
+    data = (f"Number {row.external_id} of many. " * 60).encode()
+    row.sha256, row.bytes = hashlib.sha256(data).hexdigest(), len(data)
+    path = files.path_of(f"{row.folder}/{row.sha256}")
+    path.parent.mkdir(parents=True)
+    path.write_bytes(data)
 Document.objects.bulk_create(rows, batch_size=500)
 """
 LEFT = """

@@ -58,6 +58,7 @@ Row = Mapping[str, Any]
 
 
 def measure(_: Installations | None = None) -> list[Figure]:
+    rival = str(python())
     rows = [json.loads(line) for line in (FOLDER / "manifest.jsonl").read_text().splitlines()]
     names = [row["file"] for row in rows]
     with tempfile.TemporaryDirectory(prefix="north-bench-") as folder:
@@ -75,7 +76,7 @@ def measure(_: Installations | None = None) -> list[Figure]:
     expected = {row["file"]: FOLDER / row["expected_md"] for row in rows if "expected_md" in row}
     rivals = {
         "kreuzberg alone": converted(sys.executable, "kreuzberg", list(expected)),
-        "markitdown": converted(str(python()), "markitdown", list(expected)),
+        "markitdown": converted(rival, "markitdown", list(expected)),
     }
     return [outcomes(rows, ours), slowness(ours, said["megabytes"]), *found(expected, ours, rivals)]
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.apps import apps as django_apps
 from django.test import Client
 
 from north.documents import actions, configuring, reaching, tasks
@@ -18,7 +19,8 @@ from north.documents.readers import Readers
 from north.sealing import seal
 from north.workspaces.models import AuditEvent, Membership
 from retrieval.errors import RateLimited, SourceNotAllowed, TokenRefused
-from retrieval.types import Item
+from retrieval.parsers import load
+from retrieval.types import Item, Skipped
 from tests.retrieval.connectors import shelf
 from tests.retrieval.connectors.outside import Asked, Headers
 
@@ -152,12 +154,37 @@ def test_other_settings_begin_afresh_also_what_is_under_way(served: tuple[str, s
         (["HR/*.pdf"], ["hr/old/"], {"hr/pay.pdf"}),
         ([], ["*"], set()),
         (["[a.txt"], [], set()),
+        (["/hr/*"], [], {"hr/pay.pdf", "hr/old/pay.PDF"}),
+        (["/a.txt", "/pay.pdf"], [], {"a.txt"}),
     ],
 )
 def test_patterns_say_what_comes(include: list[str], exclude: list[str], kept: set[str]) -> None:
     inside = reaching.scope_of(Source(include=include, exclude=exclude))
     items = [Item("1", "pay.pdf", b"", folder="hr"), Item("2", "pay.PDF", b"", folder="hr/old"), Item("3", "a.txt", b"")]
     assert {reaching.path_of(item) for item in items if inside(item)} == kept
+
+
+def test_what_could_not_be_had_and_nobody_wants_is_not_told() -> None:
+    inside = reaching.scope_of(Source(include=["*.pdf"]))
+    film, report = Skipped("a/film.mp4", "film.mp4", "", "a"), Skipped("report.pdf", "report.pdf", "", "")
+    assert not inside(film) and inside(report) and inside(Skipped("7", "film.mp4", "")), "where it lies is not known"
+
+
+def test_what_a_git_source_was_asked_for_itself_is_its_scope_now(editor: Membership) -> None:
+    def after(only: list[str], without: list[str], include: list[str], exclude: list[str]) -> tuple[list[str], list[str], bool]:
+        config = {"url": "https://git.example/book.git", "only": only, "without": without}
+        row = Source.objects.create(
+            workspace=editor.workspace, connector="git", name="Book", config=config, include=include, exclude=exclude
+        )
+        load("north.documents.migrations.0011_one_scope.join")(django_apps, None)
+        found = Source.objects.get()
+        row.delete()
+        assert found.config == {"url": "https://git.example/book.git"}
+        return found.include, found.exclude, found.paused_at is not None
+
+    assert after(["docs/*"], ["*.lock"], [], []) == (["docs/*"], ["*.lock"], False)
+    assert after([], ["*.lock", "a/"], ["hr/"], ["*.lock"]) == (["hr/"], ["*.lock", "a/"], False)
+    assert after(["*.md"], [], ["hr/"], []) == (["hr/"], [], True), "no one list says both: somebody is to look first"
 
 
 def test_what_a_narrower_scope_leaves_out_goes(served: tuple[str, shelf.Shelf], editor: Membership) -> None:

@@ -9,8 +9,8 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from north.documents import ending
-from north.documents.models import Document, Source, Status, SyncRun
+from north.documents import ending, reaching
+from north.documents.models import Connection, Document, Hook, Source, Status, SyncRun
 from north.workspaces.models import ApiKey, Workspace
 from tests.documents.conftest import make
 
@@ -135,3 +135,19 @@ def test_it_is_the_same_by_rest(client: Client, source: Source, workspace: Works
     assert client.post(f"/api/v1/documents/{document.pk}/skip", **headers).json()["status"] == "skipped"
     Document.objects.update(status=Status.FAILED)
     assert client.post(f"{address}/retry", **headers).json() == {"documents": 1}
+
+
+def test_a_sources_page_leads_to_how_it_tells_of_changes_and_to_its_connection(as_bob: Client, source: Source, home: str) -> None:
+    told = text(as_bob, home)
+    assert f'href="{home}/push">let it tell at once' in told and f"{home}/connection" not in told
+    hook = Hook.objects.create(source=source)
+    assert "at once; nothing came yet" in text(as_bob, home)
+    hook.note(heard_at=timezone.now())
+    assert "at once, last" in text(as_bob, home)
+
+    chat = Source.objects.create(workspace=source.workspace, connector="github", name="Code", config={"access": "refresh"})
+    page = f"{LIST}/{chat.pk}"
+    assert f'not connected</span> (<a href="{page}/connection">connect it' in text(as_bob, page)
+    Source.objects.filter(pk=chat.pk).update(secrets=reaching.sealed(chat, {"refresh": "r"}))
+    Connection.objects.create(source=chat, name="octocat")
+    assert f'as octocat (<a href="{page}/connection">' in text(as_bob, page)

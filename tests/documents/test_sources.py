@@ -122,6 +122,15 @@ def test_what_was_skipped_is_named_and_stays(folder: Path, editor: Membership) -
     assert (work.deleted, len(work.skipped)) == (0, 2)
 
 
+def test_what_cannot_be_had_is_told_only_where_it_was_wanted(folder: Path, editor: Membership) -> None:
+    (folder / "film.mp4").symlink_to("/etc/hostname")
+    (folder / "plan.md").symlink_to("/etc/hostname")
+    source = made(folder, editor)
+    assert {one["name"] for one in synced(source).skipped} == {"film.mp4", "plan.md"}
+    Source.objects.update(include=["*.md"])
+    assert [one["name"] for one in synced(Source.objects.get()).skipped] == ["plan.md"]
+
+
 def test_an_empty_or_too_large_file_is_skipped_in_words(folder: Path, editor: Membership, settings: Any) -> None:
     settings.UPLOAD_MEGABYTES = 1
     (folder / "empty.md").write_text("")
@@ -262,7 +271,7 @@ def test_the_pages_say_how_it_went(as_bob: Client, address: str) -> None:
         assert "Handbook" in html
         assert "2 new, 0 changed, 0 unchanged, 0 deleted" in html
         assert "everyone in the workspace" in html
-    assert 'every 2s' in as_bob.get(address).content.decode(), "its documents are being read"
+    assert "every 2s" in as_bob.get(address).content.decode(), "its documents are being read"
 
 
 def test_a_source_is_set_up_edited_synced_and_deleted_by_its_pages(as_bob: Client, folder: Path, workspace: Workspace, hr: Group) -> None:

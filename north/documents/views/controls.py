@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -27,44 +30,36 @@ def back(request: HttpRequest, source: Source) -> HttpResponse:
     return redirect(listing if request.POST.get("next") == listing else page)
 
 
-@inside(Role.EDITOR)
-@require_POST
-def pause(request: HttpRequest, membership: Membership, source: UUID) -> HttpResponse:
-    row = found(membership, source)
-    controls.pause(row, actor=membership)
-    messages.success(request, _("%s is paused. What is ready stays in answers, as it was when it was read.") % row.name)
-    return back(request, row)
+def button(verb: Callable[..., Any], said: Callable[[str, Any], str]) -> Callable[..., HttpResponseBase]:
+    """The view of a button: does it to the source, and says by its name what came of it."""
+
+    @inside(Role.EDITOR)
+    @require_POST
+    def view(request: HttpRequest, membership: Membership, source: UUID) -> HttpResponse:
+        row = found(membership, source)
+        came = verb(row, actor=membership)
+        messages.add_message(request, messages.INFO if came is False else messages.SUCCESS, said(row.name, came))
+        return back(request, row)
+
+    return view
 
 
-@inside(Role.EDITOR)
-@require_POST
-def resume(request: HttpRequest, membership: Membership, source: UUID) -> HttpResponse:
-    row = found(membership, source)
-    controls.resume(row, actor=membership)
-    messages.success(request, _("%s goes on from where it was.") % row.name)
-    return back(request, row)
+def cancelled(name: str, was_under_way: bool) -> str:
+    if not was_under_way:
+        return _("No sync of %s is under way any more.") % name
+    return _("The sync of %s is stopped. What it brought stays and is still read; to hold that up, too, pause the source.") % name
 
 
-@inside(Role.EDITOR)
-@require_POST
-def cancel(request: HttpRequest, membership: Membership, source: UUID) -> HttpResponse:
-    row = found(membership, source)
-    if controls.cancel(row, actor=membership):
-        said = _("The sync of %s is stopped. What it brought stays and is still read; to hold that up, too, pause the source.")
-        messages.success(request, said % row.name)
-    else:
-        messages.info(request, _("No sync of %s is under way any more.") % row.name)
-    return back(request, row)
+def retried(name: str, count: int) -> str:
+    if not count:
+        return _("Nothing of %s has failed any more.") % name
+    return ngettext("%d document is read again.", "%d documents are read again.", count) % count
 
 
-@inside(Role.EDITOR)
-@require_POST
-def retry(request: HttpRequest, membership: Membership, source: UUID) -> HttpResponse:
-    row = found(membership, source)
-    count = controls.retry_failed(row, actor=membership)
-    said = ngettext("%d document is read again.", "%d documents are read again.", count) % count
-    messages.success(request, said if count else _("Nothing of %s has failed any more.") % row.name)
-    return back(request, row)
+pause = button(controls.pause, lambda name, _none: _("%s is paused. What is ready stays in answers, as it was when it was read.") % name)
+resume = button(controls.resume, lambda name, _none: _("%s goes on from where it was.") % name)
+cancel = button(controls.cancel, cancelled)
+retry = button(controls.retry_failed, retried)
 
 
 @inside(Role.EDITOR)

@@ -15,10 +15,10 @@ from django.utils.translation import gettext_lazy as _lazy
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from north import wiring
-from north.documents import actions, channels, configuring, doing, history
+from north.documents import actions, channels, configuring, connecting, doing, history
 from north.documents.errors import Refused
 from north.documents.forms import AS_SOURCE, SourceForm
-from north.documents.models import Document, Hook, Source, Status
+from north.documents.models import Connection, Document, Hook, Source, Status
 from north.documents.readers import Readers, principals
 from north.workspaces.access import inside
 from north.workspaces.models import Group, Membership, Role
@@ -41,7 +41,7 @@ def index(request: HttpRequest, membership: Membership) -> HttpResponse:
     groups = list(Group.objects.filter(workspace=membership.workspace))
     rows = [described(source, doings[source.pk], groups) for source in sources]
     whole = doing.whole(doings.values())
-    context = {"rows": rows, "nav": "sources", "whole": whole, "roots": settings.FOLDER_ROOTS}
+    context = {"rows": rows, "nav": "sources", "whole": whole}
     context["left"] = doing.in_words(whole["seconds_left"])
     page = "documents/sources.html#listing" if request.htmx else "documents/sources.html"  # type: ignore[attr-defined]
     return render(request, page, context)
@@ -74,14 +74,24 @@ def source(request: HttpRequest, membership: Membership, source: UUID) -> HttpRe
         **described(row, now, groups),
         "runs": runs[:SHOWN_RUNS],
         "pictures": history.pictures(runs),
-        "door": Hook.objects.filter(source=row).first(),
         "by_itself": channels.kind_of(row) is not None,
         "failed": list(failed.defer("text", "notes").order_by("-status_at")[:SHOWN_FAILED]),
         "changed": request.GET.get("stage") not in {None, now.stage.value},
+        "door": Hook.objects.filter(source=row).first(),
+        "connected": connected(row),
+        "connection": Connection.objects.filter(source=row).first(),
         "nav": "sources",
     }
     page = "documents/source.html#status" if request.htmx else "documents/source.html"  # type: ignore[attr-defined]
     return render(request, page, context)
+
+
+def connected(row: Source) -> bool | None:
+    """Whether somebody's consent opens it; None where it is read in another way."""
+    try:
+        return bool(configuring.secrets_of(row).get(connecting.consent_of(row).kept))
+    except Refused:
+        return None
 
 
 def found(membership: Membership, source: UUID) -> Source:

@@ -48,7 +48,7 @@ def cells(markdown: str) -> Counter[str]:
 
 
 def cells_of(parsed: Parsed) -> Counter[str]:
-    """The same of what North read: a row's cells are parted by "|" or, where it is a place, each behind its column's name."""
+    """The same of what North read: a row's cells are parted by " | " or, where it is a place, each behind its column's name."""
     rows = {(place.start, place.end) for place in parsed.places if place.kind == "row"}
     spans = [match.span() for match in LINE.finditer(parsed.text)]
     lines = [parsed.text[start:end] for start, end in spans if (start, end) in rows or " | " in parsed.text[start:end]]
@@ -56,8 +56,8 @@ def cells_of(parsed: Parsed) -> Counter[str]:
 
 
 def split(line: str) -> list[str]:
-    if "|" in line:
-        return line.split("|")
+    if " | " in line:
+        return line.split(" | ")
     return [cell.partition(": ")[2] or cell for cell in line.split("; ")]
 
 

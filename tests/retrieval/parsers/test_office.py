@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import io
+
+import docx
 import pytest
 
 from retrieval.errors import NoText, ParseError, TooLarge, Unreadable
@@ -39,6 +42,23 @@ def test_hidden_words_of_a_docx_are_left_out_and_said() -> None:
     parsed = parse_docx(files.docx([("Normal", "seen"), ("hidden", "SECRET"), ("Normal", "too")]))
     assert "SECRET" not in parsed.text and "seen" in parsed.text and "too" in parsed.text
     assert parsed.notes == ("Hidden text of the document was left out.",)
+
+
+def test_a_table_in_a_frame_stays_a_table() -> None:
+    """A table of one cell is how many letters draw a box, also around another such box."""
+    whole = docx.Document()
+    whole.add_paragraph("before")
+    frame = whole.add_table(1, 1).cell(0, 0)
+    frame.paragraphs[0].text = "Prices"
+    inner = frame.add_table(1, 1).cell(0, 0).add_table(2, 2)
+    for number, text in enumerate(("Part", "Price", "Pump", "9 EUR")):
+        inner.cell(number // 2, number % 2).text = text
+    whole.add_paragraph("after")
+    file = io.BytesIO()
+    whole.save(file)
+    parsed = parse_docx(file.getvalue())
+    assert [line for line in parsed.text.splitlines() if line] == ["before", "Prices", "Part | Price", "Pump | 9 EUR", "after"]
+    assert [place.label for place in parsed.places if place.kind == "table"] == ["Part | Price"]
 
 
 def test_a_docx_without_words_has_no_text() -> None:
