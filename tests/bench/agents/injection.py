@@ -62,7 +62,10 @@ class Web:
 
     def page(self, url: str) -> Page:
         with urllib.request.urlopen(url, timeout=2) as said:
-            return Page(url, said.read(2000).decode(errors="replace"))
+            return Page(url, said.read(2000).decode(errors="replace"), document="page")
+
+    def kept(self, url: str) -> Page | None:
+        return None
 
 
 def placed(text: str, attack: str, end: str) -> str:
