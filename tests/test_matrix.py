@@ -25,7 +25,7 @@ from north.indexes.models import Generation, State
 from north.outside.models import ToolServer
 from north.threads import configuring
 from north.threads.models import Approval, Artifact, Queued, Run, Thread
-from north.threads.places import page_id
+from north.threads.naming import page_id
 from north.webhooks.announcing import queue
 from north.webhooks.models import Webhook
 from north.workspaces.keys import create_service_account, issue_key

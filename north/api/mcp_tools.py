@@ -28,7 +28,7 @@ from north.documents.filtering import filters_of
 from north.threads import actions as threads
 from north.threads.errors import Refused
 from north.threads.models import Thread
-from north.threads.places import place_of
+from north.threads.pages import place_of
 from north.workspaces.models import Membership
 from retrieval.errors import RetrievalError
 from retrieval.types import Passage

@@ -13,7 +13,7 @@ from django.utils import timezone
 from agents.context import Page
 from north.outside.web import Web
 from north.threads.models import Run, WebPage
-from north.threads.places import page_id
+from north.threads.naming import page_id
 
 CHARACTERS = 200_000
 """Of a page that are kept."""

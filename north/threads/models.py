@@ -213,7 +213,7 @@ class WebPage(models.Model):
     """A page of the web as a run has read it, for what is cited of it. It lives as the run does, and is its reader's alone."""
 
     id = models.UUIDField(primary_key=True, editable=False)
-    """As `places.page_id` makes it of the run and the address that was asked."""
+    """As `naming.page_id` makes it of the run and the address that was asked."""
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="web_pages")
     url = models.TextField()
     """Where it was at last."""

@@ -16,13 +16,15 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from north.documents.rendering import Span
+from north.documents.views.viewing import address
 from north.evaluation.golden import marked
 from north.exports.charts import Plot, plot, rows_of
 from north.threads.approving import EDITABLE, effects_of, schema_of
 from north.threads.fields import Field, arguments_of, field_of
 from north.threads.models import Approval, ArtifactVersion, Run, Step
+from north.threads.naming import is_page
 from north.threads.papers import formats
-from north.threads.places import is_page, place_of
 from north.threads.planned import PlanLine, PlanRow, plan_lines, plan_rows, tool_names
 from north.threads.reading import TELLING, OpenDocument, Shown, ShownCitation, ShownSource, ShownStep, Value, show_step, shown
 from north.threads.rendering import Mark, render
@@ -268,6 +270,12 @@ def rules_of(workspace: Workspace) -> list[dict[str, Any]]:
         {"tool": tool, "name": names.get(tool, tool), "default": free[effect], "rule": said.get(tool, "")}
         for tool, effect in effects_of(workspace).items()
     ]
+
+
+def place_of(slug: str, source: str, start: int | None = None, end: int | None = None, words: str = "") -> str:
+    """Where a document, or a page of the web as a run has read it, is read at these words."""
+    span = Span(start, end) if start is not None and end is not None else None
+    return address(slug, source, span, words, view="threads:web_page" if is_page(source) else "documents:document")
 
 
 def mark_of(citation: ShownCitation, slug: str) -> Mark:

@@ -13,7 +13,7 @@ from north.documents.freshness import as_of
 from north.documents.models import Document
 from north.documents.readers import scope_of
 from north.threads.models import Citation, Run, Step, WebPage
-from north.threads.places import is_page
+from north.threads.naming import is_page
 from north.workspaces.models import Membership
 
 NEAREST = 3

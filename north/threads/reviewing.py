@@ -16,8 +16,7 @@ from north.documents.views.viewing import leaves, number, span_of
 from north.threads import replaying
 from north.threads.differing import Comparison, comparison
 from north.threads.models import Run, WebPage
-from north.threads.pages import label
-from north.threads.places import place_of
+from north.threads.pages import label, place_of
 from north.threads.tracing import TracedRun, TracedStep, trace_of
 from north.threads.views import own_run, taken
 from north.workspaces.access import inside

@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from agents.events import StepTraced
 from north.documents.models import Document
-from north.threads.places import is_page
+from north.threads.naming import is_page
 
 AT_ONCE = 50
 HIDDEN = "\N{FULL BLOCK}" * 3

@@ -16,7 +16,7 @@ from north.documents.models import Document
 from north.exports.making import made
 from north.threads import actions, approving, papers, stream, tasks
 from north.threads.models import Approval, Artifact, Run, WebPage
-from north.threads.places import is_page, page_id
+from north.threads.naming import is_page, page_id
 from north.threads.reading import open_documents, shown
 from north.threads.traces import TracedDocument
 from north.workspaces.models import Membership, Workspace
