@@ -208,7 +208,7 @@ def _used(tool: Tool, arguments: Mapping[str, Any], key: str, made_of: tuple[str
         decision = context.consent.perform(key, lambda given: (call if tool.effect == "leaves" else do)(tool, given, context))
     if decision.standing != "done":
         raise ToolFailed(decision.words or "Nobody decided on it, so nothing was done.")
-    return Outcome(decision.words)
+    return tool.kept(decision.arguments, context) if tool.kept else Outcome(decision.words)
 
 
 def _arguments(state: State, task: Plain) -> Mapping[str, Any]:

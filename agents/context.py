@@ -81,15 +81,20 @@ class Shelf(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page of the web as text; `url`: where it was at last."""
+    """A page of the web as text; `url`: where it was at last, `document`: under which id its words are kept with the run."""
 
     url: str
     text: str
+    title: str = ""
+    document: str = ""
 
 
 class Web(Protocol):
     def page(self, url: str) -> Page:
         """The page at this address, if its host is one that may be asked. Raises ToolFailed."""
+
+    def kept(self, url: str) -> Page | None:
+        """The page at this address as this run has read it; nobody is asked."""
 
 
 # A claim and the texts that it shall rest on: a score each, higher is nearer (a cross-encoder's logit); None while no model can say.

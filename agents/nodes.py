@@ -138,10 +138,15 @@ def _judged(passages: Sequence[Passage], state: State, context: Context, step: S
     question, standalone, writes = state["question"], state["standalone"], planning.writes(state["question"])
     if writes:
         question = standalone = planning.topic_of(standalone) or standalone
-    elif not suffices(standalone, passages, context, step):
+    elif not _reads_page(state) and not suffices(standalone, passages, context, step):
         return False
     messages = prompts.judge(context.instructions, passages, question, standalone, writes=writes)
     return _is_found(ask(messages, prompts.FOUND, context, step), step)
+
+
+def _reads_page(state: State) -> bool:
+    """A page that the question names was opened, not found: how near its words are to "Summarise https://..." says nothing."""
+    return any(task["tool"] == "fetch_page" and task["status"] == "done" for task in state.get("tasks", []))
 
 
 def answer(state: State, runtime: Runtime[Context]) -> State:

@@ -18,6 +18,7 @@ from agents.citations import cite, unmarked
 from agents.context import Context
 from agents.errors import OutOfTime
 from agents.events import AnswerDelta
+from agents.evidence import suffices
 from agents.finding import distinct, queries_in, shown_of
 from agents.languages import refusal
 from agents.reading import choose
@@ -173,7 +174,7 @@ def _noted(note: Plain, place: int, runtime: Runtime[Context]) -> tuple[Plain, l
 def _written(question: str, passages: Sequence[Passage], context: Context, step: Step) -> Plain:
     """What the passages say of it, each sentence with its source. "missing": nothing; "late": there was no time."""
     if not passages or not _holds(question, passages, context, step):
-        step.detail["note"] = "What was found does not answer it."
+        step.detail.setdefault("note", "What was found does not answer it.")
         return {"status": "missing"}
     try:
         text = _said(prompts.note(context.instructions, passages, question), NOTE_TOKENS, context, step)
@@ -189,6 +190,9 @@ def _written(question: str, passages: Sequence[Passage], context: Context, step:
 
 
 def _holds(question: str, passages: Sequence[Passage], context: Context, step: Step) -> bool:
+    """Whether there is evidence enough for the workspace, and the chat model finds the answer in it."""
+    if not suffices(question, passages, context, step):
+        return False
     if not context.card.judges:
         return True
     said = ask(prompts.judge(context.instructions, passages, question, question), prompts.FOUND, context, step)

@@ -58,6 +58,8 @@ class Tool:
     run: Callable[[Mapping[str, Any], Any], Outcome]
     preview: Callable[[Mapping[str, Any]], str] = field(default=lambda arguments: "")
     """What will happen, for the person who is asked; only what is not seen in the arguments themselves."""
+    kept: Callable[[Mapping[str, Any], Any], Outcome] | None = None
+    """What it brought, from where that is kept: whoever keeps the approvals keeps its words only."""
     schema: Mapping[str, Any] | None = None
     """Of a tool of somebody else's: what the model writes as JSON into its one argument `arguments`."""
     informs: bool = False

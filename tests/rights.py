@@ -183,6 +183,7 @@ PAGES: dict[str, list[Row]] = {
     "threads:cancel": [act(HR, "run_id")],
     "threads:again": [act(HR, "run_id")],
     "threads:trace": [page(HR, "run_id")],
+    "threads:web_page": [page(HR, "page_id")],
     "threads:replay": [act(HR, "run_id", anyway="1")],
     "threads:comparison": [page(HR, "run_id")],
     "threads:resume": [act(HR, "run_id")],

@@ -25,6 +25,7 @@ from north.indexes.models import Generation, State
 from north.outside.models import ToolServer
 from north.threads import configuring
 from north.threads.models import Approval, Artifact, Queued, Run, Thread
+from north.threads.naming import page_id
 from north.webhooks.announcing import queue
 from north.webhooks.models import Webhook
 from north.workspaces.keys import create_service_account, issue_key
@@ -77,6 +78,7 @@ def world(workspace: Workspace, hr: Group, other_workspace: Workspace, settings:
     thread = Thread.objects.create(workspace=workspace, user=users["rita"], title="Mine")
     over = {"thread": thread, "question": "Why?", "status": Run.Status.DONE, "ended_at": timezone.now()}
     run = Run.objects.create(answer="Because.", repeats=Run.objects.create(**over), **over)
+    web_page = run.web_pages.create(pk=page_id(run.pk, "https://pay.example/"), text="Pay is secret.", fetched_at=timezone.now())
     queued = Queued.objects.create(thread=thread, question="And then?")
     approval = Approval.objects.create(
         run=run, key="act:1", tool="write_document", effect="writes", arguments={"title": "T", "text": "Pay"}, proposed="0" * 64,
@@ -108,6 +110,7 @@ def world(workspace: Workspace, hr: Group, other_workspace: Workspace, settings:
         "mark": marked.pk,
         "mark_id": marked.pk,
         "queued_id": queued.pk,
+        "page_id": web_page.pk,
         "measurement": measurement.pk,
         "search": saved.pk,
         "account": account.user_id,

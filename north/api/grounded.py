@@ -138,7 +138,8 @@ class Told:
         return [*self.more(payload["text"]), *([{"kind": "citations", "citations": citations}] if citations else [])]
 
     def source(self, one: Any) -> dict[str, Any]:
-        url = settings.PUBLIC_URL + address(self.slug, one["document"], Span(one["start"], one["end"]), one["text"])
+        """A page of the web by its own address: what was kept of it goes with the run."""
+        url = one.get("url") or settings.PUBLIC_URL + address(self.slug, one["document"], Span(one["start"], one["end"]), one["text"])
         return {**one, "kind": "document", "shown": {"title": one["name"], "snippet": one["text"], "url": url}}
 
 

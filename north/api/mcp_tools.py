@@ -25,11 +25,10 @@ from north.api.schemas.knowledge import FILTERS
 from north.documents import actions as documents
 from north.documents.errors import DocumentError
 from north.documents.filtering import filters_of
-from north.documents.rendering import Span
-from north.documents.views.viewing import address
 from north.threads import actions as threads
 from north.threads.errors import Refused
 from north.threads.models import Thread
+from north.threads.pages import place_of
 from north.workspaces.models import Membership
 from retrieval.errors import RetrievalError
 from retrieval.types import Passage
@@ -92,8 +91,7 @@ def result(shape: Schema) -> dict[str, Any]:
 
 def url_of(caller: Membership, document: str, start: int | None = None, end: int | None = None, words: str = "") -> str:
     """Where a person opens the document, at these words."""
-    span = Span(start, end) if start is not None and end is not None else None
-    return settings.PUBLIC_URL + address(caller.workspace.slug, document, span, words)
+    return settings.PUBLIC_URL + place_of(caller.workspace.slug, document, start, end, words)
 
 
 # --- search ---------------------------------------------------------------------------------------------------------------------------

@@ -85,4 +85,4 @@ def cleaned(url: str, answer: Response) -> Page:
         raise ToolFailed(f"The page cannot be read: {error}") from None
     except RetrievalError as error:
         raise ToolFailed(str(error)) from None
-    return Page(url, parsed.text)
+    return Page(url, parsed.text, parsed.title)

@@ -35,12 +35,12 @@ from north.inference.errors import Gone, ModelError, Overloaded
 from north.inference.metering import metered
 from north.leases import LeaseLost
 from north.outside.lending import tools_of
-from north.outside.web import Web
 from north.threads import reports
 from north.threads.checkpoints import checkpointer
 from north.threads.configuring import LIMITS, as_asked
 from north.threads.consent import Approvals
 from north.threads.errors import RightsLost, SourcesChanged
+from north.threads.fetched import Pages
 from north.threads.models import Agent, Run
 from north.threads.reading import open_documents
 from north.threads.recording import Recorder
@@ -114,7 +114,7 @@ def context(run: Run, membership: Membership, watch: Watch) -> Context:
         limits=for_reports(within(limits_for(facts), agent)) if run.thorough else within(limits_for(facts), agent),
         tools=offered(agent, membership),
         shelf=Bookcase(run, member),
-        web=Web(membership.workspace_id),
+        web=Pages(run),
         consent=Approvals(run, member),
         confirms=agent.confirms,  # type: ignore[arg-type]
         judge=judged if settings.MODELS.get("score") else None,

@@ -203,6 +203,30 @@ class Citation(models.Model):
         return self.text
 
 
+class WebPageQuerySet(models.QuerySet):
+    def of(self, membership: Membership) -> Self:
+        """Those that this person's own runs in this workspace have read: the only way in."""
+        return self.filter(run__in=Run.objects.of(membership))
+
+
+class WebPage(models.Model):
+    """A page of the web as a run has read it, for what is cited of it. It lives as the run does, and is its reader's alone."""
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    """As `naming.page_id` makes it of the run and the address that was asked."""
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="web_pages")
+    url = models.TextField()
+    """Where it was at last."""
+    title = models.CharField(max_length=200, blank=True)
+    text = models.TextField()
+    fetched_at = models.DateTimeField()
+
+    objects = WebPageQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return self.title or self.url
+
+
 class ToolRule(models.Model):
     """What a workspace says of a tool, where that is not the default: reading is allowed, everything else asks."""
 

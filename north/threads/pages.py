@@ -23,6 +23,7 @@ from north.exports.charts import Plot, plot, rows_of
 from north.threads.approving import EDITABLE, effects_of, schema_of
 from north.threads.fields import Field, arguments_of, field_of
 from north.threads.models import Approval, ArtifactVersion, Run, Step
+from north.threads.naming import is_page
 from north.threads.papers import formats
 from north.threads.planned import PlanLine, PlanRow, plan_lines, plan_rows, tool_names
 from north.threads.reading import TELLING, OpenDocument, Shown, ShownCitation, ShownSource, ShownStep, Value, show_step, shown
@@ -83,6 +84,10 @@ class SourceCard:
     marked: bool = False
     """Its reader said that this document answers the question."""
     as_of: datetime | None = None
+    url: str = ""
+    """Of a page of the web: where it was read,"""
+    fetched_at: datetime | None = None
+    """and when."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,10 +195,10 @@ def page_of(one: Shown, slug: str, answers: Collection[str]) -> RunPage:
         approvals=() if run.over else tuple(approval_card(row, slug) for row in run.approvals.all() if row.standing == WAITING),
         support=support_of(run) if run.claims else None,
         conflicts=tuple(
-            tuple((Link(value.name, href_of(slug, value.document, value.start, value.end)), value) for value in values)
+            tuple((Link(value.name, place_of(slug, value.document, value.start, value.end)), value) for value in values)
             for values in one.conflicts
         ),
-        nearest=tuple(Link(near.label, href_of(slug, near.document)) for near in one.nearest),
+        nearest=tuple(Link(near.label, place_of(slug, near.document)) for near in one.nearest),
         written=tuple(Link(f"{version.artifact.title} ({version.number})", written_at(version, slug)) for version in run.written.all())
         if run.wrote  # type: ignore[attr-defined]
         else (),
@@ -267,9 +272,10 @@ def rules_of(workspace: Workspace) -> list[dict[str, Any]]:
     ]
 
 
-def href_of(slug: str, document: str, start: int | None = None, end: int | None = None, words: str = "") -> str:
-    """Where a document is read, at these words."""
-    return address(slug, document, Span(start, end) if start is not None and end is not None else None, words)
+def place_of(slug: str, source: str, start: int | None = None, end: int | None = None, words: str = "") -> str:
+    """Where a document, or a page of the web as a run has read it, is read at these words."""
+    span = Span(start, end) if start is not None and end is not None else None
+    return address(slug, source, span, words, view="threads:web_page" if is_page(source) else "documents:document")
 
 
 def mark_of(citation: ShownCitation, slug: str) -> Mark:
@@ -278,7 +284,7 @@ def mark_of(citation: ShownCitation, slug: str) -> Mark:
     if first is None:
         return Mark(citation.start, citation.end, numbers, title=_("A source you may no longer open"))
     title = f"{first.name}: “{shortened(first.text)}”"
-    return Mark(citation.start, citation.end, numbers, href_of(slug, first.document, first.start, first.end, first.text), title)
+    return Mark(citation.start, citation.end, numbers, place_of(slug, first.document, first.start, first.end, first.text), title)
 
 
 def cards(sources: Sequence[ShownSource], slug: str, answers: Collection[str]) -> tuple[SourceCard, ...]:
@@ -289,12 +295,12 @@ def cards(sources: Sequence[ShownSource], slug: str, answers: Collection[str]) -
         if source.closed:
             found.append(SourceCard(source.number, "", "", "", False))
             continue
-        href = href_of(slug, source.document, source.start, source.end, source.text)
+        href = place_of(slug, source.document, source.start, source.end, source.text)
         first = source.document not in seen
         seen.add(source.document)
-        document = source.document if first else ""
+        document = source.document if first and not is_page(source.document) else ""
         found.append(SourceCard(source.number, source.name, href, shortened(source.text), source.changed, document, document in answers,
-                                as_of=source.as_of))  # fmt: skip
+                                source.as_of, source.url, source.fetched_at))  # fmt: skip
     return tuple(found)
 
 
@@ -317,7 +323,7 @@ def summary_of(one: Shown) -> str:
 
 def step_line(one: ShownStep, slug: str) -> StepLine:
     step = one.step
-    found = tuple(Link(document.name, href_of(slug, document.document, document.start, document.end)) for document in one.found)
+    found = tuple(Link(document.name, place_of(slug, document.document, document.start, document.end)) for document in one.found)
     seconds = (step.ended_at - step.started_at).total_seconds() if step.ended_at else None
     return StepLine(
         ordinal=step.ordinal, status=status_of(step.error, step.ended_at is not None), icon=ICONS.get(step.kind, "read"),

@@ -72,7 +72,15 @@ def said() -> dict[str, str]:
 
 
 def notes_of(sources: Sequence[ShownSource]) -> tuple[Note, ...]:
-    return tuple(Note(source.number, source.name, " ".join(source.text.split())[:QUOTE_CHARACTERS]) for source in sources)
+    return tuple(Note(source.number, named(source), " ".join(source.text.split())[:QUOTE_CHARACTERS]) for source in sources)
+
+
+def named(source: ShownSource) -> str:
+    """A page of the web with its address, and when it was read."""
+    if not source.fetched_at:
+        return source.name
+    read = _("read on %(date)s") % {"date": date_format(localtime(source.fetched_at), "DATE_FORMAT")}
+    return f"{source.name}, {source.url}, {read}" if source.name != source.url else f"{source.url}, {read}"
 
 
 def blocks_of(text: str, citations: Sequence[ShownCitation] = ()) -> tuple[Block, ...]:

@@ -12,7 +12,8 @@ from typing import Any
 from north.documents.freshness import as_of
 from north.documents.models import Document
 from north.documents.readers import scope_of
-from north.threads.models import Citation, Run, Step
+from north.threads.models import Citation, Run, Step, WebPage
+from north.threads.naming import is_page
 from north.workspaces.models import Membership
 
 NEAREST = 3
@@ -32,11 +33,18 @@ class OpenDocument:
     """When its words changed last, as its source or North says."""
     as_of: datetime | None = None
     """It is as its source had it then, or newer; None for an upload, and while a newer revision is being read."""
+    url: str = ""
+    """Of a page of the web: where it was read,"""
+    fetched_at: datetime | None = None
+    """and when."""
 
 
 def open_documents(membership: Membership, ids: Collection[str]) -> dict[str, OpenDocument]:
-    """Those of these documents that this person may read now. One query."""
-    known = {id for id in ids if is_id(id)}
+    """Those of these documents, and of the pages of the web, that this person may read now. One query, one more where there are pages."""
+    pages = {id for id in ids if is_page(id)}
+    known = {id for id in ids if is_id(id)} - pages
+    if pages:
+        return {**open_pages(membership, pages), **(open_documents(membership, known))}
     if not known:
         return {}
     readable = Document.objects.in_scope(scope_of(membership)).filter(pk__in=known)
@@ -47,6 +55,13 @@ def open_documents(membership: Membership, ids: Collection[str]) -> dict[str, Op
     return {
         str(pk): OpenDocument(name, ready_at, uploader or maker or author, modified or changed, as_of(status, fresh_at))
         for pk, name, ready_at, uploader, maker, author, modified, changed, status, fresh_at in readable.values_list(*fields)
+    }
+
+
+def open_pages(membership: Membership, ids: Collection[str]) -> dict[str, OpenDocument]:
+    return {
+        str(row.pk): OpenDocument(str(row), None, dated=row.fetched_at, url=row.url, fetched_at=row.fetched_at)
+        for row in WebPage.objects.of(membership).filter(pk__in=ids).defer("text")
     }
 
 
@@ -71,6 +86,10 @@ class ShownSource:
     changed: bool = False
     """The document has a newer text than the one that was cited."""
     as_of: datetime | None = None
+    url: str = ""
+    """Of a page of the web: where it was read,"""
+    fetched_at: datetime | None = None
+    """and when."""
 
     @property
     def closed(self) -> bool:
@@ -224,10 +243,11 @@ class Numbering:
         asked = self.run.ended_at
         changed = bool(document.ready_at and asked and document.ready_at > asked)
         words = {name: source[name] for name in ("document", "start", "end", "text", "score")}
-        return ShownSource(number, name=document.name, changed=changed, as_of=document.as_of, **words)
+        words |= {"as_of": document.as_of, "url": document.url, "fetched_at": document.fetched_at}
+        return ShownSource(number, name=document.name, changed=changed, **words)
 
 
-def payload_shown(payload: Mapping[str, Any], readable: Collection[str]) -> dict[str, Any]:
+def payload_shown(payload: Mapping[str, Any], readable: Mapping[str, OpenDocument]) -> dict[str, Any]:
     """A journal's payload without what the reader may no longer open."""
     said = dict(payload)
     if said.get("result"):
@@ -245,8 +265,15 @@ def open_only(told: Sequence[Mapping[str, Any]], readable: Collection[str]) -> l
     return [one for one in told if str(one["document"]) in readable]
 
 
-def citation_shown(citation: Mapping[str, Any], readable: Collection[str]) -> dict[str, Any]:
-    return {**citation, "sources": [source for source in citation["sources"] if source["document"] in readable]}
+def citation_shown(citation: Mapping[str, Any], readable: Mapping[str, OpenDocument]) -> dict[str, Any]:
+    known = (one for one in citation["sources"] if one["document"] in readable)
+    return {**citation, "sources": [source_shown(one, readable[one["document"]]) for one in known]}
+
+
+def source_shown(source: Mapping[str, Any], document: OpenDocument) -> dict[str, Any]:
+    """As it was told; of a page of the web with its address and when it was read."""
+    web = {"url": document.url, "fetched_at": document.fetched_at.isoformat()} if document.fetched_at else {}
+    return {**source, **web}
 
 
 def documents_told(payload: Mapping[str, Any]) -> set[str]:

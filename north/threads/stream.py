@@ -113,7 +113,7 @@ async def readable(door: Door, entries: Sequence[Entry]) -> Sequence[Entry]:
     told: set[str] = set().union(*(documents_told(entry.payload) for entry in entries if entry.kind not in {"delta", "reset", "end"}))
     if not told:
         return entries
-    known = await rows(lambda: open_documents(door(), told).keys())
+    known = await rows(lambda: open_documents(door(), told))
     return [Entry(entry.id, entry.kind, payload_shown(entry.payload, known)) for entry in entries]
 
 
@@ -134,7 +134,7 @@ def from_rows(run_id: UUID, door: Door) -> Sequence[Entry]:
     result = result_payload(run, citations) if run.status == Run.Status.DONE else None
     steps = [step_payload(step) for step in run.steps.all()]
     state = {"status": run.status, "notice": "", "steps": steps, "answer": run.answer, "result": result}
-    known = open_documents(membership, documents_told(state)).keys()
+    known = open_documents(membership, documents_told(state))
     return [Entry("", "restart", payload_shown(state, known)), Entry("", "end", {"status": run.status, "error": run.error})]
 
 

@@ -20,6 +20,7 @@ from django.utils import timezone
 
 from agents.events import StepTraced
 from north.documents.models import Document
+from north.threads.naming import is_page
 
 AT_ONCE = 50
 HIDDEN = "\N{FULL BLOCK}" * 3
@@ -79,7 +80,9 @@ def keep(run_id: uuid.UUID, told: StepTraced, before: Collection[str] = ()) -> N
         )
         fit(row, room)
         row.save()
-        row.documents.bulk_create([TracedDocument(trace=row, document=one) for one in documents_of(row)], ignore_conflicts=True)
+        # Pages of the web go with their run, as this row does.
+        marks = [TracedDocument(trace=row, document=one) for one in documents_of(row) if not is_page(one)]
+        row.documents.bulk_create(marks, ignore_conflicts=True)
 
 
 def joined(before: list[Any], now: Iterable[Mapping[str, Any]]) -> list[Any]:

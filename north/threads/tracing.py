@@ -3,12 +3,12 @@ them since. For pages and API alike."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from north.threads.models import Approval, Run, Step, Trace
-from north.threads.reading import TELLING, open_documents, payload_shown
+from north.threads.reading import TELLING, OpenDocument, open_documents, payload_shown
 from north.threads.traces import HIDDEN, documents_of, hide
 from north.workspaces.models import Membership
 
@@ -53,11 +53,11 @@ def trace_of(run: Run, actor: Membership) -> TracedRun:
     rows = {row.key: row for row in run.traces.all()}
     steps = list(run.steps.all())
     told = {str(one["document"]) for step in steps for name in TELLING for one in step.detail.get(name, [])}
-    readable = open_documents(actor, told.union(*map(documents_of, rows.values()))).keys()
+    readable = open_documents(actor, told.union(*map(documents_of, rows.values())))
     return TracedRun(run, tuple(traced(step, rows.get(step.key), readable) for step in steps), tuple(run.approvals.all()))
 
 
-def traced(step: Step, row: Trace | None, readable: Collection[str]) -> TracedStep:
+def traced(step: Step, row: Trace | None, readable: Mapping[str, OpenDocument]) -> TracedStep:
     """`row` is changed, and not to be saved."""
     detail = payload_shown({"detail": step.detail}, readable)["detail"]
     if row is None:

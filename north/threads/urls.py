@@ -17,6 +17,7 @@ urlpatterns = [
     path("w/<slug:slug>/runs/<uuid:run_id>/resume", controlling.resume, name="resume"),
     path("w/<slug:slug>/runs/<uuid:run_id>/retry", controlling.retry, name="retry"),
     path("w/<slug:slug>/runs/<uuid:run_id>/trace", reviewing.trace, name="trace"),
+    path("w/<slug:slug>/web/<uuid:page_id>", reviewing.web_page, name="web_page"),
     path("w/<slug:slug>/runs/<uuid:run_id>/replay", reviewing.replay, name="replay"),
     path("w/<slug:slug>/runs/<uuid:run_id>/comparison", reviewing.compared, name="comparison"),
     path("w/<slug:slug>/threads/<uuid:thread_id>/queue", controlling.waiting, name="waiting"),

@@ -21,12 +21,15 @@ from north.cards.models import Card
 from north.threads import actions, control, pages
 from north.threads.errors import Refused
 from north.threads.models import Agent, Queued, Run, Thread
+from north.threads.reading import is_id
 from north.workspaces.access import inside
 from north.workspaces.models import Membership
 
 THREADS = 30
 RECENT = 12
 QUERY_LENGTH = 200
+SHOWN = 50
+"""Questions of a thread on one page."""
 
 
 def taken(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
@@ -95,12 +98,17 @@ def own_run(membership: Membership, run_id: UUID) -> Run:
 @require_safe
 @inside()
 def thread(request: HttpRequest, membership: Membership, thread_id: UUID) -> HttpResponse:
+    """Its newest questions; `before` the one of this id, those that came before it."""
     found, others = with_recent(membership, thread_id)
-    runs = pages.runs_of(found.runs.all(), membership)
+    rows, before = found.runs.order_by("-created_at"), request.GET.get("before", "")
+    if before:
+        rows = rows.filter(created_at__lt=get_object_or_404(found.runs, pk=before if is_id(before) else None).created_at)
+    shown = pages.runs_of(rows[: SHOWN + 1], membership)
+    runs = shown[:SHOWN][::-1]
     agents, queued = agents_for(runs, membership) if found.choice else [], list(found.queued.all()) if found.waits else []  # type: ignore[attr-defined]
     values = {
         "nav": "threads", "thread": found, "agents": agents, "runs": runs, "recent": others, "length": actions.QUESTION_LENGTH,
-        "queued": queued, "slug": membership.workspace.slug,
+        "queued": queued, "slug": membership.workspace.slug, "before": before, "earlier": len(shown) > SHOWN,
     }  # fmt: skip
     return render(request, "threads/thread.html", values)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agents.consent import Decision, Proposal, Rule, rule_for
-from agents.context import Sheets
+from agents.context import About, Sheets
 from agents.errors import ToolFailed
 from agents.events import Citation, Source
 from agents.planning import named_in
@@ -68,6 +68,9 @@ class Papers:
     def select(self, document: str, sql: str) -> Mapping[str, Any]:
         self.selected.append(sql)
         return self.rows if "units" in sql else {"error": "Column not found"}
+
+    def about(self, documents: Sequence[str]) -> Mapping[str, About]:
+        return {}
 
     def write(self, title: str, text: str, citations: Sequence[Citation], chart: Any = None) -> str:
         self.written.append((title, text))

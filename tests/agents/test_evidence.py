@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
+from agents.context import Page
 from agents.evidence import JUDGED, evidence_of
+from agents.tools import TOOLS
 from tests.agents.conftest import ANSWER, FOUND, QUESTION, Make, detail, end, handbook, told
+from tests.agents.consenting import Office
 from tests.scripted import ScriptedChatModel, in_turn
 
 
@@ -49,3 +52,17 @@ def test_enough_evidence_leaves_it_to_the_chat_model(make: Make) -> None:
 def test_without_a_judge_the_chat_model_decides_and_that_is_said(make: Make, judge: Any) -> None:
     events = told(QUESTION, make(in_turn(FOUND, ANSWER), judge=judge, refuses_below=0.35))
     assert not end(events).refused and "the threshold was not asked" in detail(events, "read:1")["note"]
+
+
+def test_a_page_that_the_question_names_was_not_found_by_it_so_the_chat_model_alone_judges(make: Make) -> None:
+    class OnePage:
+        def page(self, url: str) -> Page:
+            return Page(url, "Motorcycles get 21 cents a kilometre.", "Rates", "page")
+
+        kept = page
+
+    model = ScriptedChatModel(script=in_turn(FOUND, "Motorcycles get 21 cents a kilometre."))
+    given: dict[str, Any] = {"tools": TOOLS, "consent": Office(rules={"fetch_page": "allow"}), "web": OnePage()}
+    events = told("Summarise https://rates.example/2026", make(model=model, judge=judging(-3.0), refuses_below=0.35, **given))
+    assert not end(events).refused and end(events).citations[0].sources[0].document == "page"
+    assert "evidence" not in detail(events, "read:1")

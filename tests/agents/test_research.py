@@ -111,6 +111,26 @@ def test_without_a_single_note_it_is_refused(make: Make) -> None:
     assert answered.refused and "could not find" in answered.text and not answered.citations
 
 
+def test_a_note_below_the_workspaces_threshold_says_that_nothing_was_found(make: Make) -> None:
+    def judge(question: str, texts: list[str]) -> list[float]:
+        return [-3.0 if "expense" in question else 3.0] * len(texts)
+
+    events = told(QUESTION, thorough(make, judge=judge, judged_by="judge-1", refuses_below=0.35))
+    text, low = end(events).text, detail(events, "note:2")
+    assert f"- {ASKED[1]}" in text and f"## {ASKED[1]}" not in text and "28 days" in text and "30 days" not in text.partition("\n## How")[2]
+    assert (low["evidence"], low["threshold"], low["asked"]) == (0.047, 0.35, ASKED[1])
+    assert low["note"] == "Not answered from this: the best evidence, 0.05, is below the threshold, 0.35." and "result" not in low
+    assert detail(events, "note:1")["evidence"] == 0.953
+
+
+def test_where_no_note_has_evidence_enough_it_is_refused_and_none_is_written(make: Make) -> None:
+    low: Any = {"judge": lambda question, texts: [-3.0] * len(texts), "refuses_below": 0.35}
+    events = told(QUESTION, thorough(make, **low))
+    assert end(events).refused and not end(events).citations
+    noted = [detail(events, key) for key in steps(events) if key.startswith("note:")]
+    assert all("below the threshold" in one["note"] for one in noted if one["passages"]) and not any("result" in one for one in noted)
+
+
 def test_a_model_that_gives_no_sub_questions_gets_those_of_the_headings(make: Make) -> None:
     def mute(messages: list[BaseMessage]) -> Any:
         return (

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -16,7 +12,7 @@ from django.test import Client
 from agents.errors import ToolFailed
 from agents.planning import tasks_of
 from agents.tools import TOOLS
-from agents.tools.fetch_page import CHARACTERS, fitting
+from agents.tools.fetch_page import CHARACTERS, PIECE, fitting
 from north.documents.models import Document
 from north.outside import web
 from north.outside.actions import set_hosts
@@ -28,62 +24,8 @@ from north.threads.execution import member
 from north.threads.models import Approval, Run
 from north.workspaces.errors import Refused
 from north.workspaces.models import Membership, Workspace
-from tests.threads.conftest import Actor, finish, model, notice, shelve  # noqa: F401
-
-PAGE = (
-    "<html><head><title>Rates</title><script>steal()</script></head><body><nav>Menu</nav><h1>Rates</h1>"
-    "<p>The kilometre rate is 42 cents in Ruritania.</p></body></html>"
-)
-
-
-@dataclass
-class Site:
-    """A web server on the loopback address, and every path that it was asked for."""
-
-    port: int = 0
-    asked: list[str] = field(default_factory=list)
-    answers: dict[str, tuple[int, dict[str, str], bytes]] = field(default_factory=dict)
-
-    @property
-    def host(self) -> str:
-        return f"127.0.0.1:{self.port}"
-
-    def url(self, path: str) -> str:
-        return f"http://{self.host}{path}"
-
-
-@pytest.fixture
-def site(settings: LazySettings) -> Iterator[Site]:
-    found = Site()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            found.asked.append(self.path)
-            status, headers, body = found.answers.get(self.path, (404, {}, b"internal secret"))
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: Any) -> None:
-            """Says nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    found.port = server.server_address[1]
-    found.answers["/rates"] = (200, {"content-type": "text/html; charset=utf-8"}, PAGE.encode())
-    settings.OUTBOUND_ALLOWED = ["127.0.0.1"]
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield found
-    server.shutdown()
-    server.server_close()
-
-
-@pytest.fixture
-def allowed(site: Site, workspace: Workspace) -> Web:
-    AllowedHost.objects.create(workspace=workspace, host=site.host)
-    return Web(workspace.pk)
+from tests.outside.conftest import Site
+from tests.threads.conftest import Actor, finish
 
 
 @pytest.mark.django_db
@@ -208,14 +150,9 @@ def test_an_address_in_the_question_is_a_task() -> None:
 def test_of_a_long_page_what_fits_the_question_is_read() -> None:
     text = "\n".join([f"Line {number} about nothing at all." for number in range(500)] + ["The kilometre rate is 42 cents."])
     found = fitting(text, "What is the kilometre rate?")
-    assert found.endswith("The kilometre rate is 42 cents.")
-    assert len(found) <= CHARACTERS + 100
-
-
-@pytest.fixture
-def waiting(site: Site, allowed: Web, broker: redis.Redis, model: Actor, notice: Document, reader: Membership) -> Approval:  # noqa: F811
-    run = finish(actions.start(f"What does {site.url('/rates')} say about the kilometre rate?", actor=reader))
-    return run.approvals.get()
+    assert text[slice(*found[0])].endswith("The kilometre rate is 42 cents."), "what fits best comes first"
+    assert CHARACTERS / 2 < sum(end - start for start, end in found) <= CHARACTERS
+    assert fitting("x" * 5000, "") == [(at, at + PIECE) for at in range(0, CHARACTERS, PIECE)], "without any sentence, too"
 
 
 @pytest.mark.django_db(transaction=True)
@@ -223,7 +160,7 @@ def test_nothing_is_asked_before_a_person_agrees_to_the_whole_address(
     waiting: Approval,
     site: Site,
     reader: Membership,
-    model: Actor,  # noqa: F811
+    model: Actor,
 ) -> None:
     assert (waiting.tool, waiting.effect, waiting.standing, waiting.arguments["url"]) == (
         "fetch_page",
@@ -236,7 +173,7 @@ def test_nothing_is_asked_before_a_person_agrees_to_the_whole_address(
     model.says = "The kilometre rate is 42 cents in Ruritania."
     run = finish(waiting.run)
     assert (run.status, site.asked) == ("done", ["/rates"])
-    assert any("<result" in message.text and "42 cents" in message.text for call in model.calls for message in call.messages)
+    assert any("<passage 1: Rates" in message.text and "42 cents" in message.text for call in model.calls for message in call.messages)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -247,7 +184,7 @@ def test_a_no_reaches_nobody(waiting: Approval, site: Site, reader: Membership) 
 
 
 @pytest.mark.django_db(transaction=True)
-def test_without_a_list_no_page_is_offered(site: Site, broker: redis.Redis, model: Actor, notice: Document, reader: Membership) -> None:  # noqa: F811
+def test_without_a_list_no_page_is_offered(site: Site, broker: redis.Redis, model: Actor, notice: Document, reader: Membership) -> None:
     run = finish(actions.start(f"What does {site.url('/rates')} say about the notice period?", actor=reader))
     assert (run.status, run.approvals.count(), site.asked) == ("done", 0, [])
 

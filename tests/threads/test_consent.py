@@ -77,6 +77,8 @@ def test_yes_does_it_once_with_its_citations_and_the_run_ends(asked: Approval, r
     assert len(model.calls) == calls, "the answer was written anew after the decision"
     assert run.approvals.get().standing == "done"
     assert audited() == ["approval.propose", "approval.approved", "approval.done"]
+    with pytest.raises(Undecidable, match="decided before: done"):
+        approving.approve(asked, seen=asked.proposed, actor=reader)
     finish(run)
     assert ArtifactVersion.objects.count() == 1
 

@@ -159,7 +159,10 @@ class CitationOut(Schema):
     start: int
     end: int
     text: str
-    sources: list[dict[str, Any]]
+    sources: list[dict[str, Any]] = Field(
+        description="The words that it rests on: `document`, `name`, `start`, `end`, `text`; of a page of the web that an agent read also "
+        "its `url` and when it was `fetched_at`."
+    )
 
 
 class ClaimOut(Schema):

@@ -55,7 +55,7 @@ def parts(request: HttpRequest, row: Document) -> dict[str, Any]:
     else:
         part = rendering.part_of(row.text, number=number(request.GET.get("part")))
         start, end = part.start, part.end
-        context |= {"html": rendering.plain(row.text, start, end, None), "leaves": leaves(row, None, "part", part.number, part.count)}
+        context |= {"html": rendering.plain(row.text, start, end, None), "leaves": leaves(None, "part", part.number, part.count)}
     return context | {"chunks": [one for one in passages.chunks_of(row) if one.start < end and one.end > start]}
 
 

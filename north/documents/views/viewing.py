@@ -72,7 +72,7 @@ def document(request: HttpRequest, membership: Membership, document: UUID) -> Ht
 
 def shown(request: HttpRequest, row: Document) -> dict[str, Any]:
     """What the viewer draws: the page of a PDF, the rows of a sheet, rendered Markdown, or text."""
-    span, moved = span_of(request, row)
+    span, moved = span_of(request, row.text)
     try:
         layout = files.read_layout(row.layout_of(row.indexed_sha256))
     except FileLost:
@@ -81,7 +81,7 @@ def shown(request: HttpRequest, row: Document) -> dict[str, Any]:
     if row.pages and (page := page_of(request, layout, span)):
         return context | {"kind": "pdf", **pdf(row, layout, page, span)}
     part = rendering.part_of(row.text, number=number(request.GET.get("part")), around=span.start if span else 0)
-    context |= {"part": part, "leaves": leaves(row, span, "part", part.number, part.count)}
+    context |= {"part": part, "leaves": leaves(span, "part", part.number, part.count)}
     if any(place.kind == "row" for place in layout.places):
         return context | {"kind": "sheet", "rows": rendering.rows(row.text, part.start, part.end, span, layout.places)}
     if row.media_type == MARKDOWN and part.count == 1 and (html := rendering.markdown(row.text, part.start, part.end, span)):
@@ -91,15 +91,15 @@ def shown(request: HttpRequest, row: Document) -> dict[str, Any]:
     return context | {"kind": "plain" if row.media_type in MONOSPACED else "text", "html": html}
 
 
-def span_of(request: HttpRequest, row: Document) -> tuple[Span | None, bool]:
+def span_of(request: HttpRequest, text: str) -> tuple[Span | None, bool]:
     """The span to mark, where its words stand now; and whether they are gone."""
     start, end, words = number(request.GET.get("start")), number(request.GET.get("end")), request.GET.get("of", "")
     if start >= end:
         return None, False
     if words:
-        span = found_again(row.text, Span(start, end), words)
+        span = found_again(text, Span(start, end), words)
         return span, span is None
-    return Span(start, end).within(0, len(row.text)), False
+    return Span(start, end).within(0, len(text)), False
 
 
 def page_of(request: HttpRequest, layout: Parsed, span: Span | None) -> Place | None:
@@ -123,7 +123,7 @@ def pdf(row: Document, layout: Parsed, page: Place, span: Span | None) -> dict[s
         "page": page,
         "html": rendering.plain(row.text, page.start, page.end, span),
         "boxes": boxes(row, int(page.label), span) if span else [],
-        "leaves": leaves(row, span, "page", int(page.label), row.pages),
+        "leaves": leaves(span, "page", int(page.label), row.pages),
     }
     try:
         context["size"] = size_of(picture(row, int(page.label)))
@@ -152,7 +152,7 @@ def boxes(row: Document, page: int, span: Span) -> list[Box]:
     return lines
 
 
-def leaves(row: Document, span: Span | None, name: str, current: int, count: int) -> dict[str, Any] | None:
+def leaves(span: Span | None, name: str, current: int, count: int) -> dict[str, Any] | None:
     """Where to leaf to from here, the span kept in mind."""
     if count < 2:
         return None
@@ -227,12 +227,12 @@ def download(row: Document) -> FileResponse:
     return response
 
 
-def address(slug: str, document: str, span: Span | None = None, words: str = "") -> str:
+def address(slug: str, document: str, span: Span | None = None, words: str = "", *, view: str = "documents:document") -> str:
     """Where a span of a document is shown; by its `words` it is found again where the document changes."""
     said: dict[str, object] = {"start": span.start, "end": span.end} if span else {}
     if words:
         said["of"] = digest(words)
-    return reverse("documents:document", args=[slug, document]) + (f"?{urlencode(said)}" if said else "")
+    return reverse(view, args=[slug, document]) + (f"?{urlencode(said)}" if said else "")
 
 
 def place_words(place: Place | None) -> str:
