@@ -90,11 +90,20 @@ def vectors() -> Health:
 def reports(worker: str) -> list[dict]:
     """What the workers of this name, one a machine, said last, the newest first; those of the last hour."""
     try:
-        said: dict[str, str] = redis_client().hgetall(f"north:health:{worker}")  # type: ignore[assignment]
+        said: dict[str, str] = redis_client().hgetall(said_key(worker))  # type: ignore[assignment]
     except redis.RedisError:
         return []
+    return known(said)
+
+
+def known(said: dict[str, str]) -> list[dict]:
+    """Of what `said_key` holds, that of the last hour, the newest first."""
     found = [json.loads(one) for one in said.values()]
     return sorted((one for one in found if age(one) < KNOWN_SECONDS), key=age)
+
+
+def said_key(worker: str) -> str:
+    return f"north:health:{worker}"
 
 
 def age(report: dict) -> float:

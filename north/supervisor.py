@@ -238,12 +238,14 @@ def parts() -> list[Part]:
                 {"NORTH_EDGE_API_KEY": settings.QDRANT_API_KEY},
             )
         )
+    unchecked = {"CELERY_SKIP_CHECKS": "1"}  # they would load every page; `up` has made those of the settings
     gpu = ["--pool", "threads", "--concurrency", "32"]
+    documents = {"NORTH_TASK_ROOMS": "documents"}
     cpu = ["--pool", "prefork", "--concurrency", str(settings.CPU_WORKERS), "--max-tasks-per-child", "500"]
     here += [
-        Part("gpu", lambda: worker_command("gpu", *gpu), health.worker_is_ready("gpu")),
-        Part("cpu", lambda: worker_command("cpu", *cpu), health.worker_is_ready("cpu"), {"NORTH_TASK_ROOMS": "documents"}, True),
-        Part("beat", beat_command, lambda pid: True, {"NORTH_TASK_ROOMS": "none", "CELERY_SKIP_CHECKS": "1"}),  # which load every page
+        Part("gpu", lambda: worker_command("gpu", *gpu), health.worker_is_ready("gpu"), unchecked),
+        Part("cpu", lambda: worker_command("cpu", *cpu), health.worker_is_ready("cpu"), documents | unchecked, True),
+        Part("beat", beat_command, lambda pid: True, {"NORTH_TASK_ROOMS": "none", **unchecked}),
         Part("web", web_command, lambda pid: answers(f"http://127.0.0.1:{settings.PORT}/healthz")),
     ]
     return here

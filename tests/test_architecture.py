@@ -20,6 +20,7 @@ FLOORS = [
         "north.inference",
         "north.outbound",
         "north.tracing",
+        "north.middleware",
         "north.leases",
         "north.failpoints",
         "north.hints",

@@ -11,6 +11,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from asgiref.sync import sync_to_async
 from django.http import StreamingHttpResponse
 
 from north.api import grounded
@@ -18,6 +19,7 @@ from north.api.door import Caller
 from north.api.named import Served
 from north.serving.calls import Event, calling
 from north.serving.errors import CallFailed
+from north.threads.stream import let_go
 
 PING_SECONDS = 10.0
 NO_BUFFERS = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
@@ -83,6 +85,7 @@ class Answer:
 
 async def events(chat: Chat, caller: Caller) -> AsyncGenerator[Event, None]:
     """To `done`; a `ping` where nothing happened for some seconds. Whoever closes it stops the work. Raises CallFailed."""
+    await sync_to_async(let_go)()
     if chat.model.role == "agent":
         async with aclosing(grounded.events(chat.asked, caller)) as told:
             async for event in told:

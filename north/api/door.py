@@ -21,7 +21,6 @@ from north.api.faults import Fault
 from north.api.given import Given
 from north.api.keys import Denied, bearer, caller
 from north.serving.errors import CallFailed
-from north.threads.stream import let_go
 from north.workspaces.models import Membership
 
 MEGABYTE = 1_000_000
@@ -72,8 +71,6 @@ def admit(request: HttpRequest, scopes: tuple[str, ...]) -> Membership:
     except Denied as denied:
         before = {401: "invalid api token: " if bearer(request) else "no api key supplied: "}.get(denied.status, "")
         raise Fault(denied.status, before + denied.message, headers=denied.headers, code=CODES.get(denied.code, denied.code)) from None
-    finally:
-        let_go()
 
 
 def read(request: HttpRequest) -> dict[str, Any]:

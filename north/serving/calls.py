@@ -19,11 +19,11 @@ from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
+import orjson
 import redis
 import redis.asyncio
 from django.conf import settings
 from kombu.exceptions import OperationalError
-from kombu.utils.json import dumps
 
 from north import health
 from north.broker import redis_client
@@ -52,8 +52,14 @@ class Call:
     def __init__(self) -> None:
         self.id = uuid.uuid4().hex
         self.events: asyncio.Queue[Event] = asyncio.Queue()
-        self.over = False
+        self.taken = self.over = False
         self.until = time.monotonic() + CALL_SECONDS
+
+    def put(self, event: Event) -> None:
+        """The broker may bring a call to the workers twice: that it is taken is told once."""
+        if event["kind"] != "taken" or not self.taken:
+            self.taken = self.taken or event["kind"] == "taken"
+            self.events.put_nowait(event)
 
     async def next(self, seconds: float = CALL_SECONDS) -> Event | None:
         """The next event; None after so many seconds without one. Raises CallFailed where the call has failed or takes too long."""
@@ -96,7 +102,7 @@ class Inbox:
             for message in found[1] if found else []:
                 id, event = json.loads(message)
                 if id in self.calls:
-                    self.calls[id].events.put_nowait(event)
+                    self.calls[id].put(event)
             if time.monotonic() - told > ALIVE_SECONDS / 3:
                 told = time.monotonic()
                 await self.redis.set(alive_key(self.name), 1, ex=ALIVE_SECONDS)
@@ -106,7 +112,7 @@ class Inbox:
         if not task.cancelled() and task.exception():
             lost = CallFailed(503, "The broker went away while this was at work.", code="unavailable", retry_after=5)
             for call in self.calls.values():
-                call.events.put_nowait({"kind": "error", "status": 503, "message": lost.message, "code": lost.code, "retry_after": 5})
+                call.put({"kind": "error", "status": 503, "message": lost.message, "code": lost.code, "retry_after": 5})
 
 
 INBOXES: WeakKeyDictionary[asyncio.AbstractEventLoop, Inbox] = WeakKeyDictionary()
@@ -167,9 +173,10 @@ def publish(task: str, inbox: str, call: str, asked: dict[str, Any], who: dict[s
     try:
         with redis_client().pipeline(transaction=False) as sent:
             sent.set(alive_key(inbox), 1, ex=ALIVE_SECONDS)
-            sent.set(asked_key(call), dumps(asked), ex=2 * TAKEN_SECONDS)
-            sent.execute()
-        told = health.reports("gpu")
+            sent.set(asked_key(call), orjson.dumps(asked), ex=2 * TAKEN_SECONDS)
+            sent.hgetall(health.said_key("gpu"))
+            *_, said = sent.execute()
+        told = health.known(said)
         if told and health.age(told[0]) >= health.FRESH_SECONDS:
             raise Silent
         send(task, [inbox, call], who, time.time() + CALL_SECONDS, expires=TAKEN_SECONDS)

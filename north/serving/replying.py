@@ -6,7 +6,7 @@ import json
 import time
 from typing import Any
 
-from kombu.utils.json import loads
+import orjson
 
 from north.broker import redis_client
 from north.inference.errors import Gone
@@ -42,10 +42,13 @@ class Reply:
             sent.expire(self.inbox, KEPT_SECONDS)
             sent.execute()
 
-    def asked(self) -> dict[str, Any] | None:
-        """What was asked, once: whoever comes again finds nothing."""
-        found: Any = self.client.getdel(asked_key(self.call))
-        return loads(found) if found else None
+    def take(self) -> dict[str, Any] | None:
+        """What was asked, once: whoever comes again finds nothing. The caller hears that it is taken."""
+        with self.client.pipeline(transaction=False) as sent:
+            sent.getdel(asked_key(self.call))
+            sent.rpush(self.inbox, json.dumps([self.call, {"kind": "taken"}]))
+            found, _ = sent.execute()
+        return orjson.loads(found) if found else None
 
     def gone(self) -> bool:
         """Whether nobody waits any more; asked of the broker a few times a second."""

@@ -55,11 +55,10 @@ def serve(work: Work, kind: usage.Kind | None, role: str, *, to: list[str], who:
     """Does it while somebody waits, then counts what was used, where `kind` says so, by the model of `role`. `except Exception` is the
     edge: whoever waits is told that North broke."""
     reply = Reply(*to)
-    asked = reply.asked()
+    asked = reply.take()
     if asked is None:
         return refuse(reply, Silent())
     job = Job(asked, reply)
-    reply("taken")
     read = Used()
     try:
         with metered() as read, patience(until - time.time(), reply.gone):

@@ -263,7 +263,7 @@ def removed(instance: Membership, **_: object) -> None:
 
 
 def let_go() -> None:
-    """The connection that the middlewares used: a stream may stay for minutes and needs it no more."""
+    """The connection that middlewares and the door used: an answer may take minutes and needs it no more."""
     if not connection.in_atomic_block:
         connection.close()
 

@@ -27,7 +27,8 @@ DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 @door("POST")
 async def v2(call: Caller) -> HttpResponseBase:
     documents = documents_of(call.given)
-    texts = await asyncio.to_thread(lambda: [one if isinstance(one, str) else as_yaml(one) for one in documents])
+    records = any(not isinstance(one, str) for one in documents)
+    texts = await asyncio.to_thread(lambda: [one if isinstance(one, str) else as_yaml(one) for one in documents]) if records else documents
     return answer(await ranked(call, texts, "2", [{}] * len(texts)))
 
 
