@@ -163,7 +163,7 @@ class Recipe:
     @cached_property
     def examples(self) -> list[Example]:
         found = mining.examples(_read(self.work / "asked.jsonl"), self.library, mining.load(self.work / "mined.npz"), SEED)
-        self.tokens.learn(text for one in found for text in (one.query, *one.passages))
+        self.tokens.learn({text: None for one in found for text in (one.query, *one.passages)})
         return found
 
 

@@ -88,8 +88,7 @@ def mine(
 def bm25(queries: Sequence[np.ndarray], passages: Sequence[np.ndarray], places: np.ndarray, device: torch.device) -> np.ndarray:
     """float32 (questions, columns): of the passages at `places`, over word pieces, with Lucene's inverse document frequency; NaN for -1."""
     held, asked = _filled(passages, 512, device), _filled(queries, 48, device)
-    pieces = int(max(held.max(), asked.max())) + 1
-    frequency = np.zeros(pieces)
+    frequency = np.zeros(1 + max(int(ids.max(initial=0)) for ids in (*passages, *queries)))
     for ids in passages:
         frequency[np.unique(ids)] += 1
     idf = torch.from_numpy(np.log(1 + (len(passages) - frequency + 0.5) / (frequency + 0.5))).float().to(device)
