@@ -1,4 +1,4 @@
-"""The rerankers that North ships, made again: some 15 minutes on an H100, in stages that can be run one by one.
+"""Rerankers like those that North ships, from public data to weights and figures, on one GPU, in stages that can be run one by one.
 
     python -m north.training.default --data train-rerank --open open --e5 e5-small-q4.bin --tokenizer tokenizer.json \\
         --english all-minilm-l6-v2 --work WORK [STAGES]
@@ -16,8 +16,9 @@ small      its student of 6 layers: the large one's verdicts, and its states aft
 measure    both beside the first search, on the open sets; what their logits count is fitted on the kept ones (measured.json, measured.md)
 pack       the weights without the words (which are the base's), in 8 bits: what lies in north/inference/rerankers
 
-GPUs add up in their own order, so what comes out is not bit for bit what ships. Then `python -m north.inference.rerankers.listing E5` says
-what stands in the catalogue, and measured.json what stands in retrieval/fusion.py and in the cards.
+Then `python -m north.inference.rerankers.listing E5` says what stands in the catalogue, and measured.json what stands in
+retrieval/fusion.py and in the cards. The weights that ship were made by this recipe's predecessor, as their cards say. This one has run
+through with little data on processors; on a GPU it has not yet made any.
 """
 
 from __future__ import annotations

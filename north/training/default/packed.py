@@ -74,6 +74,11 @@ class PackedTrainer(ListTrainer):
         return ByLength(self.draws, alike=False)
 
     def loss(self, model: PreTrainedModel, inputs: Inputs) -> Tensor:
+        """In bf16 on a GPU: the trainer sees to that in a model's own `forward`, which is not called here."""
+        with torch.autocast("cuda", torch.bfloat16, enabled=self.args.bf16):
+            return self._loss(model, inputs)
+
+    def _loss(self, model: PreTrainedModel, inputs: Inputs) -> Tensor:
         told = states(model, inputs, output_hidden_states=bool(self.layers))
         logits = by_list(verdicts(model, told.last_hidden_state, inputs), inputs["places"])
         if not self.teacher:
