@@ -139,11 +139,11 @@ def test_it_is_the_same_by_rest(client: Client, source: Source, workspace: Works
 
 def test_a_sources_page_leads_to_how_it_tells_of_changes_and_to_its_connection(as_bob: Client, source: Source, home: str) -> None:
     told = text(as_bob, home)
-    assert f'href="{home}/push">let it tell at once' in told and f"{home}/connection" not in told
+    assert f'href="{home}/push">let the source tell at once' in told and f"{home}/connection" not in told
     hook = Hook.objects.create(source=source)
-    assert "at once; nothing came yet" in text(as_bob, home)
+    assert "by messages; none came yet" in text(as_bob, home)
     hook.note(heard_at=timezone.now())
-    assert "at once, last" in text(as_bob, home)
+    assert "by messages, last" in text(as_bob, home)
 
     chat = Source.objects.create(workspace=source.workspace, connector="github", name="Code", config={"access": "refresh"})
     page = f"{LIST}/{chat.pk}"
