@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.test import AsyncClient, Client
+from django.test import AsyncClient, Client, override_settings
 from django.urls import reverse
 
 from north import middleware
@@ -50,6 +50,13 @@ def test_a_page_is_served_with_its_security_headers_and_knows_who_is_signed_in(w
 def test_a_form_without_its_token_is_refused() -> None:
     answer = asyncio.run(AsyncClient(enforce_csrf_checks=True).post(reverse("workspaces:sign_in"), {"username": "a", "password": "b"}))
     assert answer.status_code == 403
+
+
+@override_settings(SECURE_SSL_REDIRECT=True, SECURE_HSTS_SECONDS=60)
+def test_behind_tls_the_event_loop_redirects_and_says_for_how_long() -> None:
+    path = reverse("workspaces:sign_in")
+    assert asyncio.run(AsyncClient().get(path)).headers["Location"] == f"https://testserver{path}"
+    assert asyncio.run(AsyncClient().get(path, secure=True)).headers["Strict-Transport-Security"].startswith("max-age=60")
 
 
 def test_a_program_s_request_waits_for_no_thread_in_a_middleware(monkeypatch: pytest.MonkeyPatch) -> None:
