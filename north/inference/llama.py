@@ -19,8 +19,9 @@ from north.inference.installed import where
 
 PREFIXES_MIB = 256
 """Memory for prompts that gave up their slot."""
-TURN = 256
-"""Tokens of a prompt that are read before the other answers go on: who waits for a first token holds up the others for seconds at most."""
+TURN = 384
+"""Tokens of a prompt that are read before the other answers go on: who waits for a first token holds up the others for seconds at most. A
+question with its passages, some 300, is read at once: 40 of them apart would take as long as 80 more."""
 
 
 class LlamaServer:
