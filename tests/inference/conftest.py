@@ -54,6 +54,6 @@ def e5(models_dir: Path) -> Embedder:
 def server(models_dir: Path) -> Iterator[LlamaServer]:
     """A real server of a tiny model: its answers are of no use, its manners are real."""
     weights = fetched(PLUMBING, models_dir) / "model.gguf"
-    server = LlamaServer(weights, name=PLUMBING, threads=1, parallel=2, context=1024)
+    server = LlamaServer(weights, name=PLUMBING, threads=1, parallel=2, context=2048)
     yield server
     server.stop()

@@ -63,9 +63,9 @@ def test_the_reading_of_a_long_prompt_gives_signs_of_life_and_its_seconds_are_to
     signs: list[float] = []
     monkeypatch.setattr(vitals, "reached", lambda stage: signs.append(time.monotonic()))
     began = time.monotonic()
-    chunks = list(server.chat_model().bind(max_tokens=2).stream("The rivers of the north are long. " * 90))
+    chunks = list(server.chat_model().bind(max_tokens=2).stream("The rivers of the north are long. " * (3 * TURN // 8)))
     took, read = time.monotonic() - began, sum(chunk.usage_metadata is None and not chunk.content for chunk in chunks)
-    assert read >= 700 // TURN, "each part of the prompt is told"
+    assert read >= 2, "each part of the prompt is told"
     assert max(later - sign for sign, later in itertools.pairwise(signs)) < took / 2
     held = sum(chunk.response_metadata.get("seconds", 0) for chunk in chunks)
     assert 0.3 * took < held <= took
@@ -103,7 +103,7 @@ def test_stopping_to_read_frees_the_slot(server: LlamaServer) -> None:
 def test_a_prompt_that_is_too_long_is_said_and_the_next_one_is_answered(server: LlamaServer) -> None:
     model = server.chat_model().bind(max_tokens=2)
     with pytest.raises(ContextTooLong):
-        model.invoke("word " * 1500)
+        model.invoke("word " * 2500)
     assert model.invoke("Hello").usage_metadata["output_tokens"] >= 1
 
 
