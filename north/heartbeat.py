@@ -166,7 +166,7 @@ class Reporter:
             self.memory = time.monotonic(), held
         said = {"pid": os.getpid(), "host": self.host, "at": time.time(), "models": [asdict(model) for model in models], "memory": held}
         with contextlib.suppress(redis.RedisError):
-            redis_client().hset(f"north:health:{self.worker}", self.host, json.dumps(said))
+            redis_client().hset(health.said_key(self.worker), self.host, json.dumps(said))
 
     def end(self, hung: vitals.Silence) -> None:
         """No thread can be ended from outside, so the process is, at once; whoever started it starts it again, and what it worked on is

@@ -245,7 +245,7 @@ def parts() -> list[Part]:
     here += [
         Part("gpu", lambda: worker_command("gpu", *gpu), health.worker_is_ready("gpu"), unchecked),
         Part("cpu", lambda: worker_command("cpu", *cpu), health.worker_is_ready("cpu"), documents | unchecked, True),
-        Part("beat", beat_command, lambda pid: True, {"NORTH_TASK_ROOMS": "none", **unchecked}),
+        Part("beat", beat_command, lambda pid: True, {"NORTH_TASK_ROOMS": "none"} | unchecked),
         Part("web", web_command, lambda pid: answers(f"http://127.0.0.1:{settings.PORT}/healthz")),
     ]
     return here
