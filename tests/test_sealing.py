@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
+from django.apps import apps
 from django.core.management import CommandError, call_command
 
 from north import sealing
 from north.documents.models import Source
+from north.management.commands.rotate_secrets import SEALED
 from north.webhooks.models import Webhook
 from north.workspaces.models import Workspace
 
@@ -28,6 +30,12 @@ def rows(workspace: Workspace) -> list[Source]:
     hook.set_secret()
     hook.save()
     return [Source.objects.create(workspace=workspace, connector="x", name=str(n), secrets=sealing.seal(f"secret {n}")) for n in range(5)]
+
+
+def test_whatever_is_sealed_is_sealed_anew() -> None:
+    fields = ((model, field.name) for model in apps.get_models() for field in model._meta.get_fields() if hasattr(field, "column"))
+    sealed = {(model._meta.app_label, model.__name__, name) for model, name in fields if name == "secrets" or name.endswith("sealed")}
+    assert sealed == set(SEALED)
 
 
 def rotate(*options: str) -> str:

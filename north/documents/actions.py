@@ -317,7 +317,6 @@ def may_set_up(actor: Membership) -> None:
 def delete_source(source: Source, *, actor: Membership) -> None:
     """The source and all that came from it: gone from every answer with this commit."""
     owned(source, actor)
-    channels.withdraw(source)
     with transaction.atomic():
         source = Source.objects.select_for_update().get(pk=source.pk)
         count = Document.objects.filter(source=source).bury()

@@ -1,5 +1,6 @@
 """Channels that a source's service tells of changes by, to the door that was opened for it. A sweep opens and renews them, and closes those
-of a source that is paused; which and how, `retrieval.connectors.channels` knows. What each is to do next stands in its door's row."""
+of a source that is paused; which and how, `retrieval.connectors.channels` knows. What each is to do next stands in its door's row; those
+of a door that is gone stand in a row of their own until they are closed."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ from django.utils.translation import gettext as _
 
 from north import wiring
 from north.documents import reaching
-from north.documents.hooks import Hook
+from north.documents.hooks import REMEMBERED, Closing, Hook
 from north.documents.models import Source
 from north.hints import hint
 from retrieval.connectors import channels
@@ -92,29 +93,54 @@ def office_of(source: Source) -> Office:
 
 
 def remember(hook: Hook, kept: Kept) -> bool:
-    """Whether the door is still there; if not, the channels that nobody would remember are closed."""
+    """Whether the door is still there; if not, its channels are closed: with the door went only those that it knew."""
     ends = min((float(one["until"]) for one in kept.values()), default=0.0)
     values: dict[str, Any] = {"channels": dict(kept), "told_until": datetime.fromtimestamp(ends, UTC) if ends else None}
     if Hook.objects.filter(pk=hook.pk, key=hook.key).update(**values):
         return True
-    close(hook.source, kept)
+    if kept:
+        Closing.begin(hook.source, kept)
     return False
 
 
 def withdraw(source: Source) -> None:
-    """Closes them while their source can still be asked to."""
+    """Closes them while their source can still be asked to, as far as that goes within seconds; what stays ends by itself within days, and
+    is believed no more than before."""
     hook = Hook.objects.filter(source=source).first()
-    if hook and hook.channels:
-        close(source, hook.channels)
-        Hook.objects.filter(pk=hook.pk, key=hook.key).update(channels={}, told_until=None)
-
-
-def close(source: Source, kept: Kept) -> None:
-    """As far as that goes within seconds. What stays ends by itself within days, and its messages meet nothing."""
+    if hook is None or not hook.channels:
+        return
     until = time.monotonic() + WAITED
     try:
-        for _left in channels.closed(office_of(source), kept):
+        for _left in channels.closed(office_of(source), hook.channels):
             if time.monotonic() > until:
                 break
     except SourceError as error:
         logger.info("Channels end by themselves: %s", error, extra={"source": source.pk})
+    Hook.objects.filter(pk=hook.pk, key=hook.key).update(channels={}, told_until=None)
+
+
+# --- of doors that are gone ----------------------------------------------------------------------------------------------------------
+def closings() -> QuerySet[Closing]:
+    """Those that are due."""
+    return Closing.objects.filter(try_at__lte=timezone.now())
+
+
+def close(number: int) -> None:
+    """Twice at once is once. Where nobody is left who could mend what is wrong, nothing is tried again: the channels end by themselves
+    within days, and their messages meet nothing."""
+    if not closings().filter(pk=number).update(try_at=timezone.now() + HELD):
+        return
+    row = Closing.objects.get(pk=number)
+    last = timezone.now() > row.created_at + REMEMBERED
+    if last:
+        Closing.objects.filter(pk=number).delete()
+    source = Source(pk=row.source, connector=row.connector, name=row.name, config=row.config, secrets=row.secrets)
+    try:
+        for left in channels.closed(office_of(source), row.channels) if kind_of(source) else ():
+            Closing.objects.filter(pk=number).update(channels=left)
+    except SourceError as error:
+        if not (last or error.permanent):
+            Closing.objects.filter(pk=number).update(try_at=timezone.now() + LATER)
+            return
+        logger.info("Channels end by themselves: %s", error, extra={"source": row.source})
+    Closing.objects.filter(pk=number).delete()

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import secrets
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import models
+from django.db import models, transaction
+from django.db.models.signals import pre_delete
+from django.dispatch import receiver
 from django.urls import reverse
 from django.utils import timezone
 
+from north.hints import hint
 from north.sealing import seal, unseal
 
 SHORTEST = 10.0
 """Seconds between two passes that messages begin."""
+REMEMBERED = timedelta(days=1)
+"""How long a service that is away is asked to close channels of a door that is gone."""
 
 
 def unguessable() -> str:
@@ -75,3 +81,35 @@ class Hook(models.Model):
         Hook.objects.filter(pk=self.pk, wanted_at__lte=until).update(wanted_at=None)
         found: UUID = run.pk
         return found
+
+
+class Closing(models.Model):
+    """Channels of a door that is gone, which are still to be closed at their service. With all that this takes, since the source may be
+    gone, too, and its workspace; `secrets` are sealed as the source's. The row goes when they are closed, or its time is over."""
+
+    source = models.UUIDField()
+    connector = models.CharField(max_length=40)
+    name = models.CharField(max_length=120)
+    config = models.JSONField(default=dict)
+    secrets = models.TextField(blank=True)
+    channels = models.JSONField()
+    try_at = models.DateTimeField(default=timezone.now, db_index=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+    @classmethod
+    def begin(cls, source: Any, channels: Any) -> None:
+        """They are closed once this is durable; `tasks.sync_due` comes back to it."""
+        same = {name: getattr(source, name) for name in ("connector", "name", "config", "secrets")}
+        row = cls.objects.create(source=source.pk, channels=dict(channels), **same)
+        transaction.on_commit(partial(hint, "documents.close_channels", row.pk), robust=True)
+
+
+@receiver(pre_delete, sender=Hook)
+def leave_channels(instance: Hook, **_arguments: Any) -> None:
+    """Whatever takes the door away, be it its source or its workspace. Read again and locked: a worker may have opened one just now."""
+    kept = Hook.objects.select_for_update().filter(pk=instance.pk).values_list("channels", flat=True).first()
+    if kept:
+        Closing.begin(instance.source, kept)

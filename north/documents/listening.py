@@ -64,7 +64,6 @@ def register(hook: Hook, *, actor: Membership) -> None:
 
 def close_door(hook: Hook, *, actor: Membership) -> None:
     actions.owned(hook.source, actor)
-    channels.withdraw(hook.source)
     with transaction.atomic():
         Hook.objects.filter(pk=hook.pk).delete()
         record("source.hook_close", actor=actor, thing=hook.source, name=hook.source.name)

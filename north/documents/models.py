@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy as _
 from north.documents.accounts import Identity, Rule, SourceGroup
 from north.documents.consents import Connection
 from north.documents.copies import Copy
-from north.documents.hooks import Hook
+from north.documents.hooks import Closing, Hook
 from north.documents.searches import SavedSearch, SearchWeights
 from north.documents.states import BEFORE, UNHELD, UNREAD, WORKING, Status
 from north.hints import hint
@@ -30,7 +30,7 @@ from retrieval.types import Parsed, Scope
 
 __all__ = [
     "UNHELD", "UNREAD", "WORKING",
-    "Connection", "Copy", "Hook", "Identity", "Rule", "SavedSearch", "SearchWeights", "SourceGroup", "Status",
+    "Closing", "Connection", "Copy", "Hook", "Identity", "Rule", "SavedSearch", "SearchWeights", "SourceGroup", "Status",
 ]  # fmt: skip
 
 

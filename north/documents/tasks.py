@@ -5,6 +5,7 @@ one nothing, and each task takes whatever is due, by lease, until nothing is.
     index     gpu     indexing, changed access, tombstones; one at a time a process
     sync      cpu     one pass over a source
     tend_channels  cpu  the channels by which a source tells of changes
+    close_channels cpu  those of a source that is gone
     search    gpu     one search for a person who waits
     sweep     beat    hints at everything that is due; finds what the index has lost
 """
@@ -313,6 +314,8 @@ def sync_due() -> None:
             hint("documents.sync", str(run_id))
     for pk in channels.due().values_list("pk", flat=True):
         hint("documents.tend_channels", str(pk), expires=30)
+    for number in channels.closings().values_list("pk", flat=True):
+        hint("documents.close_channels", number, expires=30)
     for source in Source.objects.filter(schedule__gt=0, paused_at=None):
         due = source.synced_at is None or source.synced_at + timedelta(seconds=source.schedule) <= timezone.now()
         if due and (run := source.begin()):
@@ -325,6 +328,12 @@ def sync_due() -> None:
 def tend_channels(source_id: str) -> None:
     """Opens, renews and closes what its service tells a source's door by."""
     channels.tend(UUID(source_id))
+
+
+@shared_task
+def close_channels(number: int) -> None:
+    """Closes those of a door that is gone."""
+    channels.close(number)
 
 
 @shared_task

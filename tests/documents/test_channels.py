@@ -20,14 +20,19 @@ from django.utils import timezone
 
 from north import wiring
 from north.documents import actions, channels, controls, listening, tasks
-from north.documents.hooks import Hook
+from north.documents.hooks import Closing, Hook
 from north.documents.models import Source
 from north.documents.readers import Readers
+from north.workspaces.actions import delete_workspace
 from north.workspaces.models import AuditEvent, Membership
+from retrieval.connectors import CONNECTORS
 from retrieval.connectors.asking import Asker
-from retrieval.connectors.contract import Channel, Config, Outside, Push
+from retrieval.connectors.contract import Channel, Config, Connector, Outside, Push
 from retrieval.connectors.hearing import by_token
 from tests.retrieval.connectors import shelf
+from tests.retrieval.connectors.cloud import Cloud
+from tests.retrieval.connectors.worlds.google_drive import GoogleDriveWorld
+from tests.retrieval.connectors.worlds.sharepoint import SharePointWorld
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("broker")]
 WEEK = 7 * 24 * 3600
@@ -59,6 +64,18 @@ def desk(config: Config, outside: Outside) -> Desk:
     return Desk(Asker(outside, config["url"], headers={"authorization": f"Bearer {config['token']}"}))
 
 
+WORLDS: list[Cloud] = []
+
+
+def by_record(kind: str) -> Connector:
+    """The connector, whose service is the world that was made last."""
+    found = CONNECTORS[kind]
+    assert found.push and found.push.office
+    office = found.push.office
+    return replace(found, push=replace(found.push, office=lambda config, outside: office(config, WORLDS[-1].outside)))
+
+
+GRAPH, DRIVE = by_record("sharepoint"), by_record("google_drive")
 TELLING = replace(shelf.CONNECTOR, push=Push("North enters its address at the desk by itself.", by_token, office=desk))
 
 
@@ -66,11 +83,15 @@ TELLING = replace(shelf.CONNECTOR, push=Push("North enters its address at the de
 class Service:
     drives: list[str] = field(default_factory=lambda: ["a", "b"])
     open: dict[int, dict[str, str]] = field(default_factory=dict)
+    away: bool = False
+    tokens: set[str] = field(default_factory=lambda: {"t"})
     asked: int = 0
     faulty: set[str] = field(default_factory=set)
     """Drives whose channels cannot be opened."""
 
-    def serve(self, method: str, path: str, body: bytes) -> tuple[int, Any]:
+    def serve(self, method: str, path: str, token: str, body: bytes) -> tuple[int, Any]:
+        if self.away or token not in self.tokens:
+            return (503, None) if self.away else (401, None)
         if method == "GET":
             return (200, self.drives) if path == "/drives" else (404, None)
         if method == "DELETE":
@@ -87,14 +108,15 @@ class Service:
 def service(settings: Any) -> Iterator[tuple[str, Service]]:
     settings.OUTBOUND_ALLOWED = ["127.0.0.1"]
     settings.PUBLIC_URL = "https://north.example"
-    settings.CONNECTORS = {**settings.CONNECTORS, "telling": "tests.documents.test_channels.TELLING"}
+    made = {"telling": "TELLING", "graph": "GRAPH", "drive": "DRIVE"}
+    settings.CONNECTORS = {**settings.CONNECTORS, **{kind: f"tests.documents.test_channels.{name}" for kind, name in made.items()}}
     wiring.connectors.cache_clear()
     there = Service()
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length") or 0))
-            status, said = there.serve(self.command, self.path, body)
+            status, said = there.serve(self.command, self.path, self.headers["authorization"].removeprefix("Bearer "), body)
             content = b"" if said is None else json.dumps(said).encode()
             self.send_response(status)
             self.send_header("content-length", str(len(content)))
@@ -195,24 +217,108 @@ def test_other_settings_are_looked_after_at_once(there: Service, source: Source,
     assert channels.due()
 
 
-@pytest.mark.parametrize("way", ["door", "source"])
-def test_with_the_door_or_its_source_they_are_closed(there: Service, source: Source, door: Hook, editor: Membership, way: str) -> None:
-    listening.close_door(door, actor=editor) if way == "door" else actions.delete_source(source, actor=editor)
-    assert not there.open and not Hook.objects.exists()
+# --- and when they are to end -----------------------------------------------------------------------------------------------------------
+def gone(way: str, source: Source, door: Hook, editor: Membership, owner: Membership) -> None:
+    match way:
+        case "door":
+            listening.close_door(door, actor=editor)
+        case "source":
+            actions.delete_source(source, actor=editor)
+        case "workspace":
+            delete_workspace(source.workspace, actor=owner)
 
 
-def test_a_service_that_is_away_keeps_no_source_from_being_deleted(there: Service, source: Source, door: Hook, editor: Membership) -> None:
-    Source.objects.update(config={**source.config, "url": "http://127.0.0.1:9"})
-    source.refresh_from_db()
-    actions.delete_source(source, actor=editor)
+def close() -> None:
+    """As the workers do with what the beat finds."""
+    for one in channels.closings():
+        tasks.close_channels(one.pk)
+
+
+@pytest.mark.parametrize("way", ["door", "source", "workspace"])
+def test_with_the_door_its_source_or_its_workspace_they_are_closed(
+    there: Service, source: Source, door: Hook, editor: Membership, owner: Membership, way: str
+) -> None:
+    gone(way, source, door, editor, owner)
+    assert not Hook.objects.exists() and len(there.open) == 2, "nobody waits for the service"
+    close()
+    assert not there.open and not Closing.objects.exists()
+
+
+@pytest.mark.usefixtures("service")
+@pytest.mark.parametrize(("kind", "of"), [("graph", SharePointWorld), ("drive", GoogleDriveWorld)])
+@pytest.mark.parametrize("way", ["source", "workspace"])
+def test_microsoft_and_google_are_told_that_nobody_listens_any_more(
+    editor: Membership, owner: Membership, kind: str, of: type[Cloud], way: str
+) -> None:
+    world = of()
+    WORLDS.append(world)
+    source = actions.create_source(name="S", connector=kind, schedule=0, readers=Readers(), actor=editor, given=world.config)
+    door, _secret = listening.open_door(source, actor=editor)
+    tend(source)
+    there = world.subscribed if isinstance(world, SharePointWorld) else world.watching  # type: ignore[attr-defined]
+    assert len(there) == 1, Hook.objects.get().fault
+    gone(way, source, door, editor, owner)
+    close()
+    assert not there and not Closing.objects.exists()
+
+
+def test_it_is_begun_once_the_deletion_is_durable(
+    there: Service, source: Source, door: Hook, editor: Membership, django_capture_on_commit_callbacks: Any
+) -> None:
+    with django_capture_on_commit_callbacks() as begun:
+        actions.delete_source(source, actor=editor)
+    assert any(getattr(one, "args", ())[:1] == ("documents.close_channels",) for one in begun)
+
+
+@pytest.mark.parametrize("way", ["source", "workspace"])
+def test_a_service_that_is_away_keeps_nothing_from_being_deleted_and_is_asked_again(
+    there: Service, source: Source, door: Hook, editor: Membership, owner: Membership, way: str
+) -> None:
+    there.away = True
+    gone(way, source, door, editor, owner)
     assert not Source.objects.exists()
+    close()
+    (left,) = Closing.objects.all()
+    assert len(there.open) == 2 and not channels.closings() and '"t"' not in left.secrets
+    there.away = False
+    Closing.objects.update(try_at=F("try_at") - timedelta(minutes=16))
+    close()
+    assert not there.open and not Closing.objects.exists()
+
+
+def test_what_is_closed_already_is_not_forgotten_over_a_fault(there: Service, source: Source, door: Hook, editor: Membership) -> None:
+    actions.delete_source(source, actor=editor)
+    there.open = {number: one for number, one in there.open.items() if one["key"] == "b"}
+    close()
+    assert not there.open and not Closing.objects.exists()
+
+
+@pytest.mark.parametrize("why", ["it is away for a day", "its token is taken no more", "its connector is gone"])
+def test_nothing_is_kept_of_a_source_that_is_gone_once_it_is_of_no_use(
+    there: Service, source: Source, door: Hook, editor: Membership, why: str, settings: Any
+) -> None:
+    match why:
+        case "it is away for a day":
+            there.away = True
+        case "its token is taken no more":
+            there.tokens = set()
+    actions.delete_source(source, actor=editor)
+    if why == "it is away for a day":
+        close()
+        assert Closing.objects.exists()
+        Closing.objects.update(try_at=timezone.now(), created_at=F("created_at") - timedelta(days=1))
+    if why == "its connector is gone":
+        Closing.objects.update(connector="unheard of")
+    close()
+    assert not Closing.objects.exists()
 
 
 def test_what_is_opened_while_the_door_closes_is_closed_with_it(there: Service, source: Source, editor: Membership) -> None:
     listening.open_door(source, actor=editor)
     MEANWHILE.append(Hook.objects.all().delete)
     tend(source)
-    assert not there.open
+    close()
+    assert not there.open and not Closing.objects.exists()
 
 
 # --- what goes wrong, and what the pages say ------------------------------------------------------------------------------------------

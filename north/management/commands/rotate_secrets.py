@@ -15,6 +15,8 @@ SEALED: Final = (
     ("webhooks", "Webhook", "old_sealed"),
     ("documents", "Source", "secrets"),
     ("documents", "Hook", "sealed"),
+    ("documents", "Closing", "secrets"),
+    ("outside", "ServerSecret", "sealed"),
 )
 
 
