@@ -85,9 +85,13 @@ class Given:
 def begin(consent: Consent, config: Config, back: str) -> Begun:
     state, verifier = secrets.token_urlsafe(32), secrets.token_urlsafe(64)
     challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
-    asked = {"response_type": "code", "client_id": config["client_id"], "redirect_uri": back, "state": state, "scope": consent.scopes}
-    proof = {"code_challenge": challenge, "code_challenge_method": "S256"}
+    asked = {"response_type": "code", "client_id": config["client_id"], "redirect_uri": back, "state": state}
+    proof = {"scope": scopes(consent, config), "code_challenge": challenge, "code_challenge_method": "S256"}
     return Begun(f"{consent.authorize(config)}?{urlencode({**asked, **proof, **consent.more})}", state, verifier)
+
+
+def scopes(consent: Consent, config: Config) -> str:
+    return f"{consent.scopes} {consent.also(config)}".strip()
 
 
 def finish(consent: Consent, config: Config, code: str, verifier: str, outside: Outside, *, back: str) -> Given:
@@ -98,7 +102,7 @@ def finish(consent: Consent, config: Config, code: str, verifier: str, outside: 
 
 def begin_device(consent: Consent, config: Config, outside: Outside) -> Device:
     assert consent.device
-    said = asked(consent, config, consent.device(config), {"scope": consent.scopes}, outside)
+    said = asked(consent, config, consent.device(config), {"scope": scopes(consent, config)}, outside)
     refuse(said, consent.device(config))
     try:
         address = str(said.get("verification_uri") or said["verification_url"])

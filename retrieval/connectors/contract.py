@@ -202,6 +202,8 @@ class Consent:
     who: Callable[[Config, Mapping[str, Any], str, Outside], str]
     """The name of the account, by the answer and its access token."""
     scopes: str = ""
+    also: Callable[[Config], str] = lambda config: ""
+    """More scopes, where the settings ask for them."""
     device: Callable[[Config], str] | None = None
     """Where a code to type in is given, if the service knows that."""
     more: Mapping[str, str] = field(default_factory=dict)

@@ -28,9 +28,17 @@ LOGIN: Final = "https://login.microsoftonline.com"
 EVERYBODY: Final = "tenant"
 SCOPES: Final = "offline_access User.Read Sites.Read.All Files.Read.All User.Read.All GroupMember.Read.All"
 """What is asked of a person; apps have permissions instead."""
+SUBSCRIBING: Final = "Files.ReadWrite.All"
+"""The least that Graph documents for subscriptions to drives of organisations, by apps and by people ("Create subscription")."""
 BATCH: Final = 20
 LASTS: Final = timedelta(days=28)
 """Of a subscription; Graph allows 42,300 minutes for files."""
+NOT_ALLOWED: Final = (
+    f"Microsoft does not let this app subscribe to changes: it asks for {SUBSCRIBING}, although North only reads. An administrator adds it "
+    "in the Microsoft Entra admin center to the app's API permissions (to the application permissions where the app signs in itself, to "
+    "the delegated ones where it reads with your consent) and grants admin consent; with your consent, turn on “Subscribe to changes” in "
+    "the source's settings, too, and press “Connect” again. Until then North looks by its schedule."
+)
 SECURITY: Final = {"prefer": "includesecuritywebhooks"}
 """Tells of other permissions, too: by itself Graph tells of contents only."""
 SITE: Final = "site:"
@@ -45,12 +53,20 @@ def asker(config: Config, outside: Outside) -> Asker:
     def form() -> dict[str, str]:
         app = {"client_id": config["client_id"], "client_secret": config["client_secret"]}
         if config.get("access") == "refresh":
-            return {**app, "grant_type": "refresh_token", "refresh_token": config["refresh"], "scope": SCOPES}
+            return {**app, "grant_type": "refresh_token", "refresh_token": config["refresh"], "scope": scopes(config)}
         return {**app, "grant_type": "client_credentials", "scope": "https://graph.microsoft.com/.default"}
 
     token = Token(outside, f"{LOGIN}/{config['tenant']}/oauth2/v2.0/token", form, kept="refresh")
     right = "Sites.FullControl.All, GroupMember.Read.All and User.Read.All (application permissions, with admin consent)"
     return Asker(outside, BASE, headers=token.headers, renew=token.renew, right=right)
+
+
+def scopes(config: Config) -> str:
+    return f"{SCOPES} {more_scopes(config)}".strip()
+
+
+def more_scopes(config: Config) -> str:
+    return SUBSCRIBING if config.get("subscribes") else ""
 
 
 def values(ask: Asker, path: str, params: Mapping[str, Any] | None = None) -> Iterator[Mapping[str, Any]]:
@@ -190,7 +206,7 @@ class Subscriptions:
         try:
             answer = self.ask.ask(path, method=method, body=body, accept=(400,), headers=SECURITY)
         except RightMissing as error:
-            raise RightMissing("graph.microsoft.com", "Files.ReadWrite.All") from error
+            raise RightMissing.from_message(NOT_ALLOWED) from error
         said = decoded(answer, "Microsoft Graph")
         if answer.status_code == 400:
             why = str((said.get("error") or {}).get("message") or "no reason given")[:200]

@@ -117,7 +117,11 @@ SLACK: Final = Push(
 )
 MICROSOFT: Final = Push(
     "North subscribes at Microsoft Graph to each document library with this address, and renews that before it expires: nothing is to be "
-    "entered there. Microsoft asks for the permission Files.ReadWrite.All for it, and must reach the address from the internet.",
+    "entered there. Microsoft asks for the right Files.ReadWrite.All for it, the least that it documents, although North only reads. In "
+    "the Microsoft Entra admin center, under App registrations, your app, API permissions, Microsoft Graph, add it as application "
+    "permission where the app signs in itself, as delegated permission where it reads with your consent, and grant admin consent; with "
+    "your consent, also turn on “Subscribe to changes” in the source's settings and connect it again. Microsoft must reach the address "
+    "from the internet.",
     microsoft,
 )
 GOOGLE: Final = Push(

@@ -19,9 +19,22 @@ from urllib.parse import quote, unquote, urlsplit
 
 from retrieval.connectors import hearing
 from retrieval.connectors.asking import Asker
-from retrieval.connectors.consenting import REFRESH, me
+from retrieval.connectors.consenting import BY_CONSENT, REFRESH, me
 from retrieval.connectors.contract import Branch, Config, Connector, Consent, Finding, Outside, Setting, all_in, just
-from retrieval.connectors.graph import BASE, LOGIN, SCOPES, SITE, Subscriptions, answers, asker, people, rights, values
+from retrieval.connectors.graph import (
+    BASE,
+    LOGIN,
+    SCOPES,
+    SITE,
+    SUBSCRIBING,
+    Subscriptions,
+    answers,
+    asker,
+    more_scopes,
+    people,
+    rights,
+    values,
+)
 from retrieval.connectors.pages import fetched, moment, sensible, several, tried
 from retrieval.errors import CursorExpired, ItemBroken, SourceError, SourceGarbled, SourceMissing
 from retrieval.types import Cursor, Deleted, Fetched, Item, Listing
@@ -268,6 +281,7 @@ CONNECTOR: Final = Connector(
         lambda config: f"{LOGIN}/{config['tenant']}/oauth2/v2.0/token",
         me(lambda config: f"{BASE}/me", "userPrincipalName", "displayName"),
         scopes=SCOPES,
+        also=more_scopes,
         device=lambda config: f"{LOGIN}/{config['tenant']}/oauth2/v2.0/devicecode",
     ),
     again=again,
@@ -289,10 +303,22 @@ CONNECTOR: Final = Connector(
             "client_secret",
             "Client secret",
             "Under Certificates & secrets of the app. The app needs the application permissions Sites.FullControl.All (to read who may see "
-            "a file), GroupMember.Read.All and User.Read.All, with admin consent.",
+            f"a file), GroupMember.Read.All and User.Read.All, with admin consent; {SUBSCRIBING} as well, if it is to be told of "
+            "changes at once.",
             kind="secret",
         ),
         REFRESH,
+        Setting(
+            "subscribes",
+            "Subscribe to changes",
+            f"Microsoft lets North be told of changes at once only with {SUBSCRIBING}, the right to change files, though North only ever "
+            "reads them. Turned on, your consent is asked for that, too: press “Connect” again after saving. Turned off, North looks by "
+            "its schedule.",
+            kind="switch",
+            required=False,
+            default=False,
+            when=BY_CONSENT,
+        ),
         Setting(
             "sites",
             "Sites",

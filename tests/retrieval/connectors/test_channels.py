@@ -69,7 +69,7 @@ def test_an_address_that_microsoft_cannot_reach_says_how_to_mend_it() -> None:
 def test_the_right_that_microsoft_asks_for_is_named() -> None:
     world = SharePointWorld()
     world.outside.faults = [lambda asked: Said.json({}, 403) if asked.path.endswith("/subscriptions") else None]
-    with pytest.raises(RightMissing, match=r"Files\.ReadWrite\.All"):
+    with pytest.raises(RightMissing, match=r"Files\.ReadWrite\.All.*Entra admin center.*“Subscribe to changes”"):
         tend(world)
 
 

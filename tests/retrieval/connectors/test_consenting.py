@@ -12,7 +12,7 @@ import pytest
 
 from retrieval.connectors import CONNECTORS, consenting
 from retrieval.connectors.contract import Consent
-from retrieval.errors import SourceGarbled, TokenRefused
+from retrieval.errors import SourceError, SourceGarbled, TokenRefused
 from tests.retrieval.connectors.outside import Asked, InProcess, Said
 
 BACK = "https://north.example/consent"
@@ -90,6 +90,19 @@ def test_whoever_agrees_gives_a_token_that_is_kept_where_the_connector_wants_it(
     assert given == consenting.Given("a1" if there.consent.given == "access_token" else "r1", "ann")
     assert there.consent.kept in {one.name for one in CONNECTORS[kind].settings if one.kind == "secret" and not one.required}
     assert "s3cret" not in begun.url and begun.verifier not in begun.url
+
+
+@pytest.mark.parametrize("wanted", [False, True])
+def test_microsoft_is_asked_for_the_right_to_write_only_where_the_settings_say_so(wanted: bool) -> None:
+    there = Authority("sharepoint")
+    config = {**there.config, "access": "refresh", "refresh": "r1", "subscribes": wanted, "sites": [], "people": ["ann@acme.example"]}
+    asked = [parse_qs(urlsplit(consenting.begin(there.consent, config, BACK).url).query)["scope"][0]]
+    consenting.begin_device(there.consent, config, there.outside)
+    with pytest.raises(SourceError):
+        list(CONNECTORS["sharepoint"].fetch(config, None, there.outside))
+    asked += [parse_qs(one.body.decode())["scope"][0] for one in there.outside.asked if b"scope=" in (one.body or b"")]
+    assert len(asked) >= 3 and {"Files.ReadWrite.All" in scopes.split() for scopes in asked} == {wanted}
+    assert all({"offline_access", "Files.Read.All"} <= set(scopes.split()) for scopes in asked)
 
 
 def refused(there: Authority, code: str, verifier: str, back: str = BACK) -> str:
