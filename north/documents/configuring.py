@@ -35,17 +35,13 @@ def connector(kind: str) -> Connector:
 
 
 def judged(kind: str, given: Mapping[str, Any], before: Source | None = None) -> Checked:
-    """What was given, as the connector takes it, and what is wrong with it in words. A secret that is left out stays as it was, but not
-    where the address is another one: else whoever may edit a source could have its secrets sent anywhere."""
+    """What was given, as the connector takes it, and what is wrong with it in words, but for addresses, which `unreachable` judges. A
+    secret that is left out stays as it was, but not where the address is another one: else whoever may edit a source could have its
+    secrets sent anywhere."""
     schema = connector(kind).settings
     kept = secrets_of(before) if before else {}
     left = {name: value for name, value in kept.items() if not given.get(name)}
     found = checked(schema, {**given, **left})
-    for setting in schema:
-        if setting.name in found.wrong:
-            continue
-        if setting.kind == "url" and (wrong := not_allowed(found.values[setting.name])):
-            found.wrong[setting.name] = wrong
     if before and left and moved(schema, before, found.values):
         found.wrong.update(dict.fromkeys(left, _("The address is another one now, so enter this again.")))
     if kind == FOLDER and "path" not in found.wrong:
@@ -70,6 +66,21 @@ def taken(kind: str, given: Mapping[str, Any], before: Source | None = None) -> 
     secret = {setting.name for setting in connector(kind).settings if setting.kind == "secret"}
     plain = {name: value for name, value in found.values.items() if name not in secret}
     return plain, {name: str(value) for name, value in found.values.items() if name in secret and value}
+
+
+def unreachable(kind: str, given: Mapping[str, Any]) -> dict[str, str]:
+    """Which of these addresses North may not contact, in words. It asks the name service, which may take seconds: not in a transaction,
+    which others would wait for."""
+    schema = connector(kind).settings
+    found = checked(schema, given)
+    named = [setting.name for setting in schema if setting.kind == "url" and setting.name not in found.wrong]
+    return {name: words for name in named if (words := not_allowed(found.values[name]))}
+
+
+def look_up(kind: str, given: Mapping[str, Any]) -> None:
+    """Raises Refused for the first of these addresses that North may not contact."""
+    for name, words in unreachable(kind, given).items():
+        raise Refused(words, field=name)
 
 
 def not_allowed(url: str) -> str:
@@ -136,7 +147,7 @@ class Preview:
 def previewed(source: Source, config: Mapping[str, Any], keeper: Source) -> Preview:
     """Asks the connector what works, and counts what it lists for some seconds; nothing is fetched, and nothing is kept but a secret that
     the service replaced meanwhile, with `keeper`."""
-    found, way = Preview(), reaching.Way(keeper, seconds=SECONDS)
+    found, way = Preview(), reaching.Way(keeper, seconds=SECONDS, scope=source)
     kind = connector(source.connector)
     try:
         found.findings += kind.probe(config, way)

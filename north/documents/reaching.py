@@ -97,12 +97,22 @@ def path_of(item: Item | Skipped) -> str:
 def matcher(patterns: Sequence[str]) -> Callable[[str], bool]:
     """Patterns as shells know them, whatever the case: * and ? stand for any characters; one without a slash is for names alone, one that
     begins with a slash is for what lies at the top, and one that ends in a slash for all in that folder."""
-    wanted = [re.compile(fnmatch.translate(pattern.lower().lstrip("/") + "*" * pattern.endswith("/"))) for pattern in patterns]
+    wanted = [compiled(pattern) for pattern in patterns]
     whole = [pattern for pattern, said in zip(wanted, patterns, strict=True) if "/" in said]
     names = [pattern for pattern, said in zip(wanted, patterns, strict=True) if "/" not in said]
     return lambda path: (
         any(one.match(path.lower().strip("/")) for one in whole) or any(one.match(path.lower().rpartition("/")[2]) for one in names)
     )
+
+
+def passed_over(exclude: Sequence[str]) -> Callable[[str], bool]:
+    """Whether patterns leave out all that a folder may hold, by its path: those that fit it so far, and any characters after it."""
+    endless = [compiled(pattern) for pattern in exclude if "/" in pattern and pattern.endswith(("/", "*"))]
+    return lambda folder: any(one.match(folder.lower().strip("/") + "/") for one in endless)
+
+
+def compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(fnmatch.translate(pattern.lower().lstrip("/") + "*" * pattern.endswith("/")))
 
 
 @functools.cache
@@ -112,10 +122,13 @@ def outbound(allowed: tuple[str, ...]) -> Outbound:
 
 
 class Way:
-    """The outside of one source: `retrieval.connectors.contract.Outside`."""
+    """The outside of one source: `retrieval.connectors.contract.Outside`. `scope`: whose patterns say what is wanted, where not its own."""
 
-    def __init__(self, source: Source, row: SyncRun | None = None, *, seconds: float = 60.0, watch: Watch | None = None) -> None:
+    def __init__(
+        self, source: Source, row: SyncRun | None = None, *, seconds: float = 60.0, watch: Watch | None = None, scope: Source | None = None
+    ) -> None:
         self._source, self._row, self._seconds, self._watch = source, row, seconds, watch
+        self._passed_over = passed_over((scope or source).exclude)
         self._outbound = outbound(tuple(settings.OUTBOUND_ALLOWED))
 
     def request(
@@ -157,6 +170,9 @@ class Way:
     def dial(self, host: str, port: int, seconds: float = 30.0) -> Any:
         with _in_words(host):
             return self._outbound.dial(host, port, seconds)
+
+    def passes_over(self, folder: str) -> bool:
+        return self._passed_over(folder)
 
     def sleep(self, seconds: float) -> None:
         """In small steps, so that a pass that was stopped, or lost its lease, does not wait; nor does anybody before a page."""

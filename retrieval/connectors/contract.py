@@ -61,6 +61,9 @@ class Outside(Protocol):
     def dial(self, host: str, port: int, seconds: float = 30.0) -> Any:
         """A connected socket, for what is not HTTP."""
 
+    def passes_over(self, folder: str) -> bool:
+        """Whether nothing in this folder, a path as Items have it, is wanted: then it need not be listed."""
+
     def sleep(self, seconds: float) -> None:
         """Waits, and gives up where the pass was stopped."""
 

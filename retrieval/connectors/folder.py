@@ -30,7 +30,7 @@ def fetch(config: Config, cursor: Mapping[str, Any] | None, outside: Outside) ->
     """
     root = _allowed(str(config.get("path") or ""), config.get("roots"))
     max_bytes = config.get("max_bytes") or MAX_BYTES
-    listing = _Listing(root, int((cursor or {}).get("count", 0)), max_bytes)
+    listing = _Listing(root, int((cursor or {}).get("count", 0)), max_bytes, outside)
     yield Listing()
     yield from listing.files()
     yield Listing("people")
@@ -108,8 +108,8 @@ def _allowed(path: str, roots: object) -> Path:
 class _Listing:
     """One pass over a folder. `count`, `groups` and `complete` are true once `files` has ended."""
 
-    def __init__(self, root: Path, known: int, max_bytes: int) -> None:
-        self._root, self._known, self._max_bytes = root, known, max_bytes
+    def __init__(self, root: Path, known: int, max_bytes: int, outside: Outside) -> None:
+        self._root, self._known, self._max_bytes, self._outside = root, known, max_bytes, outside
         self.count = 0
         self.groups: set[str] = set()
         self.complete = True
@@ -128,7 +128,7 @@ class _Listing:
                 continue
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
-                    waiting.append(folder / entry.name)
+                    waiting += [] if self._outside.passes_over(self._id(folder / entry.name)) else [folder / entry.name]
                 else:
                     yield self._file(folder / entry.name)
 

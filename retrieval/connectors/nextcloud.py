@@ -19,7 +19,7 @@ from urllib.parse import quote
 from retrieval.connectors.asking import Asker
 from retrieval.connectors.contract import Branch, Config, Connector, Finding, Outside, Setting
 from retrieval.connectors.pages import ONE_THING, moment, sensible, several, tried
-from retrieval.connectors.webdav import FILES, Entry, Files, authorization, folders, looked, walked
+from retrieval.connectors.webdav import LARGEST, Entry, Files, authorization, folders, looked, walked
 from retrieval.errors import SourceError, SourceGarbled, TokenRefused
 from retrieval.types import Account, Cursor, Fetched, Item, Listing, Members, Rights
 
@@ -249,7 +249,7 @@ CONNECTOR: Final = Connector(
         ),
         Setting("password", "App password", "The account makes it in its settings, under Security, Devices & sessions.", kind="secret"),
         Setting("folder", "Folder", "Such as Company/HR. Leave it empty for all that the account has.", required=False),
-        *FILES,
+        LARGEST,
         Setting(
             "members",
             "Members of groups",

@@ -45,7 +45,7 @@ def fetch(config: Config, cursor: Mapping[str, Any] | None, outside: Outside) ->
 
 class Bucket:
     def __init__(self, config: Config, outside: Outside) -> None:
-        self._config, self._without = config, [one.lower() for one in config["without"]]
+        self._config = config
         self._max = config["megabytes"] * 1_000_000
         endpoint = config["endpoint"] or f"https://s3.{config['region']}.amazonaws.com"
         if config["style"] == "path":
@@ -76,13 +76,14 @@ class Bucket:
     def event(self, one: Any) -> Item | Skipped | None:
         key, size = markup.text(one, "Key"), markup.text(one, "Size")
         folder, _slash, name = key.rpartition("/")
-        if not name or any(part in f"/{key}".lower() for part in self._without):
+        if not name:
             return None
         bytes_ = int(size) if size.isascii() and size.isdigit() and len(size) < 20 else None
         if (bytes_ or 0) > self._max:
-            return Skipped(key, name, f"It has {(bytes_ or 0) / 1e6:,.1f} MB; at most {self._max / 1e6:,.0f} MB are read. Split it.")
+            told = f"It has {(bytes_ or 0) / 1e6:,.1f} MB; at most {self._max / 1e6:,.0f} MB are read. Split it."
+            return Skipped(key, name, told, folder)
         if markup.text(one, "StorageClass") in FROZEN:
-            return Skipped(key, name, "It lies in an archive that gives nothing out at once. Restore it there first.")
+            return Skipped(key, name, "It lies in an archive that gives nothing out at once. Restore it there first.", folder)
         revision = markup.text(one, "ETag").strip('"')
         return Item(key, name, self.reader(key), _time(markup.text(one, "LastModified")), folder=folder, revision=revision, size=bytes_)
 
@@ -197,7 +198,6 @@ CONNECTOR: Final = Connector(
             default="path",
             choices=(("path", "In the path"), ("host", "In the host name")),
         ),
-        Setting("without", "Not those whose key contains", "One on each line, such as /archive/.", kind="list", required=False),
         Setting("megabytes", "Largest file, in MB", kind="number", required=False, default=100, least=1, most=200),
     ),
 )

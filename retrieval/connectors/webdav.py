@@ -65,7 +65,7 @@ class Files:
     """The files below one address of a server. `wanted`: more properties to ask for, as XML."""
 
     def __init__(self, config: Config, outside: Outside, url: str, wanted: str = "") -> None:
-        self.top, self._without = url.rstrip("/") + "/", [one.lower() for one in config["without"]]
+        self.top, self.outside = url.rstrip("/") + "/", outside
         self.ask = Asker(outside, self.top, headers=authorization(config), right="read these files", max_bytes=MAX_BYTES)
         self._max = config["megabytes"] * 1_000_000
         names = "".join(f"<d:{name}/>" for name in PLAIN)
@@ -82,11 +82,8 @@ class Files:
             raise SourceGarbled(self.top, "no list of files; it may be no WebDAV server, or have another address")
         entries = [entry for one in markup.named(root, "response") if (entry := self._entry(one))]
         below = [one for one in entries if one.path != folder and one.path.rpartition("/")[0] == folder]
-        kept = {one.path: one for one in below if not one.name.startswith(NO_DOCUMENTS) and not self._left_out(one.path)}
+        kept = {one.path: one for one in below if not one.name.startswith(NO_DOCUMENTS)}
         return next((one for one in entries if one.path == folder), None), sorted(kept.values(), key=lambda one: one.path)
-
-    def _left_out(self, path: str) -> bool:
-        return any(one in f"/{path}/".lower() for one in self._without)
 
     def _entry(self, response: Any) -> Entry | None:
         """Of one response; None for what lies elsewhere, as a server that is out to trick might say."""
@@ -153,9 +150,9 @@ def walked(files: Files, told: Told, around: Any) -> Generator[Fetched, None, bo
             id, rights, down = told(entry, handed)
             count += 1
             if entry.folder:
-                waiting.append((entry.path, down))
+                waiting += [] if files.outside.passes_over(entry.path) else [(entry.path, down)]
             elif reason := files.too_large(entry):
-                yield Skipped(id, entry.name, reason)
+                yield Skipped(id, entry.name, reason, entry.path.rpartition("/")[0])
             else:
                 yield item(files, entry, id, rights)
         if count > MOST_ENTRIES or path.count("/") > DEEPEST:
@@ -199,10 +196,7 @@ def folders(files: Files, path: str) -> Iterator[Branch]:
             yield Branch(entry.path, entry.name, patterns=all_in(entry.name))
 
 
-FILES: Final = (
-    Setting("without", "Not those whose path contains", "One on each line, such as /archive/.", kind="list", required=False),
-    Setting("megabytes", "Largest file, in MB", kind="number", required=False, default=100, least=1, most=200),
-)
+LARGEST: Final = Setting("megabytes", "Largest file, in MB", kind="number", required=False, default=100, least=1, most=200)
 
 CONNECTOR: Final = Connector(
     title="WebDAV",
@@ -214,6 +208,6 @@ CONNECTOR: Final = Connector(
         Setting("url", "Address of the folder", "As https://files.example.com/webdav/reports.", kind="url"),
         Setting("user", "User name", "Left empty, nobody is named.", required=False),
         Setting("password", "Password", "Best one made for North only, which may read and not write.", kind="secret", required=False),
-        *FILES,
+        LARGEST,
     ),
 )

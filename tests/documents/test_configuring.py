@@ -187,6 +187,15 @@ def test_what_a_git_source_was_asked_for_itself_is_its_scope_now(editor: Members
     assert after(["*.md"], [], ["hr/"], []) == (["hr/"], [], True), "no one list says both: somebody is to look first"
 
 
+def test_a_source_is_asked_once_what_is_not_wanted_of_it(editor: Membership) -> None:
+    config = {"url": "https://files.example", "without": ["/Archive/", "draft"]}
+    Source.objects.create(workspace=editor.workspace, connector="webdav", name="Files", config=config, exclude=["*.tmp"])
+    load("north.documents.migrations.0013_patterns_once.join")(django_apps, None)
+    found = Source.objects.get()
+    assert found.config == {"url": "https://files.example"} and not configuring.judged("webdav", found.config).wrong
+    assert found.exclude == ["*.tmp", "*/Archive/*", "/Archive/", "Archive", "*draft*", "*draft*/*"]
+
+
 def test_what_a_narrower_scope_leaves_out_goes(served: tuple[str, shelf.Shelf], editor: Membership) -> None:
     url, holding = served
     holding.put("a.txt", "text")

@@ -64,6 +64,8 @@ class InProcess:
     kept: dict[str, str] = field(default_factory=dict)
     also: tuple[str, ...] = ()
     """More hosts of the same service, such as the one that gives tokens."""
+    unwanted: tuple[str, ...] = ()
+    """Folders that are passed over."""
 
     def request(
         self, method: str, url: str, *, headers: Mapping[str, str] | None = None, json: object = None, content: bytes | None = None,
@@ -83,6 +85,9 @@ class InProcess:
 
     def dial(self, host: str, port: int, seconds: float = 30.0) -> Any:
         raise SourceNotAllowed(host)
+
+    def passes_over(self, folder: str) -> bool:
+        return folder in self.unwanted
 
     def sleep(self, seconds: float) -> None:
         self.slept += seconds

@@ -23,6 +23,7 @@ class Reached:
         self._outbound = Outbound(allowed, seconds=20, resolve=lambda host, port: [names.get(host, host)])
         self.kept: dict[str, str] = {}
         self.slept = 0.0
+        self.unwanted: tuple[str, ...] = ()
 
     def request(self, method: str, url: str, *, max_bytes: int | None = None, **wanted: Any) -> httpx.Response:
         with in_words(url):
@@ -35,6 +36,9 @@ class Reached:
     def dial(self, host: str, port: int, seconds: float = 10.0) -> Any:
         with in_words(host):
             return self._outbound.dial(host, port, seconds)
+
+    def passes_over(self, folder: str) -> bool:
+        return folder in self.unwanted
 
     def sleep(self, seconds: float) -> None:
         self.slept += seconds

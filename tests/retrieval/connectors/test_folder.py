@@ -73,6 +73,13 @@ def test_hidden_files_and_lock_files_are_passed_over(root: Path) -> None:
     assert set(items(fetch(root))) == {"a.txt", "sub/deep/b c.md"} and not reasons(fetch(root))
 
 
+def test_a_folder_of_which_nothing_is_wanted_is_not_listed(root: Path) -> None:
+    way = nowhere()
+    way.unwanted = ("sub",)
+    fetched = list(FETCH({"path": str(root), "roots": [str(root)]}, None, way))
+    assert items(fetched) == {"a.txt": b"one"} and cursor_of(fetched).complete
+
+
 def test_links_lead_nowhere_outside(root: Path, tmp_path: Path) -> None:
     (tmp_path / "secret.txt").write_text("SECRET")
     (root / "out.txt").symlink_to(tmp_path / "secret.txt")

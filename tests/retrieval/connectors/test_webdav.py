@@ -52,12 +52,15 @@ def config(url: str, **given: Any) -> dict[str, Any]:
 
 
 def test_a_share_is_walked_through_the_way_out(url: str) -> None:
-    events = list(webdav.fetch(config(url, without=["/Archive/"], megabytes=1), None, Reached()))
+    way = Reached()
+    way.unwanted = ("hr/archive",)
+    events = list(webdav.fetch(config(url, megabytes=1), None, way))
     items = [event for event in events if isinstance(event, Item)]
     assert [(one.external_id, one.folder, one.size) for one in items] == [("hr/plans & aims/größe 100%.txt", "hr/plans & aims", 5)]
     assert items[0].read() == b"large" and items[0].revision and items[0].modified_at
     assert items[0].link == f"{url}/hr/plans%20%26%20aims/gr%C3%B6%C3%9Fe%20100%25.txt"
-    assert [event.reason for event in events if isinstance(event, Skipped)] == ["It has 2.0 MB; at most 1 MB are read. Split it."]
+    (large,) = [event for event in events if isinstance(event, Skipped)]
+    assert (large.reason, large.folder) == ("It has 2.0 MB; at most 1 MB are read. Split it.", "")
     assert events[-1] == Cursor({}, complete=True)
 
 
