@@ -137,8 +137,11 @@ def get_source(request: HttpRequest, response: HttpResponse, source_id: uuid.UUI
 def change_source(request: HttpRequest, response: HttpResponse, source_id: uuid.UUID, body: SourceChange) -> SourceOut:
     """`schedule` 0: it syncs only by hand. What is left out or null stays as it is; other readers hold for all its documents at once."""
     actor = editor(request)
+    before = one(source_id, actor)
+    actions.owned(before, actor)
+    configuring.look_up(before.connector, given_in(before, body))
     with held(request, all_of(actor).filter(pk=source_id), partial(source_out, actor)) as source:
-        actions.edit_source(source, **changed(source, body, actor), actor=actor)
+        actions.edit_source(source, **changed(source, body, actor), actor=actor, looked_up=True)
     return tagged(request, response, source_out(actor, one(source_id, actor)))
 
 
@@ -146,12 +149,15 @@ def changed(source: Source, body: SourceChange, actor: Membership) -> dict[str, 
     """Everything that a source has, with what the body changes."""
     names = ("name", "schedule", "half_life", "as_source", "include", "exclude")
     now = {name: getattr(source, name) for name in names} | body.model_dump(include=set(names), exclude_none=True)
-    given = {**source.config, **(body.settings or {}), **({"path": body.path} if body.path is not None else {})}
     if body.access is None:
         readers = Readers.of(source.principals, actor.workspace, actor.workspace.groups.all())
     else:
         readers = readers_of(body.access.everyone, body.access.groups, actor)
-    return {**now, "given": given, "readers": readers}
+    return {**now, "given": given_in(source, body), "readers": readers}
+
+
+def given_in(source: Source, body: SourceChange) -> dict[str, Any]:
+    return {**source.config, **(body.settings or {}), **({"path": body.path} if body.path is not None else {})}
 
 
 @routes.delete("/{uuid:source_id}", response=answers(204, None, 409, 412), summary="Delete a source and its documents")

@@ -77,9 +77,11 @@ def get_webhook(request: HttpRequest, response: HttpResponse, webhook_id: uuid.U
 def change_webhook(request: HttpRequest, response: HttpResponse, webhook_id: uuid.UUID, body: WebhookChange) -> WebhookOut:
     """What is left out or null stays as it is. Switched on again it gets what waited; what happened meanwhile is not told."""
     actor = owner(request)
+    if body.url and body.url != one(webhook_id, actor).url:
+        actions.allowed(body.url)
     with held(request, all_of(actor).filter(pk=webhook_id), webhook_out) as hook:
         if body.url is not None or body.events is not None:
-            actions.change(hook, body.url or hook.url, body.events or hook.events, actor=actor)
+            actions.change(hook, body.url or hook.url, body.events or hook.events, actor=actor, looked_up=body.url or "")
         if body.enabled is not None:
             actions.switch(hook, body.enabled, actor=actor)
     return tagged(request, response, webhook_out(hook))

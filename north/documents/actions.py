@@ -240,6 +240,7 @@ def create_source(
 ) -> Source:  # fmt: skip
     """A source, and its first pass. `given`: its connector's settings. Raises Refused for what is not allowed or a name that is taken."""
     may_set_up(actor)
+    configuring.look_up(connector, given)
     source = Source(workspace=actor.workspace, connector=connector, created_by=actor.user)
     settle(source, given, name, schedule, half_life, as_source, include, exclude, readers)
     with transaction.atomic():
@@ -251,10 +252,13 @@ def create_source(
 
 def edit_source(
     source: Source, *, name: str, given: Mapping[str, Any], schedule: int, readers: Readers, actor: Membership, half_life: int = 0,
-    as_source: bool = False, include: Sequence[str] = (), exclude: Sequence[str] = (),
+    as_source: bool = False, include: Sequence[str] = (), exclude: Sequence[str] = (), looked_up: bool = False,
 ) -> None:  # fmt: skip
-    """Other settings are listed afresh; other readers hold for all its documents from this commit on."""
+    """Other settings are listed afresh; other readers hold for all its documents from this commit on. `looked_up`: a caller who holds a
+    transaction has asked `configuring.look_up` before it."""
     owned(source, actor)
+    if not looked_up:
+        configuring.look_up(source.connector, given)
     with transaction.atomic():
         source = Source.objects.select_for_update().get(pk=source.pk)
         before = (source.config, configuring.secrets_of(source), source.as_source, source.include, source.exclude)
@@ -306,6 +310,7 @@ def preview_source(
     row = Source(workspace=actor.workspace, connector=connector, name=connector)
     config, secrets = configuring.taken(connector, given, source)
     row.include, row.exclude = configuring.patterns(include, "include"), configuring.patterns(exclude, "exclude")
+    configuring.look_up(connector, given)
     return configuring.previewed(row, {**config, **secrets, **reaching.given_to(connector)}, source or row)
 
 

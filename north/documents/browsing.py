@@ -66,6 +66,7 @@ def browse(source: Source | None, connector: str, given: Mapping[str, Any], path
 def settings_for(connector: str, given: Mapping[str, Any], source: Source | None) -> dict[str, Any]:
     """As `taken`, without those that only say what is wanted: whoever chooses that has not said it yet."""
     found = configuring.judged(connector, given, source)
+    found.wrong.update(configuring.unreachable(connector, given))
     later = {setting.name for setting in configuring.connector(connector).settings if setting.scope}
     for name, words in found.wrong.items():
         if name not in later:

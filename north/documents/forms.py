@@ -194,7 +194,8 @@ class SourceForm(ReadersForm):
         values = super().clean()
         for name in self.not_asked():
             self.errors.pop(name, None)
-        wrong = configuring.judged(self.kind, self.given(), self.source).wrong
+        given = self.given()
+        wrong = {**configuring.unreachable(self.kind, given), **configuring.judged(self.kind, given, self.source).wrong}
         for name, words in wrong.items():
             if PREFIX + name not in self.errors:
                 self.add_error(PREFIX + name, words)

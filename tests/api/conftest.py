@@ -3,6 +3,7 @@ the cross-encoder tiny and random, the chat model plays what a test tells it."""
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 from celery.contrib.testing.worker import start_worker
+from django.db import connection
 
 from north import wiring
 from north.celery import app
@@ -113,3 +115,18 @@ def bob_calls(editor: Membership) -> Caller:
 @pytest.fixture
 def rita_calls(reader: Membership) -> Caller:
     return Caller(reader)
+
+
+@pytest.fixture
+def looked_up(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Whether each look-up of a name came within a transaction. Names of this world are public but `inside.example`."""
+    real, found = socket.getaddrinfo, list[bool]()
+
+    def asked(host: Any, *arguments: Any, **more: Any) -> Any:
+        if not str(host).endswith(".example"):
+            return real(host, *arguments, **more)
+        found.append(connection.in_atomic_block)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("10.0.0.1" if host == "inside.example" else "93.184.216.34", 443))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", asked)
+    return found

@@ -258,6 +258,16 @@ def test_a_source_is_browsed_before_it_is_set_up(bob_calls: Caller, folder: str)
     assert bob_calls.post("/sources/browse", {"connector": "feed", "settings": {"url": "https://x.example"}}).status_code == 422
 
 
+@pytest.mark.django_db(transaction=True)
+def test_an_address_is_looked_up_before_anything_is_locked(bob_calls: Caller, looked_up: list[bool]) -> None:
+    body = {"name": "Shelf", "connector": "shelf", "settings": {"url": "https://shelf.example", "token": "t"}, "access": {}}
+    made = bob_calls.post("/sources", body).json()
+    there, nowhere = ({"url": f"https://{host}.example", "token": "t"} for host in ("other", "inside"))
+    assert bob_calls.send("PATCH", f"/sources/{made['id']}", {"settings": there}).status_code == 200
+    assert bob_calls.send("PATCH", f"/sources/{made['id']}", {"settings": nowhere}).json()["errors"][0]["field"].endswith("url")
+    assert looked_up == [False, False, False] and Source.objects.get().config["url"] == "https://other.example"
+
+
 def test_secrets_are_never_said_and_stay_where_they_are_not_named(bob_calls: Caller) -> None:
     given = {"url": "https://shelf.example", "token": "very-secret"}
     made = bob_calls.post("/sources", {"name": "S", "connector": "shelf", "settings": given, "access": {}, "as_source": True})

@@ -87,3 +87,12 @@ def test_webhooks_and_messages_of_elsewhere_are_not_found(
         body = {"enabled": False} if method == "PATCH" else None
         assert alice_calls.send(method, f"{place}{path}", body).status_code == 404
     assert Webhook.objects.count() == 2 and [one["id"] for one in alice_calls.get("/webhooks").json()["items"]] == [hook["id"]]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_address_is_looked_up_before_anything_is_locked(alice_calls: Caller, hook: dict[str, Any], looked_up: list[bool]) -> None:
+    said = alice_calls.send("PATCH", f"/webhooks/{hook['id']}", {"url": "https://hooks.example/new"})
+    assert said.json()["url"] == "https://hooks.example/new" and looked_up == [False]
+    assert alice_calls.send("PATCH", f"/webhooks/{hook['id']}", {"url": "https://inside.example/"}).status_code == 422
+    assert alice_calls.post("/webhooks", {"url": "https://hooks.example/", "events": ["sync.failed"]}).status_code == 201
+    assert looked_up == [False, False, False] and Webhook.objects.filter(url__contains="inside").count() == 0
