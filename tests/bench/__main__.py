@@ -27,6 +27,7 @@ from tests.bench import (
     pages,
     parsing,
     quantised,
+    reindexing,
     scale,
     search,
     streams,
@@ -54,11 +55,14 @@ FIGURES: dict[str, Callable[[Installations], Sequence[Figure]]] = {
     "quantised": quantised.measure,
     "scale": scale.measure,
     "histories": histories.measure,
+    "reindexing": reindexing.measure,
     "fairness": fairness.measure,
     "many_files": many_files.measure,
 }
 """In an order that starts each kind of installation once."""
-BY_NAME = {"throughput", "access", "parsing", "filings", "dimensions", "quantised", "scale", "histories", "fairness", "many_files"}
+BY_NAME = {
+    "throughput", "access", "parsing", "filings", "dimensions", "quantised", "scale", "histories", "reindexing", "fairness", "many_files",
+}  # fmt: skip
 """Measured only where they are named: they take minutes to hours, or install what North does not need."""
 
 
