@@ -25,7 +25,7 @@ from tests.bench.upload import uploaded, wait_until_all_ready
 from tests.installation import Installation, wait_until
 
 DOCUMENTS = int(os.environ.get("NORTH_DOCUMENTS", "300"))
-CHARACTERS, SHORTER, QUESTIONS, PAUSE = 4000, 300, 40, 0.2
+CHARACTERS, SHORTER, QUESTIONS, PAUSE = 1000, 300, 12, 2.0
 SECONDS = 3600
 STATE = """
 import json
@@ -95,18 +95,18 @@ def measure(installations: Installations) -> list[Figure]:
         installation.manage("reindex", "build", "--characters", str(SHORTER))
         late = uploaded(api, "late.md", b"# Zanzibar\n\nThe cloves of Zanzibar were late this year, because of the rain in the spring.\n")
         api.delete(f"/documents/{ids[0]}").raise_for_status()
-        made = wait_until(lambda: ready(installation), SECONDS, every=5)
+        made = wait_until(lambda: ready(installation), SECONDS, every=10)
         page = installation.run_python(PAGE)
         before = [asked(api, questions, number) for number in range(QUESTIONS)]
         swapped = time.monotonic()
         while_built = searcher.since(built)
         installation.manage("reindex", "swap")
-        wait_until(lambda: answers_by(searcher, swapped, "new"), 300)
+        wait_until(lambda: answers_by(searcher, swapped, "new"), 900)
         found = [finds(api, late, ids[0])]
         back = time.monotonic()
         at_swap = searcher.since(swapped)
         installation.manage("reindex", "back")
-        wait_until(lambda: answers_by(searcher, back, "old"), 300)
+        wait_until(lambda: answers_by(searcher, back, "old"), 900)
     finally:
         searcher.enough.set()
         searcher.join(60)
@@ -129,7 +129,7 @@ def ready(installation: Installation) -> dict[str, Any] | None:
     return next((figures for state, figures in states if state == "ready"), None)
 
 
-def answers_by(searcher: Searcher, since: float, index: str, times: int = 20) -> bool:
+def answers_by(searcher: Searcher, since: float, index: str, times: int = 6) -> bool:
     last = [one.index for one in searcher.since(since)][-times:]
     return len(last) == times and set(last) == {index}
 
