@@ -17,8 +17,9 @@ measure    both beside the first search, on the open sets; what their logits cou
 pack       the weights without the words (which are the base's), in 8 bits: what lies in north/inference/rerankers
 
 Then `python -m north.inference.rerankers.listing E5` says what stands in the catalogue, and measured.json what stands in
-retrieval/fusion.py and in the cards. The weights that ship were made by this recipe's predecessor, as their cards say. This one has run
-through with little data on processors; on a GPU it has not yet made any.
+retrieval/fusion.py and in the cards. Of the weights that ship, `small` made those of 6 layers; those of 12 are its predecessor's, as their
+cards say. On one H100 with 16 cores: `prepare` 112 s, 60 to 75 s until a training starts, a step of `first` 0.085 s, of `large` 0.10 s, of
+`small` 0.078 s. `first` has run through there (4,320 steps), `large` and `measure` have not yet with all the data.
 """
 
 from __future__ import annotations
