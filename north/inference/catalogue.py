@@ -228,7 +228,7 @@ MODELS = (
     reranker(
         "north-reranker-6-int8",
         "North's own cross-encoder, 6 layers, 8-bit: judges what search found, on processors",
-        made("model.onnx", "6.onnx", 12_233_246, "79fd6808f6b392b6d49c5c18d61f99b2ee53b6e5aed36e7d1e6795481a2a3bc6", words=False),
+        made("model.onnx", "6.onnx", 12_233_246, "2a8d88f7afc28dd026ef1be94782e9853cbc5560f24e3cb605494d69caf3d5d7", words=False),
         WORDS,
     ),
     reranker(

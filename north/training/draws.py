@@ -35,11 +35,11 @@ class Draws(Dataset[Draw]):
 
 
 class ByLength(Sampler[int]):
-    """Epoch after epoch in an order of chance, so that the lists of a batch are about as long."""
+    """Epoch after epoch in an order of chance, so that the lists of a batch are about as long; not `alike`: of any length."""
 
-    def __init__(self, draws: Draws) -> None:
+    def __init__(self, draws: Draws, *, alike: bool = True) -> None:
         self._draws = draws
-        self._lengths = np.array([min(4 * draws.plan.tokens, _letters(example)) for example in draws.examples])
+        self._lengths = np.array([min(4 * draws.plan.tokens, _letters(example)) if alike else 0 for example in draws.examples])
 
     def __len__(self) -> int:
         return len(self._draws)

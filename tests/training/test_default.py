@@ -58,6 +58,17 @@ def test_only_a_sentence_with_a_plain_subject_becomes_a_question(sentence: str, 
     assert questions.asked(sentence, "en") == found
 
 
+@pytest.mark.parametrize(
+    ("sentence", "found"),
+    [("To insert a row, press Enter.", "How do I insert a row?"), ("You can also sort a list by name.", "How can I sort a list by name?"),
+     ("If the file is locked by others, a copy is made.", "What happens if the file is locked by others?"),
+     ("Choose Insert to add a chart of this table.", "How do I add a chart of this table?"), ("To the left, a bar appears.", None),
+     ("The table has five rows.", None)],
+)  # fmt: skip
+def test_a_sentence_of_help_becomes_what_one_might_have_asked(sentence: str, found: str | None) -> None:
+    assert questions.natural(sentence) == found
+
+
 def test_what_the_open_sets_hold_leaves_the_library_and_the_questions(data: Path, tmp_path: Path) -> None:
     known = lists.library(data)
     golden = made.folder(tmp_path / "golden", [Example("Kopf 7", ("An answer",)), Example("other", (known.passages["en/3"].text,))])

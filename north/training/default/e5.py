@@ -54,7 +54,7 @@ def _config(weights: Weights, tensors: dict[str, np.ndarray]) -> dict[str, objec
         "type_vocab_size": len(tensors["embeddings.token_type_embeddings.weight"]),
         "vocab_size": len(tensors["embeddings.word_embeddings.weight"]),
         "layer_norm_eps": 1e-12,
-        "hidden_dropout_prob": 0.1,
-        "attention_probs_dropout_prob": 0.1,
+        "hidden_dropout_prob": 0.0,
+        "attention_probs_dropout_prob": 0.0,
         "pad_token_id": 0,
     }

@@ -22,9 +22,9 @@ KEPT = 3
 """Of a hundred groups: for development."""
 SHARES = {  # how many questions of a kind are learnt from; 0 for all
     "question": 0,
-    "heading": 16_000, "path": 14_000, "index-term": 12_000, "title": 0, "description": 0, "md-heading": 0,
-    "heading-x": 18_000, "path-x": 14_000, "index-term-x": 12_000, "title-x": 0, "description-x": 0,
-    "sentence": 30_000, "asked": 16_000, "words": 14_000, "sentence-x": 26_000, "asked-x": 16_000,
+    "heading": 24_000, "path": 8_000, "index-term": 14_000, "title": 0, "description": 0, "md-heading": 0,
+    "heading-x": 26_000, "path-x": 8_000, "index-term-x": 14_000, "title-x": 0, "description-x": 0,
+    "sentence": 24_000, "asked": 24_000, "words": 10_000, "natural": 0, "sentence-x": 24_000, "asked-x": 24_000, "natural-x": 16_000,
 }  # fmt: skip
 TEMPLATED = 0.35
 """Of headings and keywords: put into a question."""
@@ -108,8 +108,8 @@ def given(folder: Path, known: Library) -> list[Asked]:
 
 
 def made(known: Library, rng: random.Random) -> list[Asked]:
-    """Questions by rule: sentences, what they answer, rare words; `-x`: asked in one language, answered in another, half of them in
-    English."""
+    """Questions by rule: sentences, what they answer, rare words, and in English what one might have asked; `-x`: asked in one language,
+    answered in another, half of them in English."""
     frequency = questions.frequencies(each.text for each in known.passages.values())
     groups: dict[str, list[Passage]] = defaultdict(list)
     for passage in known.passages.values():
@@ -127,6 +127,10 @@ def made(known: Library, rng: random.Random) -> list[Asked]:
                 english = [each for each in others if each.english]
                 other = english[0] if english and rng.random() < 0.5 else rng.choice(others)
                 found.append(_of(passage, query, f"{kind}-x", other))
+        for query in _naturally(passage, rng):
+            found.append(_of(passage, query, "natural", passage))
+            if others:
+                found.append(_of(passage, query, "natural-x", rng.choice(others)))
         if rng.random() < (0.9 if passage.english else 0.15) and (words := questions.rare_words(passage.text, frequency, rng)):
             found.append(_of(passage, words, "words", passage))
     return found
@@ -134,6 +138,11 @@ def made(known: Library, rng: random.Random) -> list[Asked]:
 
 def _of(source: Passage, query: str, kind: str, answer: Passage) -> Asked:
     return Asked(query, source.lang, kind, answer.key, query if source.english else "")
+
+
+def _naturally(passage: Passage, rng: random.Random) -> list[str]:
+    asked = map(questions.natural, questions.sentences(passage.text, passage.lang)) if passage.english else ()
+    return _some([query for query in asked if query], 3, rng)
 
 
 def _some(sentences: list[str], count: int, rng: random.Random) -> list[str]:

@@ -72,6 +72,20 @@ JOINING = """that which who whom whose where der die das dem den welche welcher 
 OPENERS, RELATIVE = frozenset(OPENING.split()), frozenset(JOINING.split())
 """Words that begin a clause, and words that make what stands before a verb no subject."""
 DENSE = {"ja", "zh", "ko"}
+NATURAL = [
+    (regex.compile(pattern), question)
+    for pattern, question in (
+        (r"^To ((?!the\b|a\b|an\b|this\b)[a-z]+ [^,:;]+),", "How do I {}?"),
+        (r"^(?:[Yy]ou|[Uu]sers|[Oo]ne) can (?:also |then |now )?([a-z]+ [^,:;]+)", "How can I {}?"),
+        (r"(?:allows|lets|enables) (?:you|users|one) (?:to )?([a-z]+ [^,:;]+)", "How can I {}?"),
+        (r"\b(?:[Uu]se|[Cc]lick|[Cc]hoose|[Pp]ress|[Ss]elect) [^,:;]{2,60} to ([a-z]+ [^,:;]+)", "How do I {}?"),
+        (r"^(?:If|When) (you [^,:;]+),", "What happens when {}?"),
+        (r"^(?:If|When) ([^,:;]+),", "What happens if {}?"),
+        (r"^(?:It|This|The [^,:;]{3,40}) (?:is|are) used (?:to|for) ([a-z]+ [^,:;]+)", "What is used to {}?"),
+        (r"\bbecause (?!of\b)([^,:;]+)", "Why is it that {}?"),
+    )
+]
+"""What a sentence looks like, and what one who needs it might have asked; the first that fits."""
 
 
 def language(code: str) -> str:
@@ -106,6 +120,15 @@ def asked(sentence: str, lang: str) -> str | None:
     if words[0].casefold() in OPENERS or words[at - 1].casefold() in RELATIVE:
         return None
     return f"{word} {' '.join(words[at:])}?"
+
+
+def natural(sentence: str) -> str | None:
+    """The English question that a sentence of product help or prose answers: "To insert a row, press Enter." -> "How do I insert a row?".
+    None where it is not of such a shape."""
+    for pattern, question in NATURAL:
+        if (match := pattern.search(sentence.rstrip("."))) and 3 <= len((said := match[1].strip()).split()) <= 18:
+            return question.format(said if said.split()[0].isupper() else said[0].lower() + said[1:])
+    return None
 
 
 def rare_words(text: str, frequency: Counter[str], rng: random.Random) -> str | None:
