@@ -28,6 +28,9 @@ LOGIN: Final = "https://login.microsoftonline.com"
 EVERYBODY: Final = "tenant"
 SCOPES: Final = "offline_access User.Read Sites.Read.All Files.Read.All User.Read.All GroupMember.Read.All"
 """What is asked of a person; apps have permissions instead."""
+EVERYTHING: Final = "https://graph.microsoft.com/.default"
+AGREED: Final = f"offline_access {EVERYTHING}"
+"""What a person agreed to, whatever the settings ask for since: a token for more would be refused, and the pass with it."""
 SUBSCRIBING: Final = "Files.ReadWrite.All"
 """The least that Graph documents for subscriptions to drives of organisations, by apps and by people ("Create subscription")."""
 BATCH: Final = 20
@@ -53,16 +56,12 @@ def asker(config: Config, outside: Outside) -> Asker:
     def form() -> dict[str, str]:
         app = {"client_id": config["client_id"], "client_secret": config["client_secret"]}
         if config.get("access") == "refresh":
-            return {**app, "grant_type": "refresh_token", "refresh_token": config["refresh"], "scope": scopes(config)}
-        return {**app, "grant_type": "client_credentials", "scope": "https://graph.microsoft.com/.default"}
+            return {**app, "grant_type": "refresh_token", "refresh_token": config["refresh"], "scope": AGREED}
+        return {**app, "grant_type": "client_credentials", "scope": EVERYTHING}
 
     token = Token(outside, f"{LOGIN}/{config['tenant']}/oauth2/v2.0/token", form, kept="refresh")
     right = "Sites.FullControl.All, GroupMember.Read.All and User.Read.All (application permissions, with admin consent)"
     return Asker(outside, BASE, headers=token.headers, renew=token.renew, right=right)
-
-
-def scopes(config: Config) -> str:
-    return f"{SCOPES} {more_scopes(config)}".strip()
 
 
 def more_scopes(config: Config) -> str:

@@ -95,14 +95,24 @@ def test_whoever_agrees_gives_a_token_that_is_kept_where_the_connector_wants_it(
 @pytest.mark.parametrize("wanted", [False, True])
 def test_microsoft_is_asked_for_the_right_to_write_only_where_the_settings_say_so(wanted: bool) -> None:
     there = Authority("sharepoint")
-    config = {**there.config, "access": "refresh", "refresh": "r1", "subscribes": wanted, "sites": [], "people": ["ann@acme.example"]}
+    config = {**there.config, "subscribes": wanted}
     asked = [parse_qs(urlsplit(consenting.begin(there.consent, config, BACK).url).query)["scope"][0]]
     consenting.begin_device(there.consent, config, there.outside)
+    asked += scopes_of(there.outside)
+    assert len(asked) == 2 and {"Files.ReadWrite.All" in scopes.split() for scopes in asked} == {wanted}
+    assert all({"offline_access", "Files.Read.All"} <= set(scopes.split()) for scopes in asked)
+
+
+def test_a_token_of_microsoft_is_for_what_was_agreed_to_whatever_the_settings_say_since() -> None:
+    there = Authority("sharepoint")
+    config = {**there.config, "access": "refresh", "refresh": "r1", "subscribes": True, "sites": [], "people": ["ann@acme.example"]}
     with pytest.raises(SourceError):
         list(CONNECTORS["sharepoint"].fetch(config, None, there.outside))
-    asked += [parse_qs(one.body.decode())["scope"][0] for one in there.outside.asked if b"scope=" in (one.body or b"")]
-    assert len(asked) >= 3 and {"Files.ReadWrite.All" in scopes.split() for scopes in asked} == {wanted}
-    assert all({"offline_access", "Files.Read.All"} <= set(scopes.split()) for scopes in asked)
+    assert set(scopes_of(there.outside)) == {"offline_access https://graph.microsoft.com/.default"}
+
+
+def scopes_of(outside: Any) -> list[str]:
+    return [parse_qs(one.body.decode())["scope"][0] for one in outside.asked if b"scope=" in (one.body or b"")]
 
 
 def refused(there: Authority, code: str, verifier: str, back: str = BACK) -> str:
