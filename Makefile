@@ -31,8 +31,9 @@ fuzz: $(VENV)/tested              ## schemathesis against the REST API: REQUESTS
 	@$(BIN)/python -m tests.api.fuzzing $(REQUESTS)
 
 DATA := ../shared/data/open
-eval: $(VENV)/installed           ## how well search finds, over the fixed sets; QUICK=1 asks 330 questions of each; DATA=FOLDER
+eval: $(VENV)/tested              ## how well search finds, over the fixed sets, and 30 minutes of how right answers are; QUICK=1 searches 330 questions of each; DATA=FOLDER
 	@$(BIN)/python manage.py evaluate --fixed $(DATA) $(if $(QUICK),--queries 330)
+	@$(BIN)/python -m tests.bench.correctness --data $(DATA)
 
 lock: $(UV)                       ## pin everything with hashes, after a change of pyproject.toml
 	$(UV) pip compile -q pyproject.toml --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 -o docker/requirements.lock

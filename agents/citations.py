@@ -30,6 +30,9 @@ LEAD = 0.5
 """The share of its lead over the second nearest that is added to the likeness of the nearest: what means the same stands out."""
 ADDS = 0.2
 """The share of words that a further source must add, if it adds no missing number."""
+FEW = 3
+"""Words and numbers of a claim up to which many sentences hold it: the question's words then say which of them is meant."""
+YES_OR_NO = {"yes", "ja", "nein", "oui", "non", "sí", "si", "sim", "não", "да", "нет", "tak", "nie"}
 MOST_SOURCES = 3
 MOST_EMBEDDED = 24
 """Source sentences embedded for one answer."""
@@ -108,26 +111,25 @@ def units_of(passages: Sequence[Passage]) -> list[Unit]:
 
 
 def claims_of(answer: str) -> list[Claim]:
-    """The sentences that say something: "Yes." and "The rules are:" alone do not."""
-    claims = []
-    for start, end in sentences(answer):
-        text = answer[start:end]
-        words, digits = words_of(text), digits_of(text)
-        if digits or (len(words.words) >= 2 and not text.endswith((":", "："))):
-            claims.append(Claim(start, end, text, words, digits))
-    return claims
+    """The sentences that say something: "Yes." and "The rules are:" alone do not. Of one word is only the whole answer to a question that
+    asks for no more: "Berlin."."""
+    every = [Claim(start, end, text, words_of(text), digits_of(text)) for start, end in sentences(answer) for text in [answer[start:end]]]
+    whole = [one for one in every if not one.text.endswith((":", "："))]
+    claims = [one for one in every if one.digits or (one in whole and len(one.words.words) >= 2)]
+    return claims or [one for one in whole if one.words.words - YES_OR_NO or one.words.numbers]
 
 
-def cite(answer: str, passages: Sequence[Passage], embed: Embed) -> tuple[tuple[Citation, ...], tuple[Span, ...]]:
+def cite(answer: str, passages: Sequence[Passage], embed: Embed, question: str = "") -> tuple[tuple[Citation, ...], tuple[Span, ...]]:
     """Citations and unsupported spans of `answer`, sorted, none overlapping; offsets in code points of `answer`, sources' of the document.
+    `question`: what it answers; an answer in a few words is read with it.
 
     Embeds nothing where words alone decide, else at most the undecided sentences and MOST_EMBEDDED of the passages'.
     """
     claims, units = claims_of(answer), units_of(passages)
     if not units:
         return (), tuple(Span(claim.start, claim.end, claim.text) for claim in claims)
-    rarity = Rarity([unit.words for unit in units])
-    overlap = np.array([[rarity.overlap(claim.words, unit.all_words) for unit in units] for claim in claims]).reshape(-1, len(units))
+    rarity, asked = Rarity([unit.words for unit in units]), words_of(question)
+    overlap = np.array([[_overlap(claim, unit, asked, rarity) for unit in units] for claim in claims]).reshape(-1, len(units))
     scores = _scores(claims, units, overlap, embed)
     citations, unsupported = [], []
     for claim, row in zip(claims, scores, strict=True):
@@ -138,6 +140,15 @@ def cite(answer: str, passages: Sequence[Passage], embed: Embed) -> tuple[tuple[
         else:
             unsupported.append(Span(claim.start, claim.end, claim.text))
     return tuple(citations), tuple(unsupported)
+
+
+def _overlap(claim: Claim, unit: Unit, asked: Words, rarity: Rarity) -> float:
+    """The share of the claim's words that the unit holds, of a mere number whether it holds that; of a few words less, the fewer of the
+    question's it holds, but never so little that words alone do not decide."""
+    own = rarity.overlap(claim.words, unit.all_words) if claim.words.words else _share(claim.words.numbers, unit.numbers)
+    if asked.empty or len(claim.words.words) + len(claim.words.numbers) > FEW:
+        return own
+    return own * (SURE + (1 - SURE) * rarity.overlap(asked, unit.all_words))
 
 
 def _scores(claims: Sequence[Claim], units: Sequence[Unit], overlap: np.ndarray, embed: Embed) -> np.ndarray:

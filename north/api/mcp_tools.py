@@ -255,7 +255,7 @@ def answered(seen: mcp_asking.Shown, caller: Membership) -> AskGives:
         unsupported=[span["text"] for span in seen.run.unsupported],
         thread=str(seen.run.thread_id),
         run=str(seen.run.pk),
-        url=f"{settings.PUBLIC_URL}{place}#run-{seen.run.pk}",
+        url=f"{settings.PUBLIC_URL}{place}?run={seen.run.pk}#run-{seen.run.pk}",
     )
 
 

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from north.threads import control, pages
@@ -34,7 +35,7 @@ def reopened(request: HttpRequest, membership: Membership, run: Run) -> HttpResp
     """The run in its place; it opens its stream by itself."""
     if request.htmx:  # type: ignore[attr-defined]
         return render(request, "threads/thread.html#run", {"run": pages.run_page(run.pk, membership)})
-    return redirect("threads:thread", membership.workspace.slug, run.thread_id)
+    return redirect(reverse("threads:thread", args=[membership.workspace.slug, run.thread_id]) + f"?run={run.pk}#run-{run.pk}")
 
 
 @require_safe

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import uuid
-from typing import ClassVar, Self
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Self
 
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
@@ -12,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from north.leases import Job, JobQuerySet
 from north.threads.agents import Agent, AgentVersion
+from north.threads.naming import is_page, page_id
 from north.threads.traces import Trace, TracedDocument
 from north.workspaces.models import ApiKey, Membership, User, Workspace
 
@@ -205,16 +207,19 @@ class Citation(models.Model):
 
 class WebPageQuerySet(models.QuerySet):
     def of(self, membership: Membership) -> Self:
-        """Those that this person's own runs in this workspace have read: the only way in."""
-        return self.filter(run__in=Run.objects.of(membership))
+        """Those that this person's own runs in this workspace have read, and those that what was written for them rests on: the only way
+        in."""
+        return self.filter(Q(run__in=Run.objects.of(membership)) | Q(artifact__in=Artifact.objects.of(membership)))
 
 
 class WebPage(models.Model):
-    """A page of the web as a run has read it, for what is cited of it. It lives as the run does, and is its reader's alone."""
+    """A page of the web as a run has read it, for what is cited of it. It lives as the run does, and is its reader's alone; what is written
+    and kept has its own of those that it cites."""
 
     id = models.UUIDField(primary_key=True, editable=False)
-    """As `naming.page_id` makes it of the run and the address that was asked."""
-    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="web_pages")
+    """As `naming.page_id` makes it of the run and the address that was asked, or of the artifact and the version that cites it."""
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, null=True, related_name="web_pages")
+    artifact = models.ForeignKey("Artifact", on_delete=models.CASCADE, null=True, related_name="web_pages")
     url = models.TextField()
     """Where it was at last."""
     title = models.CharField(max_length=200, blank=True)
@@ -222,6 +227,9 @@ class WebPage(models.Model):
     fetched_at = models.DateTimeField()
 
     objects = WebPageQuerySet.as_manager()
+
+    class Meta:
+        constraints: ClassVar = [models.CheckConstraint(condition=Q(run=None) ^ Q(artifact=None), name="one_owner_a_web_page")]
 
     def __str__(self) -> str:
         return self.title or self.url
@@ -331,6 +339,22 @@ class Artifact(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+    def add(self, run: Run, text: str, citations: Sequence[Mapping[str, Any]], chart: Mapping[str, Any] | None = None) -> ArtifactVersion:
+        """The next version, by this run, in the transaction of the caller. Pages of the web that it cites are kept with it: the thread that
+        has read them may be deleted."""
+        number = self.versions.count() + 1
+        cited = {source["document"] for one in citations for source in one["sources"]}
+        kept: dict[str, str] = {}
+        for page in WebPage.objects.filter(run__thread=run.thread_id, pk__in=filter(is_page, cited)):
+            kept[str(page.pk)] = str(page_id(self.pk, f"{number} {page.pk}"))
+            page.pk, page.run, page.artifact = uuid.UUID(kept[str(page.pk)]), None, self
+            page.save(force_insert=True)
+        own = [
+            {**one, "sources": [{**source, "document": kept.get(source["document"], source["document"])} for source in one["sources"]]}
+            for one in citations
+        ]
+        return self.versions.create(number=number, text=text, citations=own, chart=dict(chart or {}), run=run)
 
 
 class ArtifactVersion(models.Model):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import uuid
 
 
-def page_id(run: uuid.UUID, url: str) -> uuid.UUID:
-    """Of the page that this run has read at this address: the same, however often it does."""
-    return uuid.uuid5(run, url)
+def page_id(owner: uuid.UUID, name: str) -> uuid.UUID:
+    """Of the page that this run has read at this address, or that this artifact keeps under this name: the same, however often it does."""
+    return uuid.uuid5(owner, name)
 
 
 def is_page(source: str) -> bool:

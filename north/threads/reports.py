@@ -28,8 +28,6 @@ def keep(run: Run, answered: Answered, actor: Membership) -> ArtifactVersion | N
         newest: ArtifactVersion | None = artifact.versions.select_for_update().first()
         if newest and (newest.run_id, newest.text) == (run.pk, answered.text):
             return newest
-        number = newest.number + 1 if newest else 1
-        citations = [asdict(one) for one in answered.citations]
-        kept: ArtifactVersion = artifact.versions.create(number=number, text=answered.text, citations=citations, run=run)
+        kept = artifact.add(run, answered.text, [asdict(one) for one in answered.citations])
     failpoint("kept")
     return kept

@@ -45,7 +45,7 @@ def trace(request: HttpRequest, membership: Membership, run_id: UUID) -> HttpRes
 @inside()
 def web_page(request: HttpRequest, membership: Membership, page_id: UUID) -> HttpResponse:
     """A page of the web as a run has read it; `start`, `end`, `of` and `part` as a document's."""
-    row = get_object_or_404(WebPage.objects.of(membership).select_related("run"), pk=page_id)
+    row = get_object_or_404(WebPage.objects.of(membership).select_related("run", "artifact"), pk=page_id)
     pane = bool(request.htmx) and request.htmx.target == "aside"  # type: ignore[attr-defined]
     span, moved = span_of(request, row.text)
     part = part_of(row.text, number=number(request.GET.get("part")), around=span.start if span else 0)

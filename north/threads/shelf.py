@@ -87,10 +87,7 @@ class Bookcase:
         artifact, _new = Artifact.objects.get_or_create(
             thread=thread, title=title, defaults={"workspace_id": thread.workspace_id, "user_id": thread.user_id}
         )
-        version = artifact.versions.create(
-            number=artifact.versions.count() + 1, text=text, citations=[asdict(citation) for citation in citations],
-            chart=dict(chart or {}), run=self.run,
-        )  # fmt: skip
+        version = artifact.add(self.run, text, [asdict(citation) for citation in citations], chart)
         return _("Kept as “%(title)s”, version %(number)d.") % {"title": title, "number": version.number}
 
     @contextmanager

@@ -10,7 +10,7 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.db.models import Case, Exists, OuterRef, Q, When
+from django.db.models import Case, Exists, OuterRef, Q, QuerySet, When
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -98,11 +98,13 @@ def own_run(membership: Membership, run_id: UUID) -> Run:
 @require_safe
 @inside()
 def thread(request: HttpRequest, membership: Membership, thread_id: UUID) -> HttpResponse:
-    """Its newest questions; `before` the one of this id, those that came before it."""
+    """Its newest questions; `before` the one of this id, those that came before it; `run`, the page that holds the one of this id."""
     found, others = with_recent(membership, thread_id)
     rows, before = found.runs.order_by("-created_at"), request.GET.get("before", "")
+    if wanted := request.GET.get("run", ""):
+        before = page_of(rows, run_in(found, wanted))
     if before:
-        rows = rows.filter(created_at__lt=get_object_or_404(found.runs, pk=before if is_id(before) else None).created_at)
+        rows = rows.filter(created_at__lt=run_in(found, before).created_at)
     shown = pages.runs_of(rows[: SHOWN + 1], membership)
     runs = shown[:SHOWN][::-1]
     agents, queued = agents_for(runs, membership) if found.choice else [], list(found.queued.all()) if found.waits else []  # type: ignore[attr-defined]
@@ -111,6 +113,17 @@ def thread(request: HttpRequest, membership: Membership, thread_id: UUID) -> Htt
         "queued": queued, "slug": membership.workspace.slug, "before": before, "earlier": len(shown) > SHOWN,
     }  # fmt: skip
     return render(request, "threads/thread.html", values)
+
+
+def run_in(thread: Thread, run_id: str) -> Run:
+    return get_object_or_404(thread.runs, pk=run_id if is_id(run_id) else None)
+
+
+def page_of(rows: QuerySet[Run], run: Run) -> str:
+    """Before which question the page of this one begins, where each page is full; empty for the newest page. `rows`: the newest first."""
+    newer = rows.filter(created_at__gt=run.created_at)
+    pages_before = newer.count() // SHOWN
+    return str(newer[pages_before * SHOWN - 1].pk) if pages_before else ""
 
 
 def agents_for(runs: list[pages.RunPage], membership: Membership) -> list[Agent]:

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents.citations import MOST_EMBEDDED, UNRELATED, cite, unmarked
+from retrieval.types import Passage
 from tests.agents.conftest import embed_letters, handbook
 
 BOOK = handbook()
@@ -51,6 +52,24 @@ def test_what_says_nothing_is_neither_cited_nor_unsupported() -> None:
     citations, unsupported = cite("Yes.\n\nThe rules are:\n- Expense reports are handed in within 30 days.", [EXPENSES], embed_letters)
     assert [citation.text for citation in citations] == ["Expense reports are handed in within 30 days."]
     assert not unsupported
+
+
+def test_an_answer_of_one_word_rests_on_the_words_that_hold_it() -> None:
+    for answer, document in (("Vaultkeep.", "it"), ("**Alcohol**", "travel"), ("Sixteen.", "none"), ("Three", "leave")):
+        citations, unsupported = cite(answer, BOOK[:6], embed_letters)
+        assert [span.text for span in unsupported] == ([answer] if document == "none" else [])
+        assert [one.sources[0].document for one in citations] == [document] * (document != "none")
+    for nothing in ("Yes.", "Nein", "The:", "...", "はい"):
+        assert cite(nothing, BOOK[:6], embed_letters) == ((), ())
+
+
+def test_an_answer_in_a_few_words_rests_on_the_sentence_that_the_question_asks_for() -> None:
+    text = "The kitchen has 48 chairs. A new badge costs 48 euros. In the hall 48 lamps were hung."
+    passage = Passage("prices", "prices.txt", 0, 0, len(text), text, 1.0)
+    for question, meant in (("What does a new badge cost?", "badge"), ("How many lamps are in the hall?", "lamps")):
+        for answer in ("48", "48.", "It is 48."):
+            (citation,), unsupported = cite(answer, [passage], embed_letters, question)
+            assert meant in citation.sources[0].text and not unsupported
 
 
 def test_without_passages_everything_is_unsupported() -> None:

@@ -10,17 +10,20 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.utils import timezone
+from playwright.sync_api import Browser, expect
 
+from agents.events import Citation, Source
 from north.api.shapes import run_out
 from north.documents.models import Document
 from north.exports.making import made
-from north.threads import actions, approving, papers, stream, tasks
+from north.threads import actions, approving, authoring, papers, stream, tasks
 from north.threads.models import Approval, Artifact, Run, WebPage
 from north.threads.naming import is_page, page_id
 from north.threads.reading import open_documents, shown
+from north.threads.shelf import Bookcase
 from north.threads.traces import TracedDocument
-from north.workspaces.models import Membership, Workspace
-from tests.conftest import browser_of
+from north.workspaces.models import Membership, User, Workspace
+from tests.conftest import browser_of, watched
 from tests.outside.conftest import Site
 from tests.threads.conftest import Actor, Shelve, finish
 
@@ -100,6 +103,56 @@ def test_it_is_for_whoever_may_read_the_run_and_goes_with_it(
     Run.objects.update(lease_until=None)
     tasks.sweep()
     assert not WebPage.objects.exists()
+
+
+def test_what_a_document_cites_stays_open_as_long_as_the_document_is_there(
+    cited: Run, reader: Membership, owner: Membership, as_rita: Client, as_alice: Client
+) -> None:
+    source = Source(**cited.citations.get().sources[0])
+    Bookcase(cited, None).write("Rates", SAID, [Citation(0, len(SAID), SAID, (source,))])
+    artifact = Artifact.objects.get()
+    actions.delete(cited.thread, actor=reader)
+    Run.objects.update(lease_until=None)
+    tasks.sweep()
+    assert not Run.objects.exists()
+    html = as_rita.get(f"/w/acme/written/{artifact.pk}").content.decode()
+    place = re.search(r'<a data-pane href="(/w/acme/web/[^"]+)">', html)
+    assert place and source.text in html and "may no longer open" not in html
+    opened = as_rita.get(place[1].replace("&amp;", "&"))
+    assert f"<mark>{SAID}</mark>" in opened.content.decode() and f'href="/w/acme/written/{artifact.pk}"' in opened.content.decode()
+    page = artifact.web_pages.get()
+    assert as_alice.get(f"/w/acme/web/{page.pk}").status_code == 404 and not open_documents(owner, [str(page.pk)])
+    assert page.url in made(papers.of_version(artifact.versions.get(), reader), "md").content.decode()
+    kept = authoring.revise(artifact, f"{SAID} Ask Lena.", based_on=1, actor=reader)
+    assert papers.cited(kept, reader)[1][0].document == str(page.pk)
+    artifact.delete()
+    assert not WebPage.objects.exists()
+
+
+@pytest.mark.browser
+def test_its_source_opens_beside_it_after_the_thread_is_gone(
+    cited: Run, reader: Membership, chromium: Browser, server: str, rita: User
+) -> None:
+    Bookcase(cited, None).write("Rates", SAID, [Citation(0, len(SAID), SAID, (Source(**cited.citations.get().sources[0]),))])
+    actions.delete(cited.thread, actor=reader)
+    Run.objects.update(lease_until=None)
+    tasks.sweep()
+    with watched(chromium, server, rita) as page:
+        page.goto(f"{server}/w/acme/written/{Artifact.objects.get().pk}")
+        page.locator(".source a").click()
+        expect(page.locator("#aside mark").first).to_have_text(SAID)
+        page.locator("#aside").get_by_role("link", name="Open as a page").click()
+        page.get_by_role("link", name="Rates").first.click()
+        expect(page.get_by_role("heading", name="Rates")).to_be_visible()
+        assert page.faults == []
+
+
+def test_a_document_keeps_no_page_of_another_thread(cited: Run, reader: Membership, owner: Membership) -> None:
+    run = Run.objects.create(thread=actions.create(actor=owner), question="Why?")
+    source = Source(**cited.citations.get().sources[0])
+    Bookcase(run, None).write("Mine", SAID, [Citation(0, len(SAID), SAID, (source,))])
+    assert not WebPage.objects.exclude(artifact=None).exists()
+    assert [one.closed for one in papers.cited(Artifact.objects.get().versions.get(), owner)[1]] == [True]
 
 
 def test_the_sweeper_of_traces_leaves_the_words_of_a_page_in_place(cited: Run) -> None:

@@ -9,13 +9,14 @@ import pytest
 import redis
 from django.db import transaction
 from django.utils import timezone
+from playwright.sync_api import Browser, expect
 
 from north.documents.models import Document
 from north.threads import actions
 from north.threads.models import Citation, Run, Step, Thread
 from north.threads.views import SHOWN
-from north.workspaces.models import Membership
-from tests.conftest import browser_of
+from north.workspaces.models import Membership, User
+from tests.conftest import browser_of, watched
 from tests.threads.conftest import NOTICE, Actor, finish
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -54,4 +55,32 @@ def test_the_thousandth_question_is_answered_and_its_page_holds_the_newest(long:
     first = Run.objects.get(question="Question 3?")
     assert re.findall(r"Question (\d+)\?</h2>", browser.get(f"{address}?before={first.pk}").content.decode()) == ["0", "1", "2"]
     other = Run.objects.create(thread=actions.create(actor=reader), question="Why?")
-    assert [browser.get(f"{address}?before={one}").status_code for one in (other.pk, "nonsense", "0")] == [404] * 3
+    wrong = [f"{name}={id}" for name in ("before", "run") for id in (other.pk, "nonsense", "0")]
+    assert {browser.get(f"{address}?{query}").status_code for query in wrong} == {404}
+
+
+def test_a_link_to_a_question_opens_the_page_that_holds_it(long: Thread, reader: Membership) -> None:
+    browser, address = browser_of(reader.user), f"/w/acme/threads/{long.pk}"
+    newest = MESSAGES - 2
+    for number, last in ((newest, newest), (newest - SHOWN + 1, newest), (newest - SHOWN, newest - SHOWN), (500, 548), (0, 48)):
+        run = Run.objects.get(question=f"Question {number}?")
+        html = browser.get(f"{address}?run={run.pk}").content.decode()
+        asked = re.findall(r"Question (\d+)\?</h2>", html)
+        assert asked == [str(one) for one in range(max(0, last - SHOWN + 1), last + 1)] and f'id="run-{run.pk}"' in html
+        assert ("data-composer" in html, "Back to the newest" in html) == (last == newest, last != newest)
+        trace = browser.get(f"/w/acme/runs/{run.pk}/trace").content.decode()
+        assert f'href="{address}?run={run.pk}#run-{run.pk}"' in trace
+
+
+@pytest.mark.browser
+def test_a_link_to_an_old_question_shows_it_to_whoever_follows_it(
+    long: Thread, reader: Membership, chromium: Browser, server: str, rita: User
+) -> None:
+    run = Run.objects.get(question="Question 500?")
+    Thread.objects.update(title="A thousand questions")
+    with watched(chromium, server, rita) as page:
+        page.goto(f"{server}/w/acme/runs/{run.pk}/trace")
+        page.get_by_role("link", name="A thousand questions").first.click()
+        expect(page.get_by_role("heading", name="Question 500?", exact=True)).to_be_in_viewport()
+        expect(page.get_by_role("heading", name="Question 998?", exact=True)).to_have_count(0)
+        assert page.faults == []
