@@ -25,9 +25,12 @@ from agents.tool import Tool
 MOST_OFFERED = 5
 MOST_JUDGED = 12
 """Of the nearest by their vectors, that another model looks at."""
-FITS, FITS_BY_VECTOR = -0.3, 0.845
+FITS, FITS_BY_VECTOR = -2.3, 0.845
 """What the best tool must reach, as logit or cosine; set on the fifth of BFCL's simple, multiple and irrelevance questions that is kept
-apart for it, where some 86 % of what fits and 10 % of what does not reach it (by vectors alone 89 % and 29 %)."""
+apart for it, where 82 % of what fits and 10 % of what does not reach it (by vectors alone 89 % and 29 %). To be set anew with the judge's
+weights: those of November 22 gave other logits than those before, and a threshold that was left as it was lost 48 %."""
+A_COSINE = 60.0
+"""Logits of it: of tools that fit by their vectors, those within 0.05 of the best are offered."""
 FAR = 3.0
 """So much less likely than the best (as logit), a tool is not offered."""
 ARGUMENT_TOKENS = 300
@@ -52,32 +55,36 @@ def lent(tools: Mapping[str, Tool]) -> list[Tool]:
 def offered(question: str, context: Context) -> list[str]:
     """The names of those that may do what is asked, best first; none where none fits."""
     tools = lent(context.tools)
+    order = ranked(question, tools, context)
+    if not order or order[0][0] < FITS:
+        return []
+    kept = [tool for score, tool in order if score >= order[0][0] - FAR][:MOST_OFFERED]
+    return [tool.name for tool in [*kept, *_finding(kept, tools, context)]]
+
+
+def ranked(question: str, tools: Sequence[Tool], context: Context) -> list[tuple[float, Tool]]:
+    """The tools that are nearest to a question, best first, each with a logit; where no other model judges, with one made of the cosine."""
     if not tools:
         return []
     near = context.embed([described(tool) for tool in tools]) @ context.embed([question])[0]
     order = list(np.argsort(-near, kind="stable")[:MOST_JUDGED])
     scores = context.judge(question, [described(tools[place]) for place in order]) if context.judge else None
     if scores is None:
-        fitting = [place for place in order if near[place] >= FITS_BY_VECTOR]
-    else:
-        ranked = sorted(zip(scores, order, strict=True), key=lambda one: -one[0])
-        best = ranked[0][0]
-        fitting = [place for score, place in ranked if best >= FITS and score >= best - FAR]
-    kept = [tools[place] for place in fitting[:MOST_OFFERED]]
-    return [tool.name for tool in [*kept, *_finding(kept, tools, context)]]
+        scores = [FITS + A_COSINE * float(near[place] - FITS_BY_VECTOR) for place in order]
+    return sorted(((float(score), tools[place]) for score, place in zip(scores, order, strict=True)), key=lambda one: -one[0])
 
 
 def _finding(kept: Sequence[Tool], tools: Sequence[Tool], context: Context) -> list[Tool]:
     """For what the offered tools must be told and nobody says by itself (an id, an address): the tools that are nearest to finding it."""
-    sought = {f"Find {_spaced(name)}: {one.get('description', '')}": None for tool in kept for name, one in _references(tool).items()}
-    able = [tool for tool in tools if not _references(tool)]
+    sought = {f"Find {spaced(name)}: {one.get('description', '')}": None for tool in kept for name, one in references(tool).items()}
+    able = [tool for tool in tools if not references(tool)]
     if not sought or not able:
         return []
     near = context.embed(list(sought)) @ context.embed([described(tool) for tool in able]).T
     return [able[place] for place in dict.fromkeys(map(int, near.argmax(axis=1))) if able[place] not in kept]
 
 
-def _references(tool: Tool) -> dict[str, Mapping[str, Any]]:
+def references(tool: Tool) -> dict[str, Mapping[str, Any]]:
     """What it must be told that names a thing."""
     schema = tool.schema or {"properties": {}, "required": []}
     return {name: schema["properties"][name] for name in schema["required"] if refers(name, schema["properties"][name])}
@@ -89,11 +96,11 @@ def refers(name: str, schema: Mapping[str, Any]) -> bool:
 
 
 def described(tool: Tool) -> str:
-    taken = ", ".join(map(_spaced, (tool.schema or {}).get("properties", {})))
-    return f"{_spaced(tool.name)}: {tool.about}" + (f" Takes {taken}." if taken else "")
+    taken = ", ".join(map(spaced, (tool.schema or {}).get("properties", {})))
+    return f"{spaced(tool.name)}: {tool.about}" + (f" Takes {taken}." if taken else "")
 
 
-def _spaced(name: str) -> str:
+def spaced(name: str) -> str:
     return re.sub(r"[._]+", " ", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name))
 
 
@@ -128,14 +135,14 @@ def filled(
     said: Mapping[str, Any] = {}
     for _ in range(2):
         messages, form = prompts.arguments(tool, prompts.work(context.instructions, tools, request, done), fault)
-        said = _pruned(ask(messages, form, context, step, ARGUMENT_TOKENS), schema, source)
+        said = said_only(ask(messages, form, context, step, ARGUMENT_TOKENS), schema, source)
         fault = "; ".join([*schemas.faults(said, schema), *invented(said, schema, source)])
         if not fault:
             break
     return said, fault
 
 
-def _pruned(said: Mapping[str, Any], schema: Mapping[str, Any], source: str) -> dict[str, Any]:
+def said_only(said: Mapping[str, Any], schema: Mapping[str, Any], source: str) -> dict[str, Any]:
     """Without what the tool does not know, and without what need not be said and nobody said: a model fills in whatever there is."""
     known, needed = schema.get("properties", {}), set(schema.get("required", ()))
     return {name: value for name, value in said.items() if name in known and (name in needed or _is_said(name, value, known[name], source))}
@@ -146,7 +153,7 @@ def _is_said(name: str, value: object, schema: Mapping[str, Any], source: str) -
     if value in ("", None, [], {}) or ("default" in schema and value == schema["default"]):
         return False
     if isinstance(value, bool):
-        return bool(words_of(_spaced(name)).words & words_of(source).words)
+        return bool(words_of(spaced(name)).words & words_of(source).words)
     if isinstance(value, list):
         return any(_is_said(name, one, {}, source) for one in value)
     if isinstance(value, Mapping):

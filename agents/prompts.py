@@ -69,6 +69,34 @@ TOOLS_SYSTEM = (
 CHOICE_TASK = 'Which tool is to be used first? Reply with {"tool": "..."}.'
 NEXT_TASK = 'Which tool is to be used next? If all that was requested is done, it is "%s". Reply with {"tool": "..."}.'
 ARGUMENTS_TASK = "Write the arguments of {tool} for this request, as one JSON object. Leave out what is optional and was not said."
+PARTS_TASK = (
+    "Take the request apart. `condition`: what must be checked before anything is done, or nothing. `then`: what is to be done if it "
+    "holds, or in any case: a sentence for each action, with its names, dates, titles and words. `otherwise`: what is to be done if it "
+    "does not hold. Example: If Kim has no open orders, close her account and tell Bo. Otherwise send her the list titled 'Open'. -> "
+    '{"condition": "Kim has no open orders", "then": ["close the account of Kim", "tell Bo that the account of Kim is closed"], '
+    '"otherwise": ["send Kim the list titled \'Open\'"]}'
+)
+USES_TASK = (
+    "Write the arguments of {tool} for each use that this needs, most often one. Leave out what is optional and was not said. Reply with "
+    '{"uses": [{...}]}'
+)
+FIND_TASK = (
+    "To do this, the things that it speaks of must be found first with {tool}. Write its arguments, as one JSON object: only what is "
+    "already true of these things, not what is to become of them. Leave out what was not said."
+)
+WHERE_TASK = (
+    "Which of these rows are meant? Write a test for each column that the request restricts; none where it restricts nothing more. "
+    'Examples: "overdue" is {"field": the column of the due date, "test": "before", "values": [today]} and "is not" what is completed; '
+    '"unfinished" is "is not" what is completed; "A or B" is {"test": "is", "values": ["A", "B"]}. '
+    'Reply with {"where": [...]}'
+)
+CHECK_TASK = (
+    "What must the results be so that the condition holds? `nothing found`: there is no such thing, or not for that time. `something "
+    "found`: there is one. `any above`, `any below`: one of the values is above or below `number`. `rose by more than`, `fell by more "
+    "than`: from the first to the last by so many percent; `than`: what it is compared with, where that is no number. `unclear`: none of "
+    'these says it. Reply with {"holds_if": "...", "number": 0, "than": ""}'
+)
+CHECKS = ("nothing found", "something found", "any above", "any below", "rose by more than", "fell by more than", "unclear")
 REWORD = 'Write a search query that asks for the same with other words. Reply with {"queries": ["..."]}'
 
 LENGTHS = {"short": "in at most two sentences", "": "", "long": "with all details"}
@@ -172,8 +200,11 @@ def work(instructions: str, tools: Sequence[Tool], request: str, done: Sequence[
     uses = "".join(
         f"<result {as_data(one['tool'])} {as_data(one['input'])}>\n{as_data(one['words'][:RESULT_CHARACTERS])}\n</result>\n" for one in done
     )
-    told = TOOLS_SYSTEM + ("\n" + as_data(instructions.strip()) if instructions.strip() else "")
-    return SystemMessage(told), f"<tools>\n{as_data(listed)}\n</tools>\n\nRequest: {_asked(request)}\n\n{uses}"
+    return _worker(instructions), f"<tools>\n{as_data(listed)}\n</tools>\n\nRequest: {_asked(request)}\n\n{uses}"
+
+
+def _worker(instructions: str) -> SystemMessage:
+    return SystemMessage(TOOLS_SYSTEM + ("\n" + as_data(instructions.strip()) if instructions.strip() else ""))
 
 
 def choice(names: Sequence[str], work: Work, end: str) -> tuple[list[BaseMessage], Mapping[str, Any]]:
@@ -184,9 +215,54 @@ def choice(names: Sequence[str], work: Work, end: str) -> tuple[list[BaseMessage
 
 def arguments(tool: Tool, work: Work, fault: str) -> tuple[list[BaseMessage], Mapping[str, Any]]:
     """The choice's prompt but for its end: for the arguments of one of the tools, and the schema that they must follow."""
-    form = {"type": "json_schema", "json_schema": {"name": "arguments", "strict": True, "schema": tool.schema}}
     tried = f"Arguments before these were wrong: {as_data(fault)}\n" if fault else ""
-    return [work[0], HumanMessage(work[1] + tried + ARGUMENTS_TASK.replace("{tool}", as_data(tool.name)))], form
+    return [work[0], HumanMessage(work[1] + tried + ARGUMENTS_TASK.replace("{tool}", as_data(tool.name)))], _form(tool)
+
+
+def parts(instructions: str, request: str) -> tuple[list[BaseMessage], Mapping[str, Any]]:
+    """The prompt for what is to be checked and what is to be done, and the schema of the reply."""
+    actions = {"type": "array", "items": {"type": "string", "maxLength": 700}, "maxItems": 4}
+    wanted = schema("parts", condition={"type": "string", "maxLength": 200}, then=actions, otherwise=actions)
+    return [_worker(instructions), HumanMessage(f"{PARTS_TASK}\n\nRequest: {_asked(request)}")], wanted
+
+
+def uses(tool: Tool, work: Work, action: str, fault: str, *, several: bool) -> tuple[list[BaseMessage], Mapping[str, Any]]:
+    """The prompt for the arguments of one action of an errand; `several`: it may be done with several."""
+    schema_of = {"type": "array", "items": tool.schema, "minItems": 1, "maxItems": 4}
+    form = schema("uses", uses=schema_of) if several else _form(tool)
+    tried = f"Arguments before these were wrong: {as_data(fault)}\n" if fault else ""
+    task = (USES_TASK if several else ARGUMENTS_TASK).replace("{tool}", as_data(tool.name))
+    return [work[0], HumanMessage(f"{work[1]}To be done now: {_asked(action)}\n\n{tried}{task}")], form
+
+
+def _form(tool: Tool) -> Mapping[str, Any]:
+    return {"type": "json_schema", "json_schema": {"name": "arguments", "strict": True, "schema": tool.schema}}
+
+
+def finding(tool: Tool, work: Work, part: str, fault: str) -> tuple[list[BaseMessage], Mapping[str, Any]]:
+    """The prompt for the arguments of a tool that finds what something is to be done with."""
+    tried = f"Arguments before these were wrong: {as_data(fault)}\n" if fault else ""
+    task = FIND_TASK.replace("{tool}", as_data(tool.name))
+    return [work[0], HumanMessage(f"{work[1]}To be done: {_asked(part)}\n\n{tried}{task}")], _form(tool)
+
+
+def where(
+    instructions: str, columns: Mapping[str, Sequence[str]], request: str, tests: Sequence[str]
+) -> tuple[list[BaseMessage], Mapping[str, Any]]:
+    """The prompt for which of the rows found are meant (their columns, with some values of each)."""
+    one = {"field": {"enum": list(columns)}, "test": {"enum": list(tests)},
+           "values": {"type": "array", "items": {"type": "string", "maxLength": 60}, "minItems": 1, "maxItems": 4}}  # fmt: skip
+    test = {"type": "object", "properties": one, "required": list(one), "additionalProperties": False}
+    wanted = schema("where", where={"type": "array", "items": test, "maxItems": 3})
+    listed = as_data("\n".join(f"{name}: {', '.join(values)}" for name, values in columns.items()))
+    told = f"<tables>\n{listed}\n</tables>\n\nRequest: {_asked(request)}\n\n{WHERE_TASK}"
+    return [_worker(instructions), HumanMessage(told)], wanted
+
+
+def check(instructions: str, condition: str) -> tuple[list[BaseMessage], Mapping[str, Any]]:
+    """The prompt for what the results of a look-up must be so that a condition holds."""
+    wanted = schema("check", holds_if={"enum": list(CHECKS)}, number={"type": "number"}, than={"type": "string", "maxLength": 60})
+    return [_worker(instructions), HumanMessage(f"Condition: {_asked(condition)}\n\n{CHECK_TASK}")], wanted
 
 
 def cell(instructions: str, passages: Sequence[Passage], question: str) -> list[BaseMessage]:

@@ -53,6 +53,8 @@ class State(TypedDict, total=False):
     """A person shall see the plan before it runs, and has not decided yet."""
     offered: list[str]
     """The tools of others among which the next use is chosen; none once that is over."""
+    errand: list[Any]
+    """Of a request that changes something with tools of others: what was worked out so far, as `errands.Errand.said`."""
     results: list[Plain]
     """What tools found that is no passage: {"key", "tool", "input", "text", "sources"}."""
     notes: list[Plain]
@@ -72,7 +74,7 @@ class State(TypedDict, total=False):
 SHAPE: Mapping[str, type] = {
     **dict.fromkeys(("question", "standalone", "verdict", "text", "further", "cut_short"), str),
     **dict.fromkeys(("history", "pending", "searched", "found", "shown", "citations", "unsupported", "claims", "tasks"), list),
-    **dict.fromkeys(("offered", "results", "steps", "notes"), list),
+    **dict.fromkeys(("offered", "errand", "results", "steps", "notes"), list),
     **dict.fromkeys(("reads", "used", "weighed", "looked", "tokens_in", "tokens_out"), int),
     "refused": bool,
     "describes": bool,

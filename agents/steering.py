@@ -11,7 +11,7 @@ from typing import Any
 from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 
-from agents import choosing, difficulty, planning, plans, prompts, tracing
+from agents import choosing, difficulty, errands, planning, plans, prompts, tracing
 from agents.consent import Proposal
 from agents.context import Context
 from agents.errors import PlanUnusable
@@ -44,7 +44,8 @@ def plan(state: State, runtime: Runtime[Context]) -> State:
     with Step(runtime, "plan", "plan") as step:
         topic = planning.topic_of(standalone) or standalone
         tools, offered = _tools(question, context, step)
-        parts = _parts(topic, standalone, tools, context, step)
+        errand = bool(offered) and errands.due(question, context)
+        parts = [] if errand else _parts(topic, standalone, tools, context, step)
         first = [topic]
         if state["history"]:  # A bad rewording must not lose what was asked.
             first.append(question if standalone != question else f"{state['history'][-1][0]} {question}")
@@ -58,9 +59,10 @@ def plan(state: State, runtime: Runtime[Context]) -> State:
         step.decisions += tracing.planned(tasks, context.tools, by_model=bool(step.calls))
     describes = not parts and difficulty.describes(standalone) and not difficulty.compares(standalone)
     confirming = bool(tasks) and wants(context, tasks)
-    return {
+    changes: State = {
         "pending": searches, "describes": describes, "tasks": tasks, "offered": offered, "confirming": confirming, **step.changes(),
     }  # fmt: skip
+    return {**changes, "errand": []} if errand else changes
 
 
 def _parts(topic: str, standalone: str, tools: Sequence[Plain], context: Context, step: Step) -> list[str]:
@@ -81,13 +83,20 @@ def _tools(question: str, context: Context, step: Step) -> tuple[list[Plain], li
     shelf = context.shelf
     sheets, named = (shelf.sheets, shelf.named) if shelf else (planning.holds_nothing, planning.names_nothing)
     tasks = planning.tasks_of(question, sheets, context.tools, named)
-    offered = [] if tasks else choosing.offered(question, context)
+    offered = [] if tasks else _offered(question, context)
     if tasks or offered or not planning.MANY_PARTS.search(question):
         return tasks, offered
     tasks, left_out = planning.planned(_asked(question, context, step), context.tools)
     if left_out or not tasks:
         step.detail["note"] = SOME_LEFT if tasks else NO_PLAN
     return tasks, []
+
+
+def _offered(question: str, context: Context) -> list[str]:
+    """An errand may need any of them; what else there is, those that fit."""
+    if errands.due(question, context):
+        return [tool.name for tool in choosing.lent(context.tools)]
+    return choosing.offered(question, context)
 
 
 def _asked(question: str, context: Context, step: Step, missed: Sequence[str] = ()) -> Mapping[str, Any]:
@@ -109,12 +118,19 @@ def choose(state: State, runtime: Runtime[Context]) -> State:
     if spent(state, context) or state.get("used", 0) >= context.limits.steps or len(done) >= MOST_USES or _stuck(done):
         return {"tasks": tasks, "offered": []}
     with Step(runtime, f"choose:{len(done) + 1}", "plan", name=CHOOSES) as step:
-        use = choosing.next_use(state["standalone"], state["offered"], done, context, step)
+        said = list(state.get("errand", []))
+        if "errand" in state:
+            use = errands.next_use(state["standalone"], done, said, (context, step))
+        else:
+            use = choosing.next_use(state["standalone"], state["offered"], done, context, step)
         step.detail["query"] = use.tool or NOTHING_LEFT
+        if use.fault and not use.tool:
+            step.detail["note"] = use.fault
         offered = state["offered"] if use.tool else []
         if use.tool:
             tasks.append(_use(use, tasks))
-    return {"tasks": tasks, "offered": offered, **step.changes()}
+    changes: State = {"tasks": tasks, "offered": offered, **step.changes()}
+    return {**changes, "errand": said} if "errand" in state else changes
 
 
 def _use(use: choosing.Use, tasks: Sequence[Plain]) -> Plain:

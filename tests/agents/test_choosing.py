@@ -74,7 +74,7 @@ def uses_of(make: Make, question: str, tools: Mapping[str, Tool], judge: Any, *r
 
 def test_where_no_tool_fits_none_is_offered_and_no_model_is_asked_to_choose(make: Make) -> None:
     uses: list[Any] = []
-    _, model = uses_of(make, "How many days of annual leave do I have?", directory(uses), Judging(mail=-2.0, people=-3.0))
+    _, model = uses_of(make, "How many days of annual leave do I have?", directory(uses), Judging(mail=-5.0, people=-6.0))
     assert uses == []
     assert all("tool" not in (call.schema or {}).get("properties", {}) for call in model.calls)
 
@@ -108,15 +108,12 @@ def test_wrong_arguments_are_mended_once_with_the_fault_before_the_models_eyes(m
 def test_an_address_that_stands_nowhere_is_not_written_to_but_found_first(make: Make) -> None:
     uses: list[Any] = []
     wrong, right = {"to": "lena@example.com", "text": "Hello"}, {"to": "lena@acme.org", "text": "Hello"}
-    events, _ = uses_of(
-        make, "Send an email to Lena saying Hello", directory(uses), Judging(mail=2.0),
-        {"tool": "mail.send"}, wrong, wrong, {"tool": "people.find"}, {"name": "Lena"}, {"tool": "mail.send"}, right, {"tool": "done"},
-    )  # fmt: skip
+    events, _ = uses_of(make, "Send an email to Lena saying Hello", directory(uses), Judging(mail=2.0), wrong)
     assert uses == [("people.find", {"name": "Lena"}), ("mail.send", right)]
     offered = choosing.offered("Send an email to Lena", make(lambda messages: "", tools=directory([]), judge=Judging(mail=2.0)))
     assert offered == ["mail.send", "people.find"]
     chosen = [event.detail["query"] for event in events if isinstance(event, StepFinished) and event.key.startswith("choose:")]
-    assert chosen == ["mail.send", "people.find", "mail.send", "nothing more"]
+    assert chosen == ["people.find", "mail.send", "nothing more"]
 
 
 def test_two_failures_one_after_the_other_end_it(make: Make) -> None:
@@ -129,13 +126,13 @@ def test_two_failures_one_after_the_other_end_it(make: Make) -> None:
 def test_the_same_use_is_not_made_twice(make: Make) -> None:
     uses: list[Any] = []
     again = ({"tool": "people.find"}, {"name": "Lena"})
-    uses_of(make, "Find the address of Lena and send it", directory(uses), Judging(people=2.0, mail=1.0), *again, *again, {"tool": "done"})
+    uses_of(make, "Find the address of Lena", directory(uses), Judging(people=2.0, shapes=1.5), *again, *again, {"tool": "done"})
     assert uses == [("people.find", {"name": "Lena"})]
 
 
 def test_a_model_that_answers_garbage_uses_nothing(make: Make) -> None:
     uses: list[Any] = []
-    uses_of(make, "Send an email to Lena", directory(uses), Judging(mail=2.0, people=1.0), "I would gladly do that!")
+    uses_of(make, "Send an email to Lena", directory(uses), Judging(mail=2.0, people=1.0), *2 * ["I would gladly do that!"])
     assert uses == []
 
 
