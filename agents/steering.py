@@ -43,8 +43,7 @@ def plan(state: State, runtime: Runtime[Context]) -> State:
     check(context)
     with Step(runtime, "plan", "plan") as step:
         topic = planning.topic_of(standalone) or standalone
-        tools, offered = _tools(question, context, step)
-        errand = bool(offered) and errands.due(question, context)
+        tools, offered, errand = _tools(question, context, step)
         parts = [] if errand else _parts(topic, standalone, tools, context, step)
         first = [topic]
         if state["history"]:  # A bad rewording must not lose what was asked.
@@ -75,28 +74,24 @@ def _parts(topic: str, standalone: str, tools: Sequence[Plain], context: Context
     return parts
 
 
-def _tools(question: str, context: Context, step: Step) -> tuple[list[Plain], list[str]]:
-    """The tools that a question needs: by rules, or for a request of several parts by the model's plan, which may search, too. And those of
-    others among which it is chosen while the run goes on."""
+def _tools(question: str, context: Context, step: Step) -> tuple[list[Plain], list[str], bool]:
+    """The tools that a question needs: by rules, or for a request of several parts by the model's plan, which may search, too. Those of
+    others among which it is chosen while the run goes on; and whether it is an errand."""
     if not context.tools:
-        return [], []
+        return [], [], False
     shelf = context.shelf
     sheets, named = (shelf.sheets, shelf.named) if shelf else (planning.holds_nothing, planning.names_nothing)
     tasks = planning.tasks_of(question, sheets, context.tools, named)
-    offered = [] if tasks else _offered(question, context)
+    errand = not tasks and errands.due(question, context)
+    if errand:  # which may need any of them
+        return [], [tool.name for tool in choosing.lent(context.tools)], True
+    offered = [] if tasks else choosing.offered(question, context)
     if tasks or offered or not planning.MANY_PARTS.search(question):
-        return tasks, offered
+        return tasks, offered, False
     tasks, left_out = planning.planned(_asked(question, context, step), context.tools)
     if left_out or not tasks:
         step.detail["note"] = SOME_LEFT if tasks else NO_PLAN
-    return tasks, []
-
-
-def _offered(question: str, context: Context) -> list[str]:
-    """An errand may need any of them; what else there is, those that fit."""
-    if errands.due(question, context):
-        return [tool.name for tool in choosing.lent(context.tools)]
-    return choosing.offered(question, context)
+    return tasks, [], False
 
 
 def _asked(question: str, context: Context, step: Step, missed: Sequence[str] = ()) -> Mapping[str, Any]:

@@ -77,11 +77,8 @@ def run(task: Task, model: OpenAIChatModel, models: Path) -> dict[str, Any]:
 def _told(event: Event) -> str:
     if not isinstance(event, StepFinished) or event.kind not in {"plan", "act"}:
         return ""
-    return (
-        f"{event.key} {event.detail.get('query') or event.detail.get('tool') or ''} {event.error or event.detail.get('note', '')}".strip()[
-            :160
-        ]
-    )
+    used = event.detail.get("query") or event.detail.get("tool") or ""
+    return f"{event.key} {used} {event.error or event.detail.get('note', '')}".strip()[:160]
 
 
 def lent(name: str, about: str, schema: Mapping[str, Any], task: Task) -> Tool:
