@@ -334,7 +334,7 @@ def test_a_model_of_no_use_comes_out_as_weak(server: LlamaServer) -> None:
     outcomes = {one.probe: one for one in examine(server.chat_model(), QUICK) if isinstance(one, Outcome)}
     assert outcomes["json"].verdict == "well", "its server constrains what it says"
     assert outcomes["speed"].figures["prompt_tokens_per_second"] > 5
-    assert 0 < outcomes["context"].figures["accepted"] <= 1024
+    assert 0 < outcomes["context"].figures["accepted"] <= 2048, "one prompt may take all that two share"
     weak = {name for name, one in outcomes.items() if one.verdict == "failed"}
     assert {"tools", "tools_native", "cited", "refusal"} <= weak
     assert len([name for name in weak if name.startswith("language-")]) >= 5
