@@ -27,7 +27,7 @@ FILES = int(os.environ.get("NORTH_FILES", "20000"))
 CHARACTERS = 800
 KNOWN, KNOWN_CHARACTERS = 60, 4000
 """Documents of the workspace in which somebody searches."""
-SEARCHES, WARM, PAUSE = 60, 5, 2.0
+SEARCHES, WARM, PAUSE = 120, 5, 2.0
 MARKS = (0.25, 0.5, 0.75, 1.0)
 FLAT, AGAIN_SECONDS, SLOWER = 1.1, 30, 1.1
 STUCK_SECONDS = 300
