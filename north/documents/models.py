@@ -207,6 +207,7 @@ class DocumentQuerySet(WatchedQuerySet):
             missing = [Principal(document_id=pk, value=value) for pk in some for value in wanted - listed[pk]]
             Principal.objects.bulk_create(missing)
             Document.objects.filter(pk__in=some).update(access=F("access") + 1)
+        PendingPrincipal.objects.filter(document__in=self.values("pk")).delete()
         attached = Document.objects.alive().filter(parent__in=list(listed))
         if listed and attached.exists():
             attached.restrict(wanted)
@@ -373,6 +374,17 @@ class Principal(models.Model):
 
     class Meta:
         constraints: ClassVar = [models.UniqueConstraint(fields=["document", "value"], name="one_principal_a_value")]
+
+    def __str__(self) -> str:
+        return self.value
+
+
+class PendingPrincipal(models.Model):
+    """One that a document is to list when the pass that found it has come to its end; until then it opens nothing. A table of its own,
+    so that nobody who asks who may read can meet it."""
+
+    document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="+")
+    value = models.CharField(max_length=200)
 
     def __str__(self) -> str:
         return self.value

@@ -49,6 +49,8 @@ def fetch(config: Config, cursor: Mapping[str, Any] | None, outside: Outside) ->
 def listing(history: History, cursor: Mapping[str, Any] | None) -> Iterator[Fetched]:
     ask = shelf.asker(history.config, history.outside)
     at = (cursor or {}).get("next")
+    if history.people_first:
+        yield from shelf.people(ask)
     if not at:
         yield Listing()
         at = "/things"
@@ -59,7 +61,8 @@ def listing(history: History, cursor: Mapping[str, Any] | None) -> Iterator[Fetc
         at = page.get("next")
         if at:
             yield Cursor({"next": at})
-    yield from shelf.people(ask)
+    if not history.people_first:
+        yield from shelf.people(ask)
     yield Cursor({}, complete=True)
 
 
@@ -82,6 +85,8 @@ class History:
     members: list[Membership]
     shelf: shelf.Shelf = field(default_factory=shelf.Shelf)
     feed: bool = True
+    people_first: bool = False
+    """Where there is no feed."""
     dies_at: int | None = None
     fails_at: int | None = None
     inactive: set[str] = field(default_factory=set)
@@ -99,6 +104,7 @@ class History:
         workspace = self.members[0].workspace
         kind = self.chance.choice(["memory", "memory-plain"])
         self.feed = self.chance.random() < 0.6
+        self.people_first = self.chance.random() < 0.5
         for number, key in enumerate(KEYS):
             self.shelf.people[key] = self.address(number)
         values = {"connector": kind, "name": f"Shelf {self.seed}", "config": {"world": str(self.seed)}, "as_source": True, "schedule": 3600}
