@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.translation import get_language_info
 from django.utils.translation import gettext_lazy as _
 
-from north.documents.accounts import Identity, Rule, SourceGroup
+from north.documents.accounts import Identity, PendingPrincipal, Rule, SourceGroup
 from north.documents.consents import Connection
 from north.documents.copies import Copy
 from north.documents.hooks import Closing, Hook
@@ -30,7 +30,8 @@ from retrieval.types import Parsed, Scope
 
 __all__ = [
     "UNHELD", "UNREAD", "WORKING",
-    "Closing", "Connection", "Copy", "Hook", "Identity", "Rule", "SavedSearch", "SearchWeights", "SourceGroup", "Status",
+    "Closing", "Connection", "Copy", "Hook", "Identity", "PendingPrincipal", "Rule", "SavedSearch", "SearchWeights", "SourceGroup",
+    "Status",
 ]  # fmt: skip
 
 
@@ -374,17 +375,6 @@ class Principal(models.Model):
 
     class Meta:
         constraints: ClassVar = [models.UniqueConstraint(fields=["document", "value"], name="one_principal_a_value")]
-
-    def __str__(self) -> str:
-        return self.value
-
-
-class PendingPrincipal(models.Model):
-    """One that a document is to list when the pass that found it has come to its end; until then it opens nothing. A table of its own,
-    so that nobody who asks who may read can meet it."""
-
-    document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="+")
-    value = models.CharField(max_length=200)
 
     def __str__(self) -> str:
         return self.value

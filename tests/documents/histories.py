@@ -8,6 +8,7 @@ twice. A history fails with its seed. `make bench FIGURES=histories` runs 10,000
 from __future__ import annotations
 
 import contextlib
+import copy
 import hashlib
 import random
 from collections.abc import Callable, Iterator, Mapping
@@ -78,7 +79,8 @@ WITHOUT_AGAIN = Connector("Memory", "The same, without single things.", fetch, r
 # --- a history ---------------------------------------------------------------------------------------------------------------------
 @dataclass
 class History:
-    """One source and what happens to it. `ever`: (person, thing) that were allowed at any time since the last whole sync."""
+    """One source and what happens to it. `ever`: (person, thing) that were allowed at any time since the last whole sync; what an owner
+    says of an account holds for all of that time, which is why its `moments` are kept."""
 
     seed: int
     chance: random.Random
@@ -92,6 +94,7 @@ class History:
     inactive: set[str] = field(default_factory=set)
     mapped: dict[str, str | None] = field(default_factory=dict)
     ever: set[tuple[str, str]] = field(default_factory=set)
+    moments: list[shelf.Shelf] = field(default_factory=list)
     synced: set[str] = field(default_factory=set)
     made: int = 0
 
@@ -212,6 +215,11 @@ class History:
             user = self.chance.choice([None, *(member.user for member in self.members)])
             mapping.map_identity(row, user, actor=self.members[0])
             self.mapped[row.key] = user.email if user else None
+            now = self.shelf
+            for moment in self.moments:
+                self.shelf = moment
+                self.ever |= self.allowed()
+            self.shelf = now
 
     # --- the oracle ----------------------------------------------------------------------------------------------------------------
     def allowed(self) -> set[tuple[str, str]]:
@@ -295,6 +303,7 @@ def live(seed: int, members: list[Membership], indexed: Callable[[History], None
         for _step in range(history.chance.randint(1, 6)):
             history.step()
             history.ever |= history.allowed()
+            history.moments.append(copy.deepcopy(history.shelf))
         if history.chance.random() < 0.5:
             trouble(history)
             synced(history, source)
@@ -340,7 +349,7 @@ def check(history: History, source: Source) -> None:
     allowed = history.allowed()
     found = readable(history, source)
     assert found == allowed, f"leaks {found - allowed}, hidden {allowed - found}"
-    history.ever, history.synced = allowed, set(history.shelf.things)
+    history.ever, history.synced, history.moments = allowed, set(history.shelf.things), [copy.deepcopy(history.shelf)]
 
 
 def whole(history: History, source: Source) -> None:
