@@ -91,14 +91,15 @@ def test_who_joins_a_group_does_not_read_what_it_lost_before(history: histories.
     assert readers(history) == {"alice"}
 
 
-def test_an_address_that_passed_on_to_somebody_opens_nothing_that_was_given_to_the_account_before(history: histories.History) -> None:
-    """The account k0 was Alice's when the thing was opened to it, and is Bob's by the time that it is read."""
+@pytest.mark.parametrize("trouble", [without_groups, dies_before_people])
+def test_an_account_that_passed_on_to_somebody_opens_nothing_new_to_who_had_it(history: histories.History, trouble: Any) -> None:
+    """The account k0 was Alice's shortly before the thing was opened to it, and is Bob's now."""
     history.feed = True
     put(history, users=["k2"])
     synced(history)
     history.shelf.people["k0"] = history.members[1].user.email
     put(history, users=["k0"])
-    without_groups(history)
+    trouble(history)
     synced(history)
     assert readers(history) == set()
     histories.calm(history)
