@@ -1,4 +1,4 @@
-"""The accounts and groups of a source, as rows; `identities.py` says what they are for."""
+"""The accounts and groups of a source, as rows; `identities.py` says what they are for. And the rights that wait, for `granting.py`."""
 
 from __future__ import annotations
 
@@ -65,3 +65,14 @@ class Rule(models.Model):
 
     def __str__(self) -> str:
         return self.principal
+
+
+class PendingPrincipal(models.Model):
+    """One that a document is to list when the pass that found it has come to its end; until then it opens nothing. A table of its own,
+    so that nobody who asks who may read can meet it."""
+
+    document = models.ForeignKey("Document", on_delete=models.CASCADE, related_name="+")
+    value = models.CharField(max_length=200)
+
+    def __str__(self) -> str:
+        return self.value

@@ -71,9 +71,15 @@ def held_by(membership: Membership) -> frozenset[str]:
     return frozenset(one for principals in rows.values_list("principals", flat=True) for one in principals)
 
 
+def held_in(source: Source) -> frozenset[str]:
+    """All that any account of the source holds."""
+    rows = Identity.objects.filter(source=source).values_list("principals", flat=True)
+    return frozenset(one for principals in rows for one in principals)
+
+
 # --- what a pass writes ------------------------------------------------------------------------------------------------------------
-def take(source: Source, people: Iterable[Account | Members], listing: int) -> None:
-    """Accounts and groups as the source names them; the last word on each counts."""
+def take(source: Source, people: Iterable[Account | Members], listing: int, *, adding: bool = True) -> None:
+    """Accounts and groups as the source names them; the last word on each counts. Without `adding` only what takes rights away."""
     last = {(type(one), one.key if isinstance(one, Account) else one.group): one for one in people}
     accounts = [
         Identity(source=source, key=one.key[:400], name=one.name[:200], email=address(one.email), active=one.active, listed=listing)
@@ -93,9 +99,25 @@ def take(source: Source, people: Iterable[Account | Members], listing: int) -> N
         for one in last.values()
         if isinstance(one, Members)
     ]
+    if not adding:
+        accounts, groups = less(source, accounts, groups)
     kept = {"update_conflicts": True, "unique_fields": ["source", "key"], "batch_size": 500}
     Identity.objects.bulk_create(accounts, update_fields=["name", "email", "active", "listed"], **kept)  # type: ignore[arg-type]
     SourceGroup.objects.bulk_create(groups, update_fields=["name", "users", "groups", "readable", "listed"], **kept)  # type: ignore[arg-type]
+
+
+def less(source: Source, accounts: list[Identity], groups: list[SourceGroup]) -> tuple[list[Identity], list[SourceGroup]]:
+    """Of those that are known already, what they were and still are."""
+    known = {row.key: row for row in Identity.objects.filter(source=source).only("key", "email", "active")}
+    inside = {row.key: row for row in SourceGroup.objects.filter(source=source)}
+    accounts, groups = [one for one in accounts if one.key in known], [one for one in groups if one.key in inside]
+    for account in accounts:
+        before = known[account.key]
+        account.email, account.active = account.email if account.email == before.email else "", account.active and before.active
+    for group in groups:
+        was = inside[group.key]
+        group.users, group.groups = sorted({*group.users} & {*was.users}), sorted({*group.groups} & {*was.groups})
+    return accounts, groups
 
 
 def address(email: str) -> str:

@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.translation import get_language_info
 from django.utils.translation import gettext_lazy as _
 
-from north.documents.accounts import Identity, Rule, SourceGroup
+from north.documents.accounts import Identity, PendingPrincipal, Rule, SourceGroup
 from north.documents.consents import Connection
 from north.documents.copies import Copy
 from north.documents.hooks import Closing, Hook
@@ -30,7 +30,8 @@ from retrieval.types import Parsed, Scope
 
 __all__ = [
     "UNHELD", "UNREAD", "WORKING",
-    "Closing", "Connection", "Copy", "Hook", "Identity", "Rule", "SavedSearch", "SearchWeights", "SourceGroup", "Status",
+    "Closing", "Connection", "Copy", "Hook", "Identity", "PendingPrincipal", "Rule", "SavedSearch", "SearchWeights", "SourceGroup",
+    "Status",
 ]  # fmt: skip
 
 
@@ -207,6 +208,7 @@ class DocumentQuerySet(WatchedQuerySet):
             missing = [Principal(document_id=pk, value=value) for pk in some for value in wanted - listed[pk]]
             Principal.objects.bulk_create(missing)
             Document.objects.filter(pk__in=some).update(access=F("access") + 1)
+        PendingPrincipal.objects.filter(document__in=self.values("pk")).delete()
         attached = Document.objects.alive().filter(parent__in=list(listed))
         if listed and attached.exists():
             attached.restrict(wanted)

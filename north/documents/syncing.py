@@ -16,10 +16,11 @@ from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from north.documents import files, identities, reaching
+from north.documents import files, reaching
 from north.documents.ending import end
 from north.documents.errors import Crowded, GaveWay
-from north.documents.models import WORKING, Document, Principal, Source, Status, SyncRun
+from north.documents.granting import Granting, values_of
+from north.documents.models import WORKING, Document, PendingPrincipal, Principal, Source, Status, SyncRun
 from north.documents.pace import Pace
 from north.documents.watching import Watch
 from north.failpoints import failpoint
@@ -49,11 +50,10 @@ def run(row: SyncRun, *, found: Callable[[], None]) -> None:
     row.write(status=SyncRun.Status.RUNNING, started_at=row.started_at or began, error="", fault="", **counts)
     with Watch(row) as watch:
         work = Pass(row, found, watch)
-        try:
-            work.through(reaching.fetched(row, watch))
-        except CursorExpired:
-            work.forget_cursor()
-            work.through(reaching.fetched(row, watch))
+        work.bring()
+        if work.resumed:
+            work.resumed = False
+            work.bring()
         work.ask_again()
     end(row, began, **work.counts())
 
@@ -69,19 +69,25 @@ class Known:
 
     document: Document
     principals: frozenset[str]
+    waiting: frozenset[str]
+    """Those that it is to list besides, when the pass has come to its end."""
 
 
 class Pass:
-    """What one pass has met so far. Things are taken in batches, people too; whatever else comes is preceded by what waits. Its counts are
-    written about once a second, so that a page can show them."""
+    """What one pass has met so far. Things are taken in batches, people when all are named; whatever else comes is preceded by what waits.
+    Its counts are written about once a second, so that a page can show them.
+
+    `resumed`: it goes on in the middle of a listing, whose first part may have changed since; so what it adds to rights waits until all
+    has been asked for once more."""
 
     def __init__(self, row: SyncRun, found: Callable[[], None], watch: Watch) -> None:
         self.row, self.source, self.found, self.watch = row, row.source, found, watch
         self.new, self.changed, self.unchanged, self.deleted = row.new, row.changed, row.unchanged, row.deleted
         self.skipped, self.left_out = list(row.skipped), row.left_out
         self.items: list[Item] = []
-        self.people: list[Account | Members] = []
+        self.rights = Granting(self.source, self.fence)
         self.open_items, self.open_people = self.source.open_items, self.source.open_people
+        self.resumed = self.source.as_source and self.open_items is not None
         self.scope = reaching.scope_of(self.source)
         self.owed_before: dict[str, int] = dict(self.source.owed)
         self.owed, self.met, self.began_items = dict(self.owed_before), set[str](), False
@@ -95,15 +101,27 @@ class Pass:
     def seen(self) -> int:
         return self.new + self.changed + self.unchanged + len(self.skipped) + self.left_out
 
+    def bring(self) -> None:
+        """All that the source has to say."""
+        try:
+            self.through(reaching.fetched(self.row, self.watch))
+        except CursorExpired:
+            self.forget_cursor()
+            self.through(reaching.fetched(self.row, self.watch))
+
     def through(self, events: Iterable[Fetched]) -> None:
-        """What came before a fault is true, and is kept."""
+        """What came before a fault is true, and is kept; of people, what takes rights away."""
         try:
             for event in events:
                 self.take(event)
         except SourceError:
-            self.settle()
+            self.settle_items()
+            self.settle_people(adding=False)
             raise
-        self.settle()
+        self.settle_items()
+        self.settle_people(adding=not self.resumed)
+        if not self.resumed:
+            self.rights.open()
 
     def take(self, thing: Fetched) -> None:
         match thing:
@@ -114,9 +132,9 @@ class Pass:
                     if self.fresh:
                         self.hold_back()
             case Account() | Members():
-                self.people.append(thing)
+                self.rights.people.append(thing)
             case _:
-                self.settle()
+                self.settle_items()
                 self.take_other(thing)
         if time.monotonic() - self.written > 1:
             self.tell()
@@ -127,16 +145,13 @@ class Pass:
                 self.begin(thing)
             case Skipped() if self.scope(thing):
                 self.skip(thing.external_id, thing.name, thing.reason)
+                self.hide(thing.external_id)
                 self.named([thing.external_id])
             case Deleted():
                 self.bury(self.documents().filter(external_id=thing.external_id))
                 self.owed.pop(thing.external_id, None)
             case Cursor():
                 self.remember(thing)
-
-    def settle(self) -> None:
-        self.settle_items()
-        self.settle_people()
 
     def tell(self) -> None:
         """One small write, about once a second."""
@@ -150,7 +165,7 @@ class Pass:
     def hold_back(self) -> None:
         """More is not brought than is read. Raises Crowded."""
         if (waiting := crowd(self.source)) >= settings.WAITING_DOCUMENTS:
-            self.settle()
+            self.settle_items()
             raise Crowded(waiting)
 
     def documents(self) -> Any:
@@ -163,6 +178,14 @@ class Pass:
         else:
             self.left_out += 1
 
+    def hide(self, external_id: str) -> None:
+        """What is skipped tells no rights, so nobody may read what was known of it, until it tells them again."""
+        documents = self.documents().filter(external_id=external_id)
+        if self.source.as_source and documents.exists():
+            with transaction.atomic():
+                self.fence()
+                documents.restrict(())
+
     # --- things --------------------------------------------------------------------------------------------------------------------
     def settle_items(self) -> None:
         """Against the rows, all of the batch looked up at once; the last word on each counts."""
@@ -170,7 +193,7 @@ class Pass:
         self.items = []
         if not items:
             return
-        listed = {item.external_id: self.listed_by(item) for item in items}
+        listed = {item.external_id: self.rights.listed_by(item) for item in items}
         known = self.known([item.external_id for item in items])
         kept = []
         for item in items:
@@ -193,22 +216,8 @@ class Pass:
     def known(self, ids: list[str]) -> dict[str, Known]:
         rows = self.documents().defer("text", "notes").filter(external_id__in=ids)
         found = {row.pk: row for row in rows}
-        principals: dict[Any, set[str]] = {pk: set() for pk in found}
-        for pk, value in Principal.objects.filter(document__in=found).values_list("document", "value"):
-            principals[pk].add(value)
-        return {row.external_id: Known(row, frozenset(principals[pk])) for pk, row in found.items()}
-
-    def listed_by(self, item: Item) -> frozenset[str] | None:
-        """Whom the item's document is to list; None where that is not the source's to say. A rule is there before a document lists it."""
-        if not self.source.as_source:
-            return None
-        principals, clauses = identities.listed_by(item.rights, self.source)
-        if clauses is not None:
-            with transaction.atomic():
-                self.fence()
-                if identities.keep_rules(self.source, {next(iter(principals)): clauses}):
-                    identities.resolve(self.source)
-        return principals
+        listed, waiting = values_of(Principal, found), values_of(PendingPrincipal, found)
+        return {row.external_id: Known(row, frozenset(listed.get(pk, ())), frozenset(waiting.get(pk, ()))) for pk, row in found.items()}
 
     def receive(self, item: Item, principals: frozenset[str] | None, known: Known | None) -> bool:
         """Stores what is new or changed, and queues it; whether it is to be there."""
@@ -241,8 +250,10 @@ class Pass:
         with transaction.atomic():
             self.fence()
             document.save(force_insert=True)
-            values = self.source.principals if principals is None else principals
-            Principal.objects.bulk_create([Principal(document=document, value=value) for value in values])
+            if principals is None:
+                document.restrict(self.source.principals)
+            else:
+                self.rights.restrict(document, principals, frozenset())
         self.new += 1
         self.fresh = True
 
@@ -253,10 +264,11 @@ class Pass:
     def update(self, item: Item, principals: frozenset[str] | None, known: Known) -> bool:
         """Whether anything was another than the rows say. Rights first: they hold also where the bytes cannot be had."""
         document, changed = known.document, False
-        if principals is not None and principals != known.principals:
+        if principals is not None and principals != known.principals | known.waiting:
             with transaction.atomic():
                 self.fence()
-                changed = document.restrict(principals)
+                self.rights.restrict(document, principals, known.principals)
+            changed = True
         if item.revision and item.revision[:200] == document.revision:
             sha256, size = document.sha256, document.bytes
         else:
@@ -304,13 +316,11 @@ class Pass:
             self.keep(self.source.cursor)
 
     # --- people --------------------------------------------------------------------------------------------------------------------
-    def settle_people(self) -> None:
-        people, self.people = self.people, []
-        if people:
+    def settle_people(self, *, adding: bool) -> None:
+        if self.rights.people:
             with transaction.atomic():
                 self.fence()
-                identities.take(self.source, people, self.open_people or 0)
-                identities.resolve(self.source)
+                self.rights.settle(self.open_people, adding=adding)
 
     # --- where the pass is ---------------------------------------------------------------------------------------------------------
     def fence(self) -> None:
@@ -328,7 +338,7 @@ class Pass:
         self.source.refresh_from_db(fields=["listings"])
         setattr(self, f"open_{listing.of}", self.source.listings)
         if listing.of == "items":
-            self.began_items, self.expected = True, self.documents().count() or None
+            self.resumed, self.began_items, self.expected = False, True, self.documents().count() or None
 
     def remember(self, cursor: Cursor) -> None:
         """What a listing that came to its end did not name is gone; then the next pass may begin from here."""
@@ -336,9 +346,8 @@ class Pass:
             self.fence()
             if cursor.complete and self.open_items is not None:
                 self.bury_unnamed(self.open_items)
-            if cursor.complete and self.open_people is not None:
-                identities.drop(self.source, self.open_people)
-                identities.resolve(self.source)
+            if cursor.complete:
+                self.rights.settle(self.open_people, adding=not self.resumed, complete=True)
             if cursor.complete and self.began_items:
                 self.owed = {one: passes for one, passes in self.owed.items() if one in self.met or one not in self.owed_before}
             if cursor.complete:

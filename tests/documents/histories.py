@@ -8,6 +8,7 @@ twice. A history fails with its seed. `make bench FIGURES=histories` runs 10,000
 from __future__ import annotations
 
 import contextlib
+import copy
 import hashlib
 import random
 from collections.abc import Callable, Iterator, Mapping
@@ -49,6 +50,8 @@ def fetch(config: Config, cursor: Mapping[str, Any] | None, outside: Outside) ->
 def listing(history: History, cursor: Mapping[str, Any] | None) -> Iterator[Fetched]:
     ask = shelf.asker(history.config, history.outside)
     at = (cursor or {}).get("next")
+    if history.people_first:
+        yield from shelf.people(ask)
     if not at:
         yield Listing()
         at = "/things"
@@ -59,7 +62,8 @@ def listing(history: History, cursor: Mapping[str, Any] | None) -> Iterator[Fetc
         at = page.get("next")
         if at:
             yield Cursor({"next": at})
-    yield from shelf.people(ask)
+    if not history.people_first:
+        yield from shelf.people(ask)
     yield Cursor({}, complete=True)
 
 
@@ -75,18 +79,22 @@ WITHOUT_AGAIN = Connector("Memory", "The same, without single things.", fetch, r
 # --- a history ---------------------------------------------------------------------------------------------------------------------
 @dataclass
 class History:
-    """One source and what happens to it. `ever`: (person, thing) that were allowed at any time since the last whole sync."""
+    """One source and what happens to it. `ever`: (person, thing) that were allowed at any time since the last whole sync; what an owner
+    says of an account holds for all of that time, which is why its `moments` are kept."""
 
     seed: int
     chance: random.Random
     members: list[Membership]
     shelf: shelf.Shelf = field(default_factory=shelf.Shelf)
     feed: bool = True
+    people_first: bool = False
+    """Where there is no feed."""
     dies_at: int | None = None
     fails_at: int | None = None
     inactive: set[str] = field(default_factory=set)
     mapped: dict[str, str | None] = field(default_factory=dict)
     ever: set[tuple[str, str]] = field(default_factory=set)
+    moments: list[shelf.Shelf] = field(default_factory=list)
     synced: set[str] = field(default_factory=set)
     made: int = 0
 
@@ -99,6 +107,7 @@ class History:
         workspace = self.members[0].workspace
         kind = self.chance.choice(["memory", "memory-plain"])
         self.feed = self.chance.random() < 0.6
+        self.people_first = self.chance.random() < 0.5
         for number, key in enumerate(KEYS):
             self.shelf.people[key] = self.address(number)
         values = {"connector": kind, "name": f"Shelf {self.seed}", "config": {"world": str(self.seed)}, "as_source": True, "schedule": 3600}
@@ -206,6 +215,11 @@ class History:
             user = self.chance.choice([None, *(member.user for member in self.members)])
             mapping.map_identity(row, user, actor=self.members[0])
             self.mapped[row.key] = user.email if user else None
+            now = self.shelf
+            for moment in self.moments:
+                self.shelf = moment
+                self.ever |= self.allowed()
+            self.shelf = now
 
     # --- the oracle ----------------------------------------------------------------------------------------------------------------
     def allowed(self) -> set[tuple[str, str]]:
@@ -289,6 +303,7 @@ def live(seed: int, members: list[Membership], indexed: Callable[[History], None
         for _step in range(history.chance.randint(1, 6)):
             history.step()
             history.ever |= history.allowed()
+            history.moments.append(copy.deepcopy(history.shelf))
         if history.chance.random() < 0.5:
             trouble(history)
             synced(history, source)
@@ -334,7 +349,7 @@ def check(history: History, source: Source) -> None:
     allowed = history.allowed()
     found = readable(history, source)
     assert found == allowed, f"leaks {found - allowed}, hidden {allowed - found}"
-    history.ever, history.synced = allowed, set(history.shelf.things)
+    history.ever, history.synced, history.moments = allowed, set(history.shelf.things), [copy.deepcopy(history.shelf)]
 
 
 def whole(history: History, source: Source) -> None:

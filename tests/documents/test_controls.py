@@ -84,7 +84,7 @@ def test_stopping_keeps_what_was_read_and_the_next_pass_goes_on(workspace: Works
     work = pass_over(source)
     work.take(Listing())
     work.take(Item("a", "a.txt", b"first"))
-    work.settle()
+    work.settle_items()
     assert controls.cancel(source, actor=editor)
     with pytest.raises(tasks.LeaseLost):
         work.take(Cursor({}, complete=True))
