@@ -39,8 +39,9 @@ OWED = 1000
 """So many things that could not be had are remembered."""
 
 
-def run(row: SyncRun, *, found: Callable[[], None]) -> None:
-    """The whole pass. `found` is called when something new waits to be read. Raises SourceErrors, StorageFull, LeaseLost."""
+def run(row: SyncRun, *, found: Callable[[], None], before: Callable[[], None]) -> None:
+    """The whole pass. `found` is called when something new waits to be read, `before` each time before bytes are fetched. Raises
+    SourceErrors, StorageFull, LeaseLost."""
     waiting = crowd(row.source)
     if row.fault == Crowded.__name__ and waiting > settings.WAITING_DOCUMENTS // 2:
         raise Crowded(waiting)
@@ -48,7 +49,7 @@ def run(row: SyncRun, *, found: Callable[[], None]) -> None:
     counts = {name: getattr(row, name) for name in COUNTED} if row.fault == GaveWay.__name__ else NOTHING
     row.write(status=SyncRun.Status.RUNNING, started_at=row.started_at or began, error="", fault="", **counts)
     with Watch(row) as watch:
-        work = Pass(row, found, watch)
+        work = Pass(row, found, before, watch)
         try:
             work.through(reaching.fetched(row, watch))
         except CursorExpired:
@@ -75,8 +76,8 @@ class Pass:
     """What one pass has met so far. Things are taken in batches, people too; whatever else comes is preceded by what waits. Its counts are
     written about once a second, so that a page can show them."""
 
-    def __init__(self, row: SyncRun, found: Callable[[], None], watch: Watch) -> None:
-        self.row, self.source, self.found, self.watch = row, row.source, found, watch
+    def __init__(self, row: SyncRun, found: Callable[[], None], before: Callable[[], None], watch: Watch) -> None:
+        self.row, self.source, self.found, self.before, self.watch = row, row.source, found, before, watch
         self.new, self.changed, self.unchanged, self.deleted = row.new, row.changed, row.unchanged, row.deleted
         self.skipped, self.left_out = list(row.skipped), row.left_out
         self.items: list[Item] = []
@@ -247,6 +248,7 @@ class Pass:
         self.fresh = True
 
     def bytes_of(self, item: Item) -> bytes:
+        self.before()
         with self.watch.outside():
             return item.read()
 
