@@ -1,9 +1,10 @@
 """People first: what a source brought, for which nobody waits, is left alone for a moment while somebody on this machine searches.
 
 The priority of a process says who gets a processor; it does not say that a search finds caches, disk and database as it left them. Bulk
-work therefore looks before each document whether a search is under way, and lets it end. It never waits longer than a search of ordinary
-length takes, so that however steadily people search, each process still does a document a second. The searches are told in the broker, by
-machine, since who reads and who searches are different processes; without the broker bulk work goes on as if nobody searched.
+work therefore looks before each document, and between embedding it and writing it down, whether a search is under way, and lets it end. It
+never waits longer than a search of ordinary length takes, so that however steadily people search, each process does a document in two
+seconds. The searches are told in the broker, by machine, since who reads and who searches are different processes; without the broker bulk
+work goes on as if nobody searched.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ import redis
 from north.broker import redis_client
 
 LONGEST_SECONDS = 1.0
-"""That one document waits."""
-LOOK_SECONDS = 0.05
+"""That one document waits each time."""
+LOOK_SECONDS = 0.1
 FORGOTTEN_SECONDS = 10.0
 """A search that has not ended by then died with its process, or nobody waits for it any more."""
 

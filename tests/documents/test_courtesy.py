@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 import redis
 
+from north import wiring
 from north.documents import courtesy, tasks
-from north.documents.models import Document, Source
+from north.documents.models import Document, Source, Status
 from north.workspaces.models import Membership, Workspace
-from tests.documents.conftest import ready
+from tests.documents.conftest import make, read, ready
 from tests.hashing import HashingEmbedder
 
 FOR_EVER = 60.0
@@ -121,3 +122,41 @@ def test_a_search_says_that_it_is_under_way_and_when_it_has_ended(
     tasks.search("north:search:test", str(workspace.pk), str(reader.user_id), "words", 5)
     assert broker.lpop("north:search:test")
     assert SEEN == [True] and not courtesy.somebody_searches()
+
+
+class Interrupted(HashingEmbedder):
+    """Somebody begins to search while a document is embedded; as that search ends, `inside` says how much of it is in the index."""
+
+    inside: Callable[[], int]
+
+    def embed_passages(self, texts: Sequence[str]) -> np.ndarray:
+        search = courtesy.searching()
+        search.__enter__()
+
+        def end() -> None:
+            SEEN.append(bool(self.inside()))
+            search.__exit__(None, None, None)
+
+        threading.Timer(0.3, end).start()
+        return super().embed_passages(texts)
+
+
+INTERRUPTED = Interrupted()
+
+
+def interrupted(**_arguments: object) -> Interrupted:
+    return INTERRUPTED
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("vectors", "patient")
+def test_what_is_embedded_when_somebody_begins_to_search_is_written_down_afterwards(workspace: Workspace, settings: Any) -> None:
+    settings.MODELS = {**settings.MODELS, "embed": {**settings.MODELS["embed"], "engine": f"{__name__}.interrupted"}}
+    source = Source.objects.create(workspace=workspace, connector="folder", name="Many")
+    document, index = make(workspace, "words", source=source, external_id="x"), wiring.index()
+    INTERRUPTED.inside = lambda: index.points(str(workspace.pk), str(document.pk))
+    SEEN.clear()
+    read(document, "words")
+    tasks.index()
+    document.refresh_from_db()
+    assert SEEN == [False] and document.status == Status.READY and INTERRUPTED.inside() == 1
