@@ -13,7 +13,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from north import wiring
-from north.documents import attached, files, passages
+from north.documents import attached, courtesy, files, passages
 from north.documents.errors import FileLost
 from north.documents.models import UNHELD, Copy, Document, Status
 from north.documents.ways import way_of
@@ -112,6 +112,8 @@ def put(document: Document, entry: Entry, parsed: Parsed, generation: Generation
     def progress(embedded: int, count: int) -> None:
         failpoint("embed")
         document.stir()
+        if document.source_id:
+            courtesy.stand_back()
         if not document.held().exists():
             raise LeaseLost(f"Document {document.pk} changed while it was indexed.")
         if embedded == count:

@@ -40,8 +40,9 @@ OWED = 1000
 """So many things that could not be had are remembered."""
 
 
-def run(row: SyncRun, *, found: Callable[[], None]) -> None:
-    """The whole pass. `found` is called when something new waits to be read. Raises SourceErrors, StorageFull, LeaseLost."""
+def run(row: SyncRun, *, found: Callable[[], None], before: Callable[[], None]) -> None:
+    """The whole pass. `found` is called when something new waits to be read, `before` each time before bytes are fetched. Raises
+    SourceErrors, StorageFull, LeaseLost."""
     waiting = crowd(row.source)
     if row.fault == Crowded.__name__ and waiting > settings.WAITING_DOCUMENTS // 2:
         raise Crowded(waiting)
@@ -49,7 +50,7 @@ def run(row: SyncRun, *, found: Callable[[], None]) -> None:
     counts = {name: getattr(row, name) for name in COUNTED} if row.fault == GaveWay.__name__ else NOTHING
     row.write(status=SyncRun.Status.RUNNING, started_at=row.started_at or began, error="", fault="", **counts)
     with Watch(row) as watch:
-        work = Pass(row, found, watch)
+        work = Pass(row, found, before, watch)
         work.bring()
         if work.resumed:
             work.resumed = False
@@ -80,8 +81,8 @@ class Pass:
     `resumed`: it goes on in the middle of a listing, whose first part may have changed since; so what it adds to rights waits until all
     has been asked for once more."""
 
-    def __init__(self, row: SyncRun, found: Callable[[], None], watch: Watch) -> None:
-        self.row, self.source, self.found, self.watch = row, row.source, found, watch
+    def __init__(self, row: SyncRun, found: Callable[[], None], before: Callable[[], None], watch: Watch) -> None:
+        self.row, self.source, self.found, self.before, self.watch = row, row.source, found, before, watch
         self.new, self.changed, self.unchanged, self.deleted = row.new, row.changed, row.unchanged, row.deleted
         self.skipped, self.left_out = list(row.skipped), row.left_out
         self.items: list[Item] = []
@@ -258,6 +259,7 @@ class Pass:
         self.fresh = True
 
     def bytes_of(self, item: Item) -> bytes:
+        self.before()
         with self.watch.outside():
             return item.read()
 

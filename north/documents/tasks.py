@@ -38,7 +38,7 @@ from kombu.exceptions import OperationalError
 
 from north import wiring
 from north.broker import redis_client
-from north.documents import channels, ending, files, filtering, passages, reconciling, stages, stuck, syncing
+from north.documents import channels, courtesy, ending, files, filtering, passages, reconciling, stages, stuck, syncing
 from north.documents.errors import Crowded, DocumentError, FileLost
 from north.documents.hooks import Hook
 from north.documents.models import UNHELD, UNTOLD, Document, DocumentQuerySet, Source, Status, SyncRun
@@ -114,6 +114,7 @@ def copy_next(others: Sequence[Generation]) -> bool:
     """Brings a document into an index that lacks it; whether there was one. What fails there waits, and keeps nothing else waiting."""
     for generation in others:
         if document := TURNS["uncopied"].take(Document.objects.uncopied(generation)):
+            courtesy.stand_back()
             upkeep(document, partial(bring, generation=generation))
             return True
     return False
@@ -131,8 +132,12 @@ def bring(document: Document, generation: Generation) -> None:
 
 
 def take_next(kind: str) -> Document | None:
-    """The next document of that kind of work, leased; each workspace and each of its sources in turn."""
-    return TURNS[kind].take(*waiting(kind))
+    """The next document of that kind of work, leased; each workspace and each of its sources in turn. What a source brought lets a search
+    that is under way end first; for an upload somebody waits, too."""
+    document = TURNS[kind].take(*waiting(kind))
+    if document and document.source_id:
+        courtesy.stand_back()
+    return document
 
 
 def waiting(kind: str) -> list[DocumentQuerySet]:
@@ -220,6 +225,7 @@ def later(document: Document, error: Exception) -> Any:
 
 
 @shared_task
+@courtesy.searching()
 def search(  # noqa: PLR0917
     reply_to: str, workspace_id: str, user_id: str, query: str, top_k: int, key_id: str = "", filters: dict[str, Any] | None = None
 ) -> None:
@@ -264,7 +270,7 @@ def sync(run_id: str) -> None:
             ending.end(run, error=_("North stopped several times during this sync. Try again; if it happens again, look at the logs."))
             return
         with run.kept_alive():
-            syncing.run(run, found=lambda: hint("documents.prepare"))
+            syncing.run(run, found=lambda: hint("documents.prepare"), before=courtesy.stand_back)
     except LeaseLost as loss:
         logger.info("%s", loss, extra={"source": run.source_id})
     except (RateLimited, Crowded) as limit:

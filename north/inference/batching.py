@@ -33,8 +33,9 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 EACH = 8
-SHARE, REST_SECONDS = 0.1, 5.0
-"""Of the time that people need the same cores: what bulk has. After a batch of a tenth of a second it rests for nine; at most so long."""
+SHARE, REST_SECONDS = 0.05, 5.0
+"""Of the time that people need the same cores: what bulk has. After a batch of a twentieth of a second it rests for nineteen, which is
+longer than a search takes, so that hardly any meets a second one; at most so long."""
 BATCHES_WAITING = 512
 """As many full batches may wait in a lane, some ten seconds of work; then it is overloaded."""
 LOOK_SECONDS = 0.25

@@ -146,7 +146,7 @@ def pass_over(source: Source) -> syncing.Pass:
     assert run is not None
     row = SyncRun.objects.take(run.pk)
     row.write(status="running")
-    return syncing.Pass(row, lambda: None, Watch(row))
+    return syncing.Pass(row, lambda: None, lambda: None, Watch(row))
 
 
 def test_a_sync_that_was_killed_again_and_again_ends(folder: Path, editor: Membership, settings: Any) -> None:
