@@ -235,6 +235,8 @@ class Entry:
     folder: str = ""
     created_at: datetime | None = None
     updated_at: datetime | None = None
+    names: frozenset[str] = frozenset()
+    """What it is called, as `naming.py` has it."""
 
 
 @dataclass(frozen=True, slots=True)
