@@ -16,7 +16,7 @@ from agents.citations import Claim, claims_of
 from agents.context import Judge
 from agents.contradiction import dates, names, negated, opposites, same_date, without_dates
 from agents.events import Citation, ClaimCheck, Source, Span, Support
-from agents.matching import Number, Words, digits_of, holds, words_of
+from agents.matching import Number, Words, digits_of, giving, holds, scale_of, words_of
 from agents.quantities import Quantity, other_unit, quantities, same_by_conversion, swapped
 from agents.sentences import sentences
 from retrieval.types import Passage
@@ -44,7 +44,8 @@ class Evidence:
     @classmethod
     def of(cls, said: str, around: str) -> Evidence:
         everything = f"{said} {around}"
-        return cls(said, around, words_of(said), words_of(everything).numbers, tuple(quantities(everything)))
+        numbers = giving(words_of(everything).numbers, scale_of(everything))
+        return cls(said, around, words_of(said), numbers, tuple(quantities(everything)))
 
 
 def verify(
