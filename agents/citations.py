@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from agents.events import Citation, Source, Span
-from agents.matching import Number, Rarity, Words, digits_of, holds, words_of
+from agents.matching import Number, Rarity, Words, digits_of, giving, holds, scale_of, words_of
 from agents.sentences import sentences
 from retrieval.types import Embed, Passage
 
@@ -70,21 +70,19 @@ def _undecided(written: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """One sentence of a passage. `context` is what its heading and its document's name add."""
+    """One sentence of a passage. `context` is what its heading and its document's name add; `numbers`, of both, in every way in which an
+    answer may give them."""
 
     passage: Passage
     start: int
     end: int
     words: Words
     context: Words
+    numbers: frozenset[Number]
 
     @property
     def text(self) -> str:
         return self.passage.text[self.start : self.end]
-
-    @property
-    def numbers(self) -> frozenset[Number]:
-        return self.words.numbers | self.context.numbers
 
     @property
     def all_words(self) -> frozenset[str]:
@@ -103,11 +101,14 @@ class Claim:
 
 
 def units_of(passages: Sequence[Passage]) -> list[Unit]:
-    return [
-        Unit(passage, start, end, words_of(passage.text[start:end]), words_of(f"{passage.name} {passage.heading}"))
-        for passage in passages
-        for start, end in sentences(passage.text)
-    ]
+    return [unit for passage in passages for unit in _units(passage)]
+
+
+def _units(passage: Passage) -> Iterator[Unit]:
+    context, scale = words_of(f"{passage.name} {passage.heading}"), scale_of(f"{passage.heading} {passage.text}")
+    for start, end in sentences(passage.text):
+        words = words_of(passage.text[start:end])
+        yield Unit(passage, start, end, words, context, giving(words.numbers | context.numbers, scale))
 
 
 def claims_of(answer: str) -> list[Claim]:

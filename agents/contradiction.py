@@ -6,7 +6,7 @@ Rules and small lists for English, German, French and Spanish; no model. Knows n
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from agents.languages import language_of
 
@@ -62,6 +62,8 @@ máximo | mínimo
 _SIDES = [tuple(tuple(side.split()) for side in line.split("|")) for line in _PAIRS.strip().splitlines()]
 _WORD = re.compile(r"[^\W\d_]+")
 _NAME = re.compile(r"(?<=[^.!?:]\s)(?P<inside>[A-ZÀ-Þ][\w’'-]+)|\b(?P<short>[A-Z]{2,}\w*)\b")
+
+_FIRST = re.compile(r"\W*([A-ZÀ-Þ][\w’'-]+)")
 
 _MONTHS = """
 january januar janvier enero jan
@@ -120,12 +122,14 @@ def opposites(claim: str, source: str) -> str:
     return ""
 
 
-def names(text: str) -> set[str]:
-    """Names of people, places and things in a sentence: what is written with a capital inside it. In German every noun is, so only
-    what is written in capitals whole."""
+def names(text: str, known: Collection[str] = ()) -> set[str]:
+    """Names of people, places and things in a sentence: what is written with a capital inside it, and its first word where that is one of
+    those that are `known`. In German every noun has a capital, so only what is written in capitals whole."""
     german = language_of(text) == "de"
     found = (match["short"] or (None if german else match["inside"]) for match in _NAME.finditer(text))
-    plain = (name.removesuffix("'s").removesuffix("’s") for name in found if name)
+    plain = {name.removesuffix("'s").removesuffix("’s") for name in found if name}
+    if (first := _FIRST.match(text)) and (name := first[1].removesuffix("'s").removesuffix("’s")) in known:
+        plain.add(name)
     return {name for name in plain if name.lower() not in _MONTH and name.lower() not in _WEEKDAYS}
 
 

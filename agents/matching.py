@@ -9,8 +9,9 @@ import math
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
 
 # Kana, Han and Hangul are written without spaces: two neighbouring characters are their word.
 _CJK = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
@@ -27,6 +28,18 @@ _SCALES = {
 _SCALE = {name: scale for scale, names in _SCALES.items() for name in names.split()}
 _SCALE_NAMES = "|".join(name if name > "\u2e80" else rf"{name}(?![^\W\d_])\.?" for name in sorted(_SCALE, key=len, reverse=True))
 _SCALED = re.compile(rf"(\d+(?:[.,]\d+)*)[ \u00a0\u202f-]?({_SCALE_NAMES})", re.IGNORECASE)
+
+_TABLE = re.compile(
+    r"\b(?:in|en)\s(?:u\.?s\.?\s)?(?:dollars\s|euros?\s|usd\s|eur\s|chf\s|gbp\s|us\$\s?|[$€£]\s?)?"
+    r"(thousands|millions|billions|tausend|tsd|millionen|mio|milliarden|mrd|milliers|milliards|teur|t€)(?![^\W\d_])"
+    r"|[(（:：]\s?(千|百万|億)(?:円|ドル|ユーロ)",
+    re.IGNORECASE,
+)
+_COUNTED = _SCALE | {"thousands": 10**3, "milliers": 10**3, "teur": 10**3, "t€": 10**3, "billions": 10**9}
+ROUNDED = 3
+"""Digits that a rounded number keeps at least."""
+LARGE = 10**6
+"""From here on whole numbers are rounded; below only what follows the point is."""
 
 NUMBER_WORDS = {
     word: str(number)
@@ -93,6 +106,36 @@ def _written_out(number: str, scale: int) -> str:
     whole, _, part = number.replace(",", ".").partition(".")
     value = float(f"{whole}.{part.replace('.', '') or 0}") * scale
     return f"{value:.6f}".rstrip("0").rstrip(".") + " "
+
+
+def scale_of(text: str) -> int:
+    """What the figures of a table are counted in, where its text says so ("in millions", "単位:百万円"); else 1."""
+    found = _TABLE.search(text)
+    return _COUNTED[(found[1] or found[2]).lower()] if found else 1
+
+
+def giving(numbers: Iterable[Number], scale: int = 1) -> frozenset[Number]:
+    """A source's numbers in every way in which a sentence may give them: written out, where a table counts in `scale`, and rounded to fewer
+    digits. Only a source's own: 82,959 million are 82.96 billion, but whoever read of 82.96 billion knows nothing of 82,959 million."""
+    written = {number | {_plain(Decimal(one) * scale) for one in _likely(number)} for number in numbers}
+    return frozenset(number | {short for one in _likely(number) for short in _roundings(one)} for number in written)
+
+
+def _likely(number: Number) -> Number:
+    """Without the reading of "1.234" that has a fraction."""
+    return number if len(number) == 1 else frozenset(filter(str.isdigit, number)) or number
+
+
+def _roundings(reading: str) -> Iterator[str]:
+    value = Decimal(reading)
+    if "." not in reading and value < LARGE:
+        return
+    for digits in range(ROUNDED, len(value.as_tuple().digits)):
+        yield _plain(value.quantize(Decimal(1).scaleb(value.adjusted() + 1 - digits), ROUND_HALF_UP))
+
+
+def _plain(value: Decimal) -> str:
+    return f"{value:f}".rstrip("0").rstrip(".") if value % 1 else f"{value:.0f}"
 
 
 def holds(numbers: frozenset[Number], number: Number) -> bool:

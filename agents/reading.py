@@ -27,8 +27,11 @@ NEXT_TO = 0.2
 WORTH = 0.55
 """The least value of a sentence that is read at all: a short prompt is quick, and misleads less."""
 FIRST = 1.0
-"""What a query's first passage gains, so that a question of two halves gets something for each."""
+"""What a query's first passage gains, so that a question of two halves gets something for each. Where another query found the same first,
+it is the next: the second half of a question is searched for with the words of the first one's, and finds those again."""
 MOST_EMBEDDED = 40
+Place = tuple[str, int, int]
+"""A passage's document, start and end."""
 
 
 def tokens_in(text: str) -> int:
@@ -49,7 +52,7 @@ def choose(queries: Sequence[str], found: Sequence[Sequence[Passage]], embed: Em
     passages = merged(found)[: limits.passages]
     if sum(map(cost, passages)) <= limits.reading_tokens and all(len(p.text) <= limits.passage_characters for p in passages):
         return passages
-    firsts = {_place(results[0]) for results in found if results}
+    firsts = _firsts(found)
     windows = [Window(passage, sentences(passage.text) or [(0, len(passage.text))]) for passage in passages]
     values = _values(queries, windows, embed)
     for window, value in zip(windows, values, strict=True):
@@ -68,6 +71,13 @@ def merged(found: Sequence[Sequence[Passage]]) -> list[Passage]:
             kept.append(passage)
             words.append(said)
     return kept
+
+
+def _firsts(found: Sequence[Sequence[Passage]]) -> set[Place]:
+    firsts: set[Place] = set()
+    for results in found:
+        firsts |= set([place for place in map(_place, results) if place not in firsts][:1])
+    return firsts
 
 
 @dataclass(slots=True)
@@ -154,7 +164,7 @@ def _same(passage: Passage, said: frozenset[str], other: Passage, others: frozen
     return bool(said) and len(said & others) / len(said | others) >= ALIKE
 
 
-def _place(passage: Passage) -> tuple[str, int, int]:
+def _place(passage: Passage) -> Place:
     return passage.document, passage.start, passage.end
 
 

@@ -8,7 +8,7 @@ sentences are "not verified", never "supported".
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from agents.citations import Claim, claims_of
 from agents.context import Judge
 from agents.contradiction import dates, names, negated, opposites, same_date, without_dates
 from agents.events import Citation, ClaimCheck, Source, Span, Support
-from agents.matching import Number, Words, digits_of, holds, words_of
+from agents.matching import Number, Words, digits_of, giving, holds, scale_of, words_of
 from agents.quantities import Quantity, other_unit, quantities, same_by_conversion, swapped
 from agents.sentences import sentences
 from retrieval.types import Passage
@@ -44,7 +44,8 @@ class Evidence:
     @classmethod
     def of(cls, said: str, around: str) -> Evidence:
         everything = f"{said} {around}"
-        return cls(said, around, words_of(said), words_of(everything).numbers, tuple(quantities(everything)))
+        numbers = giving(words_of(everything).numbers, scale_of(everything))
+        return cls(said, around, words_of(said), numbers, tuple(quantities(everything)))
 
 
 def verify(
@@ -53,10 +54,12 @@ def verify(
     """A verdict on each sentence of the answer that claims something; offsets are code points of `text`. Asks `judge` once a sentence,
     and only where words do not decide."""
     by_place = {(citation.start, citation.end): number for number, citation in enumerate(citations)}
+    known = set().union(*(names(passage.text[start:end]) for passage in passages for start, end in sentences(passage.text)))
     verdicts = []
     for claim in claims_of(text):
         number = by_place.get((claim.start, claim.end), -1)
-        support, reasons = _cited(claim, citations[number], passages, judge) if number >= 0 else _uncited(claim, passages)
+        named = names(claim.text, known)
+        support, reasons = _cited(claim, named, citations[number], passages, judge) if number >= 0 else _uncited(claim, named, passages)
         if support not in {"supported", "contradicted"} and (result := _result_of(claim, results)):
             support, reasons = "supported", (f"{result['tool']}: {result['text']}"[:200],)
         verdicts.append(ClaimCheck(claim.start, claim.end, claim.text, support, reasons, number))
@@ -83,7 +86,9 @@ def counts(claims: Sequence[ClaimCheck]) -> dict[str, int]:
     return dict(Counter(claim.support for claim in claims))
 
 
-def _cited(claim: Claim, citation: Citation, passages: Sequence[Passage], judge: Judge | None) -> tuple[Support, tuple[str, ...]]:
+def _cited(
+    claim: Claim, named: Collection[str], citation: Citation, passages: Sequence[Passage], judge: Judge | None
+) -> tuple[Support, tuple[str, ...]]:
     around = [p for p in passages for s in citation.sources if p.document == s.document and p.start <= s.start and s.end <= p.end]
     evidence = Evidence.of(
         " ".join(source.text for source in citation.sources),
@@ -93,7 +98,7 @@ def _cited(claim: Claim, citation: Citation, passages: Sequence[Passage], judge:
         return "contradicted", against
     if missing := _missing(claim, evidence):
         return "unsupported", missing
-    if unnamed := _unnamed(claim, evidence):
+    if unnamed := _unnamed(named, evidence):
         return "partly", unnamed
     if _share(claim.words, evidence.words) >= SAME_WORDS:
         return "supported", ()
@@ -103,7 +108,7 @@ def _cited(claim: Claim, citation: Citation, passages: Sequence[Passage], judge:
     return ("supported", ()) if max(scores) >= JUDGED else ("partly", ("Its source is about this, but does not say it as clearly.",))
 
 
-def _uncited(claim: Claim, passages: Sequence[Passage]) -> tuple[Support, tuple[str, ...]]:
+def _uncited(claim: Claim, named: Collection[str], passages: Sequence[Passage]) -> tuple[Support, tuple[str, ...]]:
     """Without a source it is unsupported; contradicted, where a sentence about the same thing says something else."""
     for passage in passages:
         for start, end in sentences(passage.text):
@@ -111,7 +116,7 @@ def _uncited(claim: Claim, passages: Sequence[Passage]) -> tuple[Support, tuple[
             if _share(claim.words, evidence.words) >= SAME_THING and (against := _against(claim, evidence)):
                 return "contradicted", against
     read = Evidence.of("", " ".join(f"{passage.name} {passage.heading} {passage.text}" for passage in passages))
-    return "unsupported", _missing(claim, read) or _unnamed(claim, read) or (NOTHING_SAYS,)
+    return "unsupported", _missing(claim, read) or _unnamed(named, read) or (NOTHING_SAYS,)
 
 
 def _against(claim: Claim, evidence: Evidence) -> tuple[str, ...]:
@@ -156,9 +161,9 @@ def _missing(claim: Claim, evidence: Evidence) -> tuple[str, ...]:
     return ("Its date does not stand in the source.",) if _undated(claim, evidence) else ()
 
 
-def _unnamed(claim: Claim, evidence: Evidence) -> tuple[str, ...]:
+def _unnamed(named: Collection[str], evidence: Evidence) -> tuple[str, ...]:
     known = f"{evidence.said} {evidence.around}".lower()
-    unknown = sorted(name for name in names(claim.text) if not _stands_in(known, name))
+    unknown = sorted(name for name in named if not _stands_in(known, name))
     return (f"{', '.join(unknown[:3])} is not named in the source.",) if unknown else ()
 
 

@@ -7,11 +7,13 @@ word is shared, BM25's scores are small, and so they hardly count; its ranks wou
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from math import exp
 
 import numpy as np
+
+from retrieval.naming import words_named
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,15 @@ fitted on 260 of these questions, in 8 bits; from 0.3 to 0.6 they, and the open 
 def verdict_of(model: str) -> Verdict | None:
     """None for a model whose logits were not calibrated."""
     return next((verdict for family, verdict in VERDICTS.items() if model.startswith(family)), None)
+
+
+NAMED, MOST_NAMED = 1.0, 3
+"""What each word of the question that names a passage's document adds to its log-odds, and how many of them count."""
+
+
+def for_names(names: Collection[str], said: Collection[str]) -> float:
+    """What a passage's log-odds gain where the question says what its document is called. `said`: all names that the question may say."""
+    return NAMED * min(words_named(names, said), MOST_NAMED)
 
 
 PEERS, TIMES, PLACE = 5, 1.5, 3

@@ -11,6 +11,7 @@ from retrieval.chunking import chunk, shown
 from retrieval.errors import EmbeddingFault
 from retrieval.fusion import Verdict, Weights
 from retrieval.index import Index
+from retrieval.naming import said_in
 from retrieval.questions import By, cleaned, has_words
 from retrieval.types import Chunk, Embed, Entry, Parsed, Passage, Recheck, Scope, Score
 
@@ -97,7 +98,7 @@ class Retriever:
         self, question: str, scope: Scope, words: tokens.Sparse, limit: int, *, by: By, weights: Weights | None
     ) -> list[Passage]:
         vector = None if by == "words" else self._checked(self._embed_query([question]), 1)[0]
-        found = self._index.query(scope, vector, words, limit=limit, weights=weights)
+        found = self._index.query(scope, vector, words, limit=limit, weights=weights, said=said_in(question))
         return list(self._recheck(scope, found)) if found else []
 
     def _checked(self, vectors: np.ndarray, count: int) -> np.ndarray:

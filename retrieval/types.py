@@ -235,6 +235,8 @@ class Entry:
     folder: str = ""
     created_at: datetime | None = None
     updated_at: datetime | None = None
+    names: frozenset[str] = frozenset()
+    """What it is called, as `naming.py` has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,7 +287,7 @@ class Cut:
 @dataclass(frozen=True, slots=True)
 class Passage:
     """Found: a chunk with its document and why it was found. `score` in [0, 1] orders the passages of one search only;
-    `why` holds its parts by name, e.g. dense, sparse, fused, rerank, recency; `cut` what gave way to it."""
+    `why` holds its parts by name, e.g. dense, sparse, named, fused, rerank, recency; `cut` what gave way to it."""
 
     document: str
     name: str

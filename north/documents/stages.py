@@ -24,6 +24,7 @@ from north.leases import LeaseLost
 from north.usage import models as usage
 from retrieval import reading
 from retrieval.families import family_of
+from retrieval.naming import names_of
 from retrieval.parsers import load
 from retrieval.similarity import sketch
 from retrieval.types import Entry, Parsed
@@ -56,7 +57,7 @@ def index(document: Document) -> None:
         return
     facts, generation = document.take_facts(parsed), wiring.serving()
     try:
-        count = put(document, entry_of(document), parsed, generation)
+        count = put(document, entry_of(document, parsed), parsed, generation)
         failpoint("commit")
         with transaction.atomic():
             if not generation.serves_still():
@@ -130,7 +131,9 @@ def put(document: Document, entry: Entry, parsed: Parsed, generation: Generation
     return chunks
 
 
-def entry_of(document: Document) -> Entry:
+def entry_of(document: Document, parsed: Parsed | None = None) -> Entry:
+    """`parsed`: what is about to answer of it; None for what answers now."""
+    title, text = (parsed.title, parsed.text) if parsed else (document.title, document.text)
     return Entry(
         workspace=str(document.workspace_id),
         document=str(document.pk),
@@ -144,6 +147,7 @@ def entry_of(document: Document) -> Entry:
         folder=document.kept_in,
         created_at=document.written_at,
         updated_at=document.changed_at,
+        names=names_of(document.name, title, document.kept_in, document.author, text),
     )
 
 

@@ -27,6 +27,7 @@ from retrieval.chunking import chunk
 from retrieval.fusion import Verdict, Weights
 from retrieval.index import Index, connect
 from retrieval.metrics import MEASURES
+from retrieval.naming import names_of
 from retrieval.questions import cleaned
 from retrieval.reranking import by_document
 from retrieval.retriever import Retriever, shown
@@ -195,7 +196,8 @@ class Search:
         told, chunks = Told(say, "documents indexed"), 0
         for number, (key, one) in enumerate(parsed.items(), 1):
             self._texts[key] = one.text
-            chunks += self._ways.fused.add(Entry("evaluation", key, "folder", "1", "", self.SCOPE.principals), one)
+            names = names_of("", one.title, "", "", one.text)
+            chunks += self._ways.fused.add(Entry("evaluation", key, "folder", "1", "", self.SCOPE.principals, names=names), one)
             told(number, len(parsed))
         return chunks
 

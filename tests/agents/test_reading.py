@@ -47,6 +47,11 @@ def test_each_search_gets_something_read() -> None:
     assert {"long", "teletravail", "tokyo"} == {p.document for p in chosen}
 
 
+def test_a_search_whose_first_is_another_ones_gets_its_next_read() -> None:
+    chosen = choose(["Compare leave and pension"], [[LONG, BOOK[19]], [LONG, BOOK[18]]], embed_letters, Limits(reading_tokens=200))
+    assert {"long", "teletravail"} <= {p.document for p in chosen}
+
+
 def test_a_sentence_longer_than_the_budget_is_cut_rather_than_left_out() -> None:
     endless = Passage("x", "x", 0, 0, 5000, "word " * 1000, 1.0)
     (passage,) = choose(["word"], [[endless]], embed_letters, Limits(reading_tokens=100))

@@ -54,6 +54,18 @@ def test_offsets_are_those_of_the_answer_and_citations_are_counted() -> None:
     assert [(claim.support, claim.citation) for claim in found] == [("supported", 0), ("unsupported", -1), ("supported", 1)]
 
 
+def test_a_name_that_begins_a_sentence_must_stand_in_its_source_like_any_other() -> None:
+    texts = {"acme": "Net cash from operations was 7,730 million.", "globex": "All products of Globex are sold worldwide."}
+    passages = [Passage(name, f"{name}.pdf", 0, 0, len(text), text, 1.0) for name, text in texts.items()]
+    for answer, support in (
+        ("Globex net cash from operations was 7,730 million.", "partly"),
+        ("Net cash from operations was 7,730 million.", "supported"),
+    ):
+        citations, _ = cite(answer, passages, embed_letters)
+        (found,) = verify(answer, citations, passages, [], None)
+        assert found.support == support, found.reasons
+
+
 LOOSE = "Every year, staff get 28 days of annual leave with full pay."
 
 

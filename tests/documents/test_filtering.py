@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -189,6 +190,19 @@ class TestFacts:
         load("north.documents.migrations.0002_facts.fill")(django_apps(), None)
         tasks.index()
         assert len(search(str(workspace.pk), str(reader.user_id), "rules", 5, filters)) == 1
+
+    def test_documents_of_an_older_north_are_told_by_their_names(self, workspace: Workspace, reader: Membership) -> None:
+        document = ready(workspace, "Costs rose.\nAcme Inc.", name="costs.txt")
+        wiring.index().describe(replace(stages.entry_of(document), names=frozenset()))
+
+        def named() -> bool:
+            (found,) = search(str(workspace.pk), str(reader.user_id), "How did Acme's costs change?", 5)
+            return "named" in found.why
+
+        assert not named()
+        load("north.documents.migrations.0014_names.tell")(django_apps(), None)
+        tasks.index()
+        assert named()
 
 
 def django_apps() -> Any:

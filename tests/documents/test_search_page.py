@@ -208,6 +208,7 @@ def test_each_hit_says_why_it_is_there(worker: None, shelf: Source, workspace: W
     for said in (
         "words in common: parental, leave, sixteen",
         "likeness of question and passage",
+        "the question says what the document is called",
         "by their weights",
         "half-life of its source",
     ):

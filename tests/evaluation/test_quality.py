@@ -317,7 +317,7 @@ def test_fitted_weights_are_used_shown_measured_and_reset(shelf: Made, owner: Me
     row = SearchWeights.objects.get()
     assert (row.cosine, row.words, row.blend) == (0.001, 5.0, 0.4)
     after = passages.search(*ids, "noon in the canteen", 5)
-    assert after[0].why["fused"] == pytest.approx(0.001 * after[0].why["dense"] + 5 * after[0].why["sparse"] - 1)
+    assert after[0].why["fused"] == pytest.approx(0.001 * after[0].why["dense"] + 5 * after[0].why["sparse"] - 1 + after[0].why["named"])
     assert passages.find(*ids, "noon in the canteen", 5).passages[0].why["fused"] == after[0].why["fused"] != before[0].why["fused"]
     html = page(as_alice)
     assert (

@@ -2,7 +2,7 @@
 
 Words are compared as SQuAD does it (Rajpurkar et al. 2016: lower case, without punctuation and articles). An answer of North's is a
 sentence where the reference is a name, so beside exact match and F1 it counts whether a reference stands in it. Amounts are compared by
-their digits: 82,959 is the same as 82959, but not as 82.959 billion.
+what they come to, as exactly as the less exact one is written: 82,959 million is 82.96 billion, and is not 82.95 billion.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import re
 import string
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
 from statistics import fmean
 from typing import Any
 
@@ -18,16 +20,62 @@ Scores = dict[str, float | None]
 """By measure a value in [0, 1]; None where the measure says nothing of this answer."""
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
-_AMOUNT = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+\.\d+|\d+(?=\s?%)")
+_SCALES = {"thousand": 3, "k": 3, "million": 6, "m": 6, "billion": 9, "bn": 9, "b": 9, "trillion": 12}
+_SCALE = "|".join(_SCALES)
+_SHARE = r"%|per\s?cent"
+_NUMBER = rf"\d{{1,3}}(?:,\d{{3}})+(?:\.\d+)?|\d+\.\d+|\d+(?=\s?(?:{_SHARE})|[\s-]?(?:{_SCALE})\b)"
+_AMOUNT = re.compile(rf"(?P<number>{_NUMBER})(?:\s?(?P<share>{_SHARE})|[\s-]?(?P<scale>{_SCALE})\b)?", re.IGNORECASE)
+ROUNDED = 3
+"""Digits that a rounded amount keeps at least."""
+TABLES = (0, 3, 6, 9)
+"""Powers of ten that tables count in, which are said elsewhere; of figures from LEAST on."""
+LEAST = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """`digits` as written, in so many powers of ten (`scale`) where that is written, too."""
+
+    digits: Decimal
+    scale: int | None = None
+    share: bool = False
+
+    def same(self, other: Amount) -> bool:
+        """Within the rounding of the less exact one. What has no scale, and may be a table's, counts in that of the other."""
+        if self.scale is None and other.scale is None:
+            return _same(self.digits, other.digits)
+        if self.share or other.share:
+            return False
+        return any(_same(one, two) for one in self._meant() for two in other._meant())
+
+    def _meant(self) -> list[Decimal]:
+        powers = (self.scale,) if self.scale is not None else TABLES if self.digits >= LEAST else (0,)
+        return [self.digits.scaleb(power) for power in powers]
+
+
+def _same(one: Decimal, other: Decimal) -> bool:
+    exact, rounded = sorted((one, other), key=lambda value: int(value.as_tuple().exponent))
+    if len(rounded.as_tuple().digits) < ROUNDED:
+        return exact == rounded
+    return exact.quantize(Decimal(1).scaleb(int(rounded.as_tuple().exponent)), ROUND_HALF_UP) == rounded
 
 
 def words_in(text: str) -> list[str]:
     return _ARTICLES.sub(" ", text.lower().translate(_PUNCTUATION)).split()
 
 
-def amounts_in(text: str) -> frozenset[str]:
-    """Numbers with thousands, decimals or a percent sign: what a report counts, and no year or page."""
-    return frozenset(found.replace(",", "") for found in _AMOUNT.findall(text))
+def amounts_in(text: str) -> frozenset[Amount]:
+    """Numbers with thousands, decimals, a scale or a percent sign: what a report counts, and no year or page."""
+    return frozenset(
+        Amount(Decimal(found["number"].replace(",", "")), _SCALES.get((found["scale"] or "").lower()), bool(found["share"]))
+        for found in _AMOUNT.finditer(text)
+    )
+
+
+def held(amounts: Collection[Amount], text: str) -> float:
+    """The share of these amounts that the text gives."""
+    given = amounts_in(text)
+    return fmean(any(one.same(other) for other in given) for one in amounts) if amounts else 0.0
 
 
 def stands_in(reference: str, text: str) -> bool:
@@ -49,7 +97,7 @@ def correctness(answer: str, answers: Sequence[str], reference: str, *, refused:
     if answers:
         right: float | None = float(any(stands_in(one, answer) for one in answers))
     else:
-        right = len(amounts & amounts_in(answer)) / len(amounts) if amounts else None
+        right = held(amounts, answer) if amounts else None
     return {
         "right": right,
         "f1": max(f1(answer, one) for one in references),
@@ -58,7 +106,7 @@ def correctness(answer: str, answers: Sequence[str], reference: str, *, refused:
     }
 
 
-def citing(line: Mapping[str, Any], answers: Sequence[str], amounts: Collection[str], gold: Collection[str]) -> Scores:
+def citing(line: Mapping[str, Any], answers: Sequence[str], amounts: Collection[Amount], gold: Collection[str]) -> Scores:
     """Of an answer that was not refused. `precise`: the share of citations that support it, being of a gold document or holding the answer;
     `holds`: of those whose own words hold it; `claims`: the share of the answer's claims with such a citation; `gold`: of the gold
     documents that are cited; `resolves`: of the citations that open, for whoever asked, at just the words that they quote."""
@@ -66,7 +114,7 @@ def citing(line: Mapping[str, Any], answers: Sequence[str], amounts: Collection[
         return {}
 
     def holding(one: Mapping[str, Any]) -> bool:
-        return bool(amounts_in(one["words"]) & set(amounts)) or any(stands_in(answer, one["words"]) for answer in answers)
+        return held(amounts, one["words"]) > 0 or any(stands_in(answer, one["words"]) for answer in answers)
 
     def supports(one: Mapping[str, Any]) -> bool:
         return one["document"] in gold or holding(one)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from north.evaluation.folders import read
-from tests.bench.correctness.scoring import amounts_in
+from tests.bench.correctness.scoring import Amount, amounts_in
 
 SEED = 7
 TUNING = 5
@@ -32,7 +32,7 @@ class Question:
     gold: frozenset[str]
 
     @property
-    def amounts(self) -> frozenset[str]:
+    def amounts(self) -> frozenset[Amount]:
         return amounts_in(self.reference)
 
 

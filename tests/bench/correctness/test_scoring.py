@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from tests.bench.correctness.scoring import amounts_in, citing, correctness, f1, stands_in
+from tests.bench.correctness.scoring import Amount, amounts_in, citing, correctness, f1, stands_in
 
 
 def test_a_name_stands_in_a_sentence_whatever_its_case_articles_and_points() -> None:
@@ -16,8 +17,35 @@ def test_a_name_stands_in_a_sentence_whatever_its_case_articles_and_points() -> 
     assert f1("The Denver Broncos won", "Denver Broncos") == pytest.approx(0.8)
 
 
-def test_amounts_are_told_by_their_digits() -> None:
-    assert amounts_in("$82,959 million in 2022, up 8 % or 1.5 points on page 12") == {"82959", "8", "1.5"}
+def test_amounts_are_told_from_years_and_pages() -> None:
+    found = amounts_in("$82,959 million in 2022, up 8 % or 1.5 points on page 12")
+    assert found == {Amount(Decimal(82959), 6), Amount(Decimal(8), share=True), Amount(Decimal("1.5"))}
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("82,959 million", "$82.96 billion"), ("82,959 million", "$82,959"),
+        ("$82.959bn", "82,959 million"), ("83.0 billion", "82,959 million"),
+        ("82,959", "82.96 billion"), ("27.3 %", "27.32 %"), ("1.5 thousand", "1,500"), ("8 percent", "8 %"),
+    ],
+)  # fmt: skip
+def test_equal_amounts_are_the_same_in_other_scales_and_rounded(one: str, other: str) -> None:
+    (ours,), (theirs,) = amounts_in(one), amounts_in(other)
+    assert ours.same(theirs) and theirs.same(ours)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("82,959 million", "82.95 billion"), ("82,959 million", "82.96 million"), ("82,959 million", "$82.96"),
+        ("80 billion", "82,959 million"),
+        ("82,960 million", "82,959 million"), ("82,959", "82,960"), ("5.3 %", "5.26 %"), ("8 %", "8 million"), ("1,230", "1,234"),
+    ],
+)  # fmt: skip
+def test_other_amounts_are_not(one: str, other: str) -> None:
+    (ours,), (theirs,) = amounts_in(one), amounts_in(other)
+    assert not ours.same(theirs) and not theirs.same(ours)
 
 
 def test_an_answer_is_right_where_a_reference_stands_in_it_and_a_refusal_never_is() -> None:
@@ -29,6 +57,7 @@ def test_an_answer_is_right_where_a_reference_stands_in_it_and_a_refusal_never_i
 def test_of_a_reference_in_sentences_the_share_of_its_amounts_counts() -> None:
     reference = "Net sales were $82,959 million, then $117,154 million."
     assert correctness("They were 82,959 million.", (), reference, refused=False)["right"] == 0.5
+    assert correctness("They were $82.96 billion.", (), reference, refused=False)["right"] == 0.5
     assert correctness("They fell.", (), "Sales fell.", refused=False)["right"] is None
 
 
