@@ -28,7 +28,7 @@ MOST_CLOSE = 3
 A_WORD = 0.3
 """Logits of a shared word, times its rarity among the tools. On the fifth of WorkBench that is kept apart the right one of 14 is then among
 the first three for some 98 % of the requests with one action; for 87 % without."""
-_BECOMES = re.compile(r"(?<=\w\s)\b(?:to|as|into)\b")
+_BECOMES = re.compile(r"(?<=\w\s)\b(?:to|as|into)\b(?:(?! (?:in|on|at) the\b).)*", re.DOTALL)
 _FOUND = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+|\b[\w-]*\d[\w-]*\b")
 
 
@@ -110,7 +110,7 @@ def _near(errand: Errand, text: str, tools: Sequence[Tool]) -> list[str]:
     if any(kind_of(tool) in kinds for tool in tools):
         tools = [tool for tool in tools if kind_of(tool) in {*kinds, ""}]
     if kinds == {"alters"}:  # what a thing is to become speaks of other things
-        text = _BECOMES.split(text)[0]
+        text = _BECOMES.sub("", text)
     words = {tool.name: words_in(tool) for tool in tools}
     wanted = {rows.plain(word) for word in words_of(dates.unquoted(text)).words}
     known = Counter(word for said in words.values() for word in said)
@@ -137,7 +137,7 @@ def written(errand: Errand, tool: Tool, action: str, known: set[str], *, several
         unique = [one for place, one in enumerate(said) if one not in said[:place]]
         if unique and not fault:
             try:
-                return [settled(errand, tool, one) for one in unique]
+                return [settled(errand, tool, one, alone=len(unique) == 1) for one in unique]
             except Left as left:
                 fault = str(left)
     raise Left(f"The model could not say what {tool.name} needs: {fault or 'it said nothing'}.")
@@ -152,13 +152,14 @@ def each_known(tool: Tool, action: str, said: Sequence[dict[str, Any]]) -> list[
     return list(said)
 
 
-def settled(errand: Errand, tool: Tool, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments in the request's own words, in the known ones, and with the addresses of the people named."""
+def settled(errand: Errand, tool: Tool, given: Mapping[str, Any], *, alone: bool = False) -> dict[str, Any]:
+    """The arguments in the request's own words, in the known ones, and with the addresses of the people named. `alone`: the only use, so
+    that a known value which the request says is meant for it."""
     properties, after = schema_of(tool)["properties"], dict(given)
     meant_by = next((name for name in ("field", "column", "property") if "enum" in properties.get(name, {}) and name in given), "")
     meant = given.get(meant_by, "")
     for name, value in given.items():
-        known = rows.values_said(properties[name].get("enum", ()), errand.request) if name != meant_by else []
+        known = rows.values_said(properties[name].get("enum", ()), errand.request) if alone and name != meant_by else []
         if len(known) == 1:
             after[name] = known[0]
         if not isinstance(value, str) or "enum" in properties[name]:
