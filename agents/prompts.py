@@ -68,7 +68,7 @@ TOOLS_SYSTEM = (
 )
 CHOICE_TASK = 'Which tool is to be used first? Reply with {"tool": "..."}.'
 NEXT_TASK = 'Which tool is to be used next? If all that was requested is done, it is "%s". Reply with {"tool": "..."}.'
-ARGUMENTS_TASK = "Write the arguments of {tool} for this request, as one JSON object. Leave out what is optional and was not said."
+ARGUMENTS_TASK = "Write the arguments of {tool} for this request, as one JSON object. What is optional and was not said is null."
 PARTS_TASK = (
     "Take the request apart. `condition`: what must be checked before anything is done, or nothing. `then`: what is to be done if it "
     "holds, or in any case: a sentence for each action, with its names, dates, titles and words. `otherwise`: what is to be done if it "
@@ -82,7 +82,7 @@ USES_TASK = (
 )
 FIND_TASK = (
     "To do this, the things that it speaks of must be found first with {tool}. Write its arguments, as one JSON object: only what is "
-    "already true of these things, not what is to become of them. Leave out what was not said."
+    "already true of these things, not what is to become of them. What was not said is null."
 )
 WHERE_TASK = (
     "Which of these rows are meant? Write a test for each column that the request restricts; none where it restricts nothing more. "
@@ -236,7 +236,12 @@ def uses(tool: Tool, work: Work, action: str, fault: str, *, several: bool) -> t
 
 
 def _form(tool: Tool) -> Mapping[str, Any]:
-    return {"type": "json_schema", "json_schema": {"name": "arguments", "strict": True, "schema": tool.schema}}
+    """Each argument is to be written: a small model leaves out what need not be there, also where it was said. What was not is null."""
+    schema: Mapping[str, Any] = tool.schema or {"properties": {}, "required": []}
+    needed, known = schema["required"], schema["properties"]
+    properties = {name: one if name in needed else {"anyOf": [one, {"type": "null"}]} for name, one in known.items()}
+    wanted = {**schema, "properties": properties, "required": list(properties)}
+    return {"type": "json_schema", "json_schema": {"name": "arguments", "strict": True, "schema": wanted}}
 
 
 def finding(tool: Tool, work: Work, part: str, fault: str) -> tuple[list[BaseMessage], Mapping[str, Any]]:

@@ -19,6 +19,7 @@ _FIRST = re.compile(
     r"\b(?:first|next|earliest|soonest|erste\w*|nächste\w*|premi[eè]re?|prochaine?|primer[oa]?|próxim[oa])\b", re.IGNORECASE
 )
 _LAST = re.compile(r"\b(?:last|latest|newest|most recent|letzte\w*|neueste\w*|derni[eè]re?|últim[oa])\b", re.IGNORECASE)
+_WHOSE = re.compile(r"\b([^\W\d_]{2,})['’]s\b|\b(?:from|with|by|von|mit)\s+([^\W\d_]{2,})\b")
 _WORD = re.compile(r"\w+")
 _RULED_OUT = re.compile(r" (?:not|t|never|nor|except|nicht|kein\w*)(?: (?:in|been|the|on|yet))*$")
 
@@ -57,6 +58,20 @@ def without_dates(request: str, now: datetime) -> str:
     for one in reversed(dates.said_in(request, now)):
         text = text[: one.start] + " " * (one.end - one.start) + text[one.end :]
     return text
+
+
+def of_whom(rows: Sequence[Row], text: str) -> list[Row]:
+    """Those that name somebody of whom the text speaks ("Kim's", "from Kim"), where some do and others do not."""
+    kept = list(rows)
+    for match in _WHOSE.finditer(text):
+        name = (match[1] or match[2]).lower()
+        kept = [row for row in kept if _names(row, name)] or kept
+    return kept
+
+
+def _names(row: Row, name: str) -> bool:
+    """Whether one of its addresses is of somebody who is called so."""
+    return any(name in re.split(r"[\W\d_]+", str(value).lower()) for value in row.values() if "@" in str(value))
 
 
 def in_time(rows: Sequence[Row]) -> list[Row]:
@@ -110,8 +125,14 @@ def plain(text: str) -> str:
 def values_said(values: Sequence[str], text: str) -> list[str]:
     """Which of some known values a text names, and does not rule out, in their order."""
     said = f" {' '.join(_WORD.findall(dates.unquoted(text).lower()))} "
-    found = {one: re.search(rf" {re.escape(plain(one))}s? ", said) for one in values}
+    found = {one: next((match for way in _ways(one) if (match := re.search(rf" {way} ", said))), None) for one in values}
     return [one for one, match in found.items() if match and not _RULED_OUT.search(said[: match.start()])]
+
+
+def _ways(value: str) -> list[str]:
+    """How a known value may be said: its words in their order, and two of them the other way round; each may be a plural."""
+    words = [re.escape(word.removesuffix("s")) + "s?" for word in plain(value).split()]
+    return [" ".join(words), *([" ".join(reversed(words))] if len(words) == 2 else [])]
 
 
 def numbers(rows: Sequence[Row]) -> list[float]:

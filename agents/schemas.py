@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 PLAIN = {"string", "number", "integer", "boolean"}
-PROPERTIES, WORDS, ITEMS, KNOWN, DEPTH = 16, 2000, 32, 40, 3
+PROPERTIES, WORDS, ITEMS, KNOWN, DEPTH = 16, 1000, 32, 40, 3
 ABOUT = 160
 
 Schema = Mapping[str, Any]

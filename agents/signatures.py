@@ -8,16 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from agents import choosing, rows
+from agents import choosing, rows, verbs
 from agents.dates import Span, unquoted
 from agents.matching import words_of
 from agents.tool import Tool
 
-_CHANGES = re.compile(
-    r"\s*(?:add|append|assign|book|cancel|change|clos|creat|delet|draw|edit|forward|insert|invit|mak|merg|mov|order|pay|plot|post|publish|put"
-    r"|remov|renam|reply|repli|reschedul|schedul|send|set|shar|start|stop|submit|transfer|updat|upload|writ)(?:e?s|e)?\b",
-    re.IGNORECASE,
-)
 _ADDRESS = re.compile(r"address|mails?$", re.IGNORECASE)
 _ID = re.compile(r"(?:^|_)(?:uu)?ids?$", re.IGNORECASE)
 _LEAST, _MOST = {"min", "from", "start", "after", "since", "begin"}, {"max", "to", "end", "before", "until"}
@@ -29,7 +24,16 @@ def schema_of(tool: Tool) -> Mapping[str, Any]:
 
 def changes(tool: Tool) -> bool:
     """Whether it changes something, told by the verb of its name or description: servers need not say."""
-    return bool(_CHANGES.match(tool.about) or _CHANGES.match(choosing.spaced(tool.name.rpartition(".")[2])))
+    return verbs.changes(tool.about) or verbs.changes(_verb(tool))
+
+
+def kind_of(tool: Tool) -> str:
+    """Of what it changes (`verbs.KINDS`); nothing where its verb is of no kind."""
+    return verbs.kind_of(_verb(tool)) or verbs.kind_of(tool.about)
+
+
+def _verb(tool: Tool) -> str:
+    return choosing.spaced(tool.name.rpartition(".")[2])
 
 
 def is_id(name: str, schema: Mapping[str, Any]) -> bool:

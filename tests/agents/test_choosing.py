@@ -84,7 +84,8 @@ def test_the_one_that_fits_needs_no_choice_only_arguments(make: Make) -> None:
     _, model = uses_of(make, "What is the area of a triangle with base 10?", directory(uses), Judging(shapes=2.0), {"base": 10})
     assert uses == [("shapes.area", {"base": 10})]
     asked = [call for call in model.calls if call.schema and "base" in call.schema["properties"]]
-    assert asked[0].schema and asked[0].schema["required"] == ["base"], "its own schema binds the model"
+    assert asked[0].schema and asked[0].schema["required"] == ["base", "unit", "round"], "each argument is thought of"
+    assert [list(one) for one in asked[0].schema["properties"].values()] == [["type"], ["anyOf"], ["anyOf"]], "what is optional may be null"
 
 
 def test_what_nobody_said_is_left_out_of_the_arguments(make: Make) -> None:

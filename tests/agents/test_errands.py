@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import Field
 
-from agents import errands
+from agents import errand, errands
 from agents.errors import ToolFailed
 from agents.events import Answered, StepFinished, Waiting
 from agents.schemas import narrowed
@@ -112,8 +112,7 @@ def test_what_a_thing_is_to_become_is_not_searched_for(make: Make) -> None:
 def test_a_condition_is_checked_on_what_was_found(make: Make) -> None:
     request = "If Kim has no open orders, send her a reminder saying 'Buy now'. Otherwise cancel the order of Bo"
     parts = {"condition": "Kim has no open orders", "then": ["remind Kim 'Buy now'"], "otherwise": ["cancel the order of Bo"]}
-    check = {"holds_if": "nothing found", "number": 0}
-    uses, _, _ = done(make, request, parts, check, {"customer": "Kim"}, {"customer": "Bo"})
+    uses, _, _ = done(make, request, parts, {"customer": "Kim"}, {"customer": "Bo"})
     assert uses == [
         ("find", {"name": "Kim"}), ("search", {"state": "Open", "customer": "kim@acme.org"}),
         ("find", {"name": "Bo"}), ("search", {"customer": "bo@acme.org"}), ("cancel", {"order_id": "15"}),
@@ -157,5 +156,5 @@ def test_a_question_is_no_errand(make: Make) -> None:
 
 def test_a_models_words_are_set_right_by_those_of_the_request() -> None:
     request = r"Send it saying 'Hi Kim,\n\nWhen are you free?\n\nSam' please"
-    assert errands.as_said("Hi kim,\n\nwhen are you free?\n\nSam", request) == r"Hi Kim,\n\nWhen are you free?\n\nSam"
-    assert errands.as_said("60", request) == "60"
+    assert errand.as_said("Hi kim,\n\nwhen are you free?\n\nSam", request) == r"Hi Kim,\n\nWhen are you free?\n\nSam"
+    assert errand.as_said("60", request) == "60"

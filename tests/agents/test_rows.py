@@ -79,3 +79,15 @@ def test_a_free_slot_is_between_what_is_there_already() -> None:
     assert rows.free_at(busy, day, 60, hours) == datetime(2023, 12, 1, 11)
     assert rows.free_at([], day, 60, hours) == datetime(2023, 12, 1, 9)
     assert rows.free_at([{"event_start": "2023-12-01 09:00:00", "duration": "540"}], day, 30, hours) is None
+
+
+def test_rows_of_somebody_else_are_left_out_where_the_text_says_whose_it_means() -> None:
+    mails = [{"id": "1", "sender": "nia.johnson@acme.org"}, {"id": "2", "sender": "bo@acme.org"}]
+    assert rows.of_whom(mails, "Reply to nia's last email") == mails[:1]
+    assert rows.of_whom(mails, "Delete the mails from bo") == mails[1:]
+    assert rows.of_whom(mails, "Delete the mails from the last 6 days") == rows.of_whom(mails, "Delete Kim's mails") == mails
+
+
+def test_a_known_value_may_be_said_the_other_way_round() -> None:
+    known = ["user_engaged", "total_visits", "visits_direct"]
+    assert rows.values_said(known, "Plot engaged users and total visits") == ["user_engaged", "total_visits"]

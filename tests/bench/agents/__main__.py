@@ -2,9 +2,11 @@
 
     python -m tests.bench.agents                    a sample that ends in 30 minutes on two quiet cores
     python -m tests.bench.agents --all              every case; with NORTH_CHAT_URL set, on a server with a GPU
-    python -m tests.bench.agents --only-table       what --out holds so far
+    python -m tests.bench.agents --part 3/8         the third of eight that run at the same time, with a file of its own beside --out
+    python -m tests.bench.agents --only-table       what --out and the files of its parts hold so far
 
-Each case is a line in --out as soon as it is judged; started again, it goes on after the last. Sets: NORTH_BENCH_SETS, as for the others.
+Each case is a line in --out as soon as it is judged; started again, in as many parts or others, it does what none has done yet. Sets:
+NORTH_BENCH_SETS, as for the others.
 """
 
 from __future__ import annotations
@@ -13,7 +15,8 @@ import argparse
 import json
 import os
 import time
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -55,12 +58,22 @@ def used(task: Task, side: str, model: OpenAIChatModel) -> dict[str, Any]:
             "seconds": round(time.monotonic() - began, 1)}  # fmt: skip
 
 
-def wanted(given: argparse.Namespace) -> Iterable[Task]:
-    left = {kind: 10**6 if given.all else SAMPLE[kind] for kind in given.kind or tasks.KINDS}
-    for task in tasks.load(SETS, list(left), tuning=given.tuning):
-        if left[task.kind] > 0:
-            left[task.kind] -= 1
+def wanted(found: Iterable[Task], given: argparse.Namespace) -> Iterator[Task]:
+    """This part's cases. A part takes every so manieth case of each kind, so that each part is as mixed as the whole."""
+    number, parts = given.part or (1, 1)
+    met = Counter[str]()
+    for task in found:
+        place = met[task.kind]
+        met[task.kind] += 1
+        if place % parts == number - 1 and (given.all or place < SAMPLE[task.kind]):
             yield task
+
+
+def part(said: str) -> tuple[int, int]:
+    number, parts = map(int, said.split("/"))
+    if not 1 <= number <= parts:
+        raise ValueError(said)
+    return number, parts
 
 
 def main() -> None:
@@ -69,6 +82,7 @@ def main() -> None:
     options.add_argument("--kind", nargs="*", choices=tasks.KINDS)
     options.add_argument("--side", nargs="*", choices=SIDES)
     options.add_argument("--tuning", action="store_true", help="the fifth that is kept apart for looking at")
+    options.add_argument("--part", type=part, metavar="NUMBER/PARTS", help="only this part of the cases")
     options.add_argument("--minutes", type=float, default=float("inf"), help="begin no case after so many")
     options.add_argument("--threads", type=int, default=2)
     options.add_argument("--out", type=Path, default=Path("var/bench-agents.jsonl"))
@@ -83,20 +97,29 @@ def main() -> None:
 def fill(given: argparse.Namespace) -> None:
     until = time.monotonic() + 60 * given.minutes
     done = {(one["side"], one["key"]) for one in lines(given.out)}
+    own = part_of(given.out, "{}-of-{}".format(*given.part)) if given.part else given.out
     model = model_of(given.threads)
-    for task in wanted(given):
+    for task in wanted(tasks.load(SETS, given.kind or tasks.KINDS, tuning=given.tuning), given):
+        if time.monotonic() > until:
+            break
         for side in given.side or SIDES:
-            if (side, task.key) in done or time.monotonic() > until:
+            if (side, task.key) in done:
                 continue
             line = used(task.fresh(), side, model)
-            with given.out.open("a", encoding="utf-8") as file:
+            with own.open("a", encoding="utf-8") as file:
                 print(json.dumps(line, ensure_ascii=False), file=file, flush=True)
             ended = "right" if line["right"] else "wrong"
             print(f"{side:6} {task.kind:12} {ended} {line['seconds']:7.1f} s  {task.question[:80]!r}", flush=True)
 
 
-def lines(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+def part_of(out: Path, name: str) -> Path:
+    return out.with_name(f"{out.stem}.{name}{out.suffix}")
+
+
+def lines(out: Path) -> list[dict[str, Any]]:
+    """Of all parts, however many there were."""
+    there = [path for path in (out, *sorted(out.parent.glob(part_of(out, "*-of-*").name))) if path.exists()]
+    return [json.loads(line) for path in there for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 if __name__ == "__main__":

@@ -58,7 +58,7 @@ class Workplace:
 
     def use(self, name: str, arguments: Mapping[str, Any]) -> str:
         """What the tool of this name says; words, never an exception, as in the set."""
-        given = {key: str(value) for key, value in arguments.items() if value not in (None, "")}
+        given = {key: str(value).replace("\\n", "\n") for key, value in arguments.items() if value not in (None, "")}
         domain, _, verb = name.partition(".")
         found = getattr(self, f"{verb}", None)
         if name not in SPECS or found is None:
