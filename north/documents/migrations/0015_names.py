@@ -8,5 +8,5 @@ def tell(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("documents", "0013_patterns_once")]
+    dependencies = [("documents", "0014_pending_principals")]
     operations = [migrations.RunPython(tell, migrations.RunPython.noop, elidable=True)]
