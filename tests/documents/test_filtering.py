@@ -200,7 +200,7 @@ class TestFacts:
             return "named" in found.why
 
         assert not named()
-        load("north.documents.migrations.0014_names.tell")(django_apps(), None)
+        load("north.documents.migrations.0015_names.tell")(django_apps(), None)
         tasks.index()
         assert named()
 
