@@ -37,7 +37,7 @@ def rows_in(words: str) -> list[Row]:
         elif said and all(isinstance(value, int | float) for value in said.values()):
             return [{"name": name, "value": value} for name, value in said.items()]
         else:
-            return [dict(said)]
+            return [dict(said)] if said else []
     if not isinstance(said, list):
         return []
     return [dict(one) if isinstance(one, Mapping) else {"value": one} for one in said]

@@ -21,7 +21,7 @@ def test_lists_objects_and_counts_become_rows_and_words_none() -> None:
     assert rows.rows_in(json.dumps({"items": MEETINGS})) == MEETINGS
     assert rows.rows_in('["lena@acme.org"]') == [{"value": "lena@acme.org"}]
     assert rows.numbers(rows.rows_in('{"2023-11-01": 4, "2023-11-02": 7.5}')) == [4, 7.5]
-    assert rows.rows_in("No events found.") == []
+    assert rows.rows_in("No events found.") == rows.rows_in("{}") == rows.rows_in("[]") == []
 
 
 def test_the_first_the_last_or_all_are_meant_as_the_request_says() -> None:
