@@ -228,7 +228,7 @@ def parts(instructions: str, request: str) -> tuple[list[BaseMessage], Mapping[s
 
 def uses(tool: Tool, work: Work, action: str, fault: str, *, several: bool) -> tuple[list[BaseMessage], Mapping[str, Any]]:
     """The prompt for the arguments of one action of an errand; `several`: it may be done with several."""
-    schema_of = {"type": "array", "items": tool.schema, "minItems": 1, "maxItems": 4}
+    schema_of = {"type": "array", "items": schemas.bound(tool.schema or {}), "minItems": 1, "maxItems": 4}
     form = schema("uses", uses=schema_of) if several else _form(tool)
     tried = f"Arguments before these were wrong: {as_data(fault)}\n" if fault else ""
     task = (USES_TASK if several else ARGUMENTS_TASK).replace("{tool}", as_data(tool.name))
@@ -237,7 +237,7 @@ def uses(tool: Tool, work: Work, action: str, fault: str, *, several: bool) -> t
 
 def _form(tool: Tool) -> Mapping[str, Any]:
     """Each argument is to be written: a small model leaves out what need not be there, also where it was said. What was not is null."""
-    schema: Mapping[str, Any] = tool.schema or {"properties": {}, "required": []}
+    schema = schemas.bound(tool.schema or {"properties": {}, "required": []})
     needed, known = schema["required"], schema["properties"]
     properties = {name: one if name in needed else {"anyOf": [one, {"type": "null"}]} for name, one in known.items()}
     wanted = {**schema, "properties": properties, "required": list(properties)}

@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 PLAIN = {"string", "number", "integer", "boolean"}
-PROPERTIES, WORDS, ITEMS, KNOWN, DEPTH = 16, 1000, 32, 40, 3
-"""WORDS: characters of a text; servers made of older llama.cpp refuse a grammar that repeats something 2,000 times."""
+PROPERTIES, WORDS, ITEMS, KNOWN, DEPTH = 16, 2000, 32, 40, 3
+WRITTEN = 1000
+"""Characters of a text that a model may write; a person may write WORDS. Servers made of older llama.cpp refuse a grammar that repeats
+something 2,000 times."""
 ABOUT = 160
 
 Schema = Mapping[str, Any]
@@ -50,6 +52,18 @@ def _known(one: Schema, kind: str) -> dict[str, Any]:
     texts = [value for value in values if isinstance(value, str) and len(value) <= ABOUT] if isinstance(values, list) else []
     found: dict[str, Any] = {"enum": texts[:KNOWN]} if kind == "string" and texts and len(texts) == len(values or []) else {}
     return {**found, "default": default} if is_a(default, kind) else found
+
+
+def bound(schema: Schema) -> dict[str, Any]:
+    """The same, as a model is held to it."""
+    found = dict(schema)
+    if "maxLength" in schema:
+        found["maxLength"] = min(schema["maxLength"], WRITTEN)
+    if "items" in schema:
+        found["items"] = bound(schema["items"])
+    if "properties" in schema:
+        found["properties"] = {name: bound(one) for name, one in schema["properties"].items()}
+    return found
 
 
 def is_a(value: object, kind: str) -> bool:

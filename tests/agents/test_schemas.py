@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.schemas import DEPTH, faults, narrowed, told
+from agents.schemas import DEPTH, WORDS, WRITTEN, bound, faults, narrowed, told
 
 JSON: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8) | st.sampled_from(["object", "array", "string"]),
@@ -67,3 +67,12 @@ def test_what_is_wrong_is_said_in_words(value: Any, said: list[str]) -> None:
     unit, texts = {"type": "string", "enum": ["m", "km"]}, {"type": "array", "items": {"type": "string"}}
     properties = {"n": {"type": "integer"}, "unit": unit, "all": texts}
     assert faults(value, narrowed({"properties": properties, "required": ["n"]})) == said
+
+
+def test_a_model_writes_shorter_texts_than_a_person_may() -> None:
+    texts = {"type": "array", "items": {"type": "string"}}
+    given = narrowed({"properties": {"a": {"type": "string"}, "b": texts, "c": {"type": "integer"}}})["properties"]
+    said = bound({"properties": given})["properties"]
+    assert given["a"]["maxLength"] == given["b"]["items"]["maxLength"] == WORDS
+    assert said["a"]["maxLength"] == said["b"]["items"]["maxLength"] == WRITTEN
+    assert said["c"] == given["c"]
