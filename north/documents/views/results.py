@@ -107,7 +107,7 @@ def reasons(number: int, passage: Passage, query: str) -> list[Reason]:
     if "named" in why:
         found.append(Reason(_("Name"), _("the question says what the document is called (log-odds)"), figure(why["named"])))
     if "fused" in why:
-        found.append(Reason(_("Both"), _("words, meaning and name added up by their weights (log-odds)"), figure(why["fused"])))
+        found.append(Reason(_("Together"), _("words, meaning and name added up by their weights (log-odds)"), figure(why["fused"])))
     if "rerank" in why:
         found.append(Reason(_("Judged"), _("by the model that reads question and passage together"), figure(why["rerank"])))
     if "final" in why:
