@@ -236,7 +236,7 @@ def _checked(state: State, context: Context) -> Checked:
     shown = [passage_from_plain(plain) for plain in state["shown"]]
     results = state.get("results", [])
     citations, unsupported = by_results(*align(state["text"], shown, context.embed, state["standalone"]), results)
-    return citations, unsupported, verify(state["text"], citations, shown, results, context.judge)
+    return citations, unsupported, verify(state["text"], citations, shown, results, context.judge, state["standalone"])
 
 
 def _is_found(said: Mapping[str, Any], step: Step) -> bool:

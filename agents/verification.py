@@ -48,13 +48,14 @@ class Evidence:
         return cls(said, around, words_of(said), numbers, tuple(quantities(everything)))
 
 
-def verify(
-    text: str, citations: Sequence[Citation], passages: Sequence[Passage], results: Sequence[Mapping[str, Any]], judge: Judge | None
-) -> tuple[ClaimCheck, ...]:
+def verify(  # noqa: PLR0917
+    text: str, citations: Sequence[Citation], passages: Sequence[Passage], results: Sequence[Mapping[str, Any]], judge: Judge | None,
+    question: str = "",
+) -> tuple[ClaimCheck, ...]:  # fmt: skip
     """A verdict on each sentence of the answer that claims something; offsets are code points of `text`. Asks `judge` once a sentence,
-    and only where words do not decide."""
+    and only where words do not decide. A word that begins a sentence is a name where passages or the question use it as one."""
     by_place = {(citation.start, citation.end): number for number, citation in enumerate(citations)}
-    known = set().union(*(names(passage.text[start:end]) for passage in passages for start, end in sentences(passage.text)))
+    known = names(question).union(*(names(passage.text[start:end]) for passage in passages for start, end in sentences(passage.text)))
     verdicts = []
     for claim in claims_of(text):
         number = by_place.get((claim.start, claim.end), -1)

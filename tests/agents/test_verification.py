@@ -66,6 +66,16 @@ def test_a_name_that_begins_a_sentence_must_stand_in_its_source_like_any_other()
         assert found.support == support, found.reasons
 
 
+def test_whom_the_question_names_must_stand_in_the_source_though_no_passage_names_them() -> None:
+    text = "Net cash from operations was 7,730 million."
+    passages = [Passage("acme", "acme.pdf", 0, 0, len(text), text, 1.0)]
+    answer = "Globex reported that net cash from operations was 7,730 million."
+    citations, _ = cite(answer, passages, embed_letters)
+    for question, support in (("What did Globex report as net cash?", "partly"), ("What was the net cash?", "supported")):
+        (found,) = verify(answer, citations, passages, [], lambda claim, texts: [9.0] * len(texts), question)
+        assert found.support == support, found.reasons
+
+
 LOOSE = "Every year, staff get 28 days of annual leave with full pay."
 
 
