@@ -50,7 +50,7 @@ class Granting:
         return principals - waiting, waiting
 
     def restrict(self, document: Document, principals: frozenset[str], before: frozenset[str]) -> None:
-        """In a transaction."""
+        """What is known of already lists these from now on, or when the pass has come to its end. In a transaction."""
         now, waiting = self.parted(principals, before)
         document.restrict(now)
         PendingPrincipal.objects.bulk_create([PendingPrincipal(document=document, value=value) for value in waiting])

@@ -251,10 +251,9 @@ class Pass:
         with transaction.atomic():
             self.fence()
             document.save(force_insert=True)
-            if principals is None:
-                document.restrict(self.source.principals)
-            else:
-                self.rights.restrict(document, principals, frozenset())
+            now, waiting = (self.source.principals, ()) if principals is None else self.rights.parted(principals)
+            Principal.objects.bulk_create([Principal(document=document, value=value) for value in now])
+            PendingPrincipal.objects.bulk_create([PendingPrincipal(document=document, value=value) for value in waiting])
         self.new += 1
         self.fresh = True
 
