@@ -372,4 +372,5 @@ def _passage(point: models.ScoredPoint, why: Mapping[str, float], log_odds: floa
         heading=held["heading"],
         sha256=held["sha256"],
         why={**why, "fused": log_odds},
+        names=tuple(_names(point)),
     )

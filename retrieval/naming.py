@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Collection, Iterator, Sequence
+from itertools import islice
 from typing import Final
 
 import regex
@@ -22,6 +23,8 @@ HEAD: Final = 2000
 """Characters at a document's beginning in which organisations are looked for: about its first page."""
 SAID: Final = 1000
 """Names that are looked for of one question."""
+TOLD: Final = 10_000
+"""And of one passage: all of a thousand characters, also where no space parts them."""
 UNSPACED: Final = range(2, 11)
 """Letters of a name in a script that puts no space between words."""
 SUFFIX: Final = regex.compile(r"\.\w{1,5}$")
@@ -55,10 +58,19 @@ def names_of(name: str, title: str, folder: str, author: str, text: str) -> froz
 
 def said_in(question: str) -> frozenset[str]:
     """All that could be a document's name in the question."""
-    words = list(_words(question))
+    return frozenset(islice(_said(question), SAID))
+
+
+def told_in(passage: str) -> frozenset[str]:
+    """The same of a passage, which is longer and says more by the way: a single word names something only where it has no small initial."""
+    return frozenset(islice(_said(passage, prose=True), TOLD))
+
+
+def _said(text: str, *, prose: bool = False) -> Iterator[str]:
+    words = list(_words(text))
     rows = (words[at : at + length] for length in range(1, LONGEST + 1) for at in range(len(words) - length + 1))
-    said = (one for row in rows if _tells(row) for one in _written(" ".join(row).casefold(), len(row)))
-    return frozenset(one for one, _ in zip(said, range(SAID), strict=False))
+    telling = (row for row in rows if _tells(row) and not (prose and len(row) == 1 and row[0][0].islower()))
+    return (one for row in telling for one in _written(" ".join(row).casefold(), len(row)))
 
 
 def words_named(names: Collection[str], said: Collection[str]) -> int:

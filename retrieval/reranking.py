@@ -14,7 +14,8 @@ from typing import Literal
 import numpy as np
 
 from retrieval.chunking import shown
-from retrieval.fusion import Verdict, probability
+from retrieval.fusion import Verdict, for_names, probability
+from retrieval.naming import said_in, told_in
 from retrieval.similarity import Print, fingerprint, restates
 from retrieval.types import Cut, Passage, Score
 
@@ -24,6 +25,10 @@ VERIFIED = 0.05
 """How far a verified document's score is raised, of what it lacks to 1."""
 LISTED = 20
 """As many of those that gave way to a passage are named."""
+
+NAMING, BEARERS = 3, 5
+"""So many of the best passages tell which documents are meant, too; names that more of the documents found bear (a folder's, an author's)
+tell none. Rules of thumb, not fitted."""
 
 BLEND = 0.8
 """What the first search counts beside a cross-encoder's 1, where the scale of its logits is not known. Alone it is often worse than what it
@@ -54,6 +59,29 @@ def judge(
     worth = how.worth(fused, logits)
     as_the_worst = how.worth(np.array([passage.why["fused"] for passage in rest]), np.full(len(rest), logits.min()))
     return [*_ranked(marked, how.log_odds(worth, worth)), *_ranked(rest, how.log_odds(as_the_worst, worth))]
+
+
+def linked(question: str, passages: Sequence[Passage]) -> list[Passage]:
+    """The passages, best first, where one is worth more if another of the best NAMING names its document and the question does not; never
+    more than the one that names it.
+
+    Where a question leads over several documents, it names only the first: who asks for the tax in the town where a plant lies names the
+    plant, and its document names the town. `why` gains `linked`, in log-odds, and `final` rises by it. What has no `final`, because a
+    blend knows nothing of what is not judged, stays behind.
+    """
+    judged = sorted((one for one in passages if "final" in one.why), key=lambda passage: -passage.why["final"])
+    borne = Counter(name for names in {one.document: one.names for one in judged}.values() for name in names)
+    common = {name for name, bearers in borne.items() if bearers > BEARERS} | said_in(question)
+    told = [(one.why["final"], told_in(one.text) - common - set(one.names)) for one in judged[:NAMING]]
+    raised = [_raised(one, max(min(for_names(one.names, names), level - one.why["final"]) for level, names in told)) for one in judged]
+    return [*sorted(raised, key=lambda passage: -passage.why["final"]), *(one for one in passages if "final" not in one.why)]
+
+
+def _raised(passage: Passage, more: float) -> Passage:
+    if more <= 0:
+        return passage
+    final = passage.why["final"] + more
+    return replace(passage, score=probability(final), why={**passage.why, "linked": more, "final": final})
 
 
 def weighed_by(how: Verdict | float, times: float) -> Verdict | float:

@@ -88,7 +88,7 @@ class Retriever:
         if self._score and by == "all":
             affordable = reranking.affordable(question, allowed[: self._judged], self._judged_bytes)
             how = reranking.weighed_by(self._verdict, first)
-            allowed = reranking.judge(question, allowed, self._score, how, first=affordable)
+            allowed = reranking.linked(question, reranking.judge(question, allowed, self._score, how, first=affordable))
         kept = reranking.best(reranking.weighed(allowed), limit=top_k)
         told = [one for one in kept if "sparse" not in one.why] if explain else []
         explained = {(one.document, one.ordinal): one for one in self._index.weigh(scope, words, told)} if told else {}

@@ -287,7 +287,7 @@ class Cut:
 @dataclass(frozen=True, slots=True)
 class Passage:
     """Found: a chunk with its document and why it was found. `score` in [0, 1] orders the passages of one search only;
-    `why` holds its parts by name, e.g. dense, sparse, named, fused, rerank, recency; `cut` what gave way to it."""
+    `why` holds its parts by name, e.g. dense, sparse, named, fused, rerank, linked, recency; `cut` what gave way to it."""
 
     document: str
     name: str
@@ -302,6 +302,8 @@ class Passage:
     cut: tuple[Cut, ...] = ()
     edition: str = ""
     """The newest of the documents found that nearly equal this one, itself included; empty where there is no other."""
+    names: tuple[str, ...] = ()
+    """What its document is called, as `naming.py` has it."""
 
 
 @dataclass(frozen=True, slots=True)

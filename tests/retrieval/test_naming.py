@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from retrieval import tokens
 from retrieval.fusion import MOST_NAMED, NAMED
 from retrieval.index import Index
-from retrieval.naming import SAID, names_of, said_in, words_named
+from retrieval.naming import SAID, TOLD, names_of, said_in, told_in, words_named
 from retrieval.types import Chunk, Entry, Passage, Scope
 from tests.retrieval.conftest import embed
 
@@ -60,9 +60,15 @@ def test_a_word_of_several_names_counts_once() -> None:
     assert said("Acme in Q3", name="Acme Q3.pdf", title="Acme", folder="Acme/Q3") == 2
 
 
+def test_a_passage_names_with_one_word_only_what_it_writes_with_a_capital() -> None:
+    told = told_in("Its report is yearly. The Report and the travel policy of Acme's name 東京都, too.")
+    assert {"report", "travel policy", "acme", "東京"} <= told and "yearly" not in told and "yearly" in said_in("yearly")
+    assert "five" not in told_in("in five towns") and "five towns" in told_in("in five towns")
+
+
 @given(st.text(max_size=3000), st.text(max_size=200))
 def test_any_text_has_names_and_says_some_within_bounds(text: str, name: str) -> None:
-    assert len(names_of(name, name, name, name, text)) <= 32 and len(said_in(text)) <= SAID
+    assert len(names_of(name, name, name, name, text)) <= 32 and len(said_in(text)) <= SAID and len(told_in(text)) <= TOLD
 
 
 # --- in the index ---------------------------------------------------------------------------------------------------------------------

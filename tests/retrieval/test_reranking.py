@@ -9,8 +9,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from retrieval.fusion import VERDICTS, Verdict, verdict_of
-from retrieval.reranking import OLDEST, VERIFIED, affordable, best, by_document, judge, recency, weighed
+from retrieval.fusion import NAMED, VERDICTS, Verdict, probability, verdict_of
+from retrieval.reranking import BEARERS, NAMING, OLDEST, VERIFIED, affordable, best, by_document, judge, linked, recency, weighed
 from retrieval.types import Passage
 
 
@@ -133,6 +133,50 @@ def test_the_model_reads_a_passage_under_its_heading() -> None:
     ]
     judge("q", found, lambda query, texts: seen.extend(texts) or [1.0, 2.0])
     assert seen == ["Handbook > Leave\nThirty days.", "Leave: none"]
+
+
+def called(document: str, final: float, text: str, *names: str) -> Passage:
+    return replace(passage(document, probability(final), text), names=names, why={"fused": final, "final": final})
+
+
+PLANT = called("plant", 3, "The Nordhafen plant lies in Kiel Harbour. Its report is yearly.", "nordhafen plant")
+
+
+def test_what_the_best_passages_name_comes_before_what_nobody_names() -> None:
+    found = [PLANT, called("other", 0.5, "Taxes rose.", "lübeck"), called("town", 0, "Taxes fell.", "kiel harbour")]
+    told = linked("Which taxes hold where the Nordhafen plant lies?", found)
+    assert [one.document for one in told] == ["plant", "town", "other"]
+    assert told[1].why["linked"] == 2 * NAMED == told[1].why["final"] and told[1].score == probability(2 * NAMED)
+    assert "linked" not in told[0].why and "linked" not in told[2].why
+
+
+@pytest.mark.parametrize(
+    ("question", "names"),
+    [("Kiel Harbour's taxes?", "kiel harbour"), ("taxes?", "report"), ("taxes?", "nordhafen plant"), ("taxes?", "the plant")],
+)
+def test_what_the_question_says_and_common_words_and_a_documents_own_name_link_nothing(question: str, names: str) -> None:
+    found = [PLANT, called("other", 0.5, "Taxes rose."), called("town", 0, "Taxes fell.", names)]
+    assert linked(question, found) == found
+
+
+def test_what_is_named_is_worth_no_more_than_what_names_it() -> None:
+    told = linked("taxes?", [called("first", 3.5, ""), PLANT, called("town", 2.5, "Taxes.", "kiel harbour")])
+    assert [one.document for one in told] == ["first", "plant", "town"] and told[2].why["linked"] == 0.5
+
+
+def test_a_name_that_many_bear_links_nothing() -> None:
+    towns = [called(f"town{number}", -number, "Taxes.", "kiel harbour") for number in range(BEARERS + 1)]
+    assert linked("taxes?", [PLANT, *towns]) == [PLANT, *towns]
+    assert all("linked" in one.why for one in linked("taxes?", [PLANT, *towns[1:]])[1:])
+
+
+def test_only_the_best_passages_link_and_only_what_was_weighed_with_the_judge_is_raised() -> None:
+    best = [called(f"best{number}", 9 - number, "") for number in range(NAMING)]
+    town = called("town", 0, "Taxes.", "kiel harbour")
+    assert linked("taxes?", [*best, PLANT, town]) == [*best, PLANT, town]
+    behind = replace(town, why={"fused": 0.0})
+    assert linked("taxes?", [PLANT, behind]) == [PLANT, behind]
+    assert linked("taxes?", []) == []
 
 
 def test_as_many_are_judged_as_can_be_read() -> None:

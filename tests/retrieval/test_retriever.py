@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from retrieval.errors import EmbeddingFault
+from retrieval.fusion import Verdict
 from retrieval.index import Index
+from retrieval.naming import names_of
 from retrieval.questions import cleaned
 from retrieval.retriever import Retriever
 from retrieval.types import Entry, Parsed, Passage, Place, Scope
@@ -44,7 +46,7 @@ def retriever(index: Index, rows: Rows) -> Retriever:
 
 
 def add(retriever: Retriever, rows: Rows, workspace: str, document: str, text: str, sha256: str = "s1", name: str = "") -> int:
-    entry = Entry(workspace, document, "up", sha256, name or f"{document}.txt", ALL)
+    entry = Entry(workspace, document, "up", sha256, name or f"{document}.txt", ALL, names=names_of(name, "", "", "", ""))
     rows.texts[document] = (entry, text)
     return retriever.add(entry, Parsed(text, "text/plain"))
 
@@ -170,6 +172,18 @@ def test_a_model_that_judges_decides(index: Index, rows: Rows, workspace: str) -
     assert best.document == "travel"
     assert best.why["rerank"] == 5.0 and 0 < best.score < 1
     assert set(best.why) == {"dense", "fused", "rerank", "final"}, "it holds no word of the question"
+
+
+def test_what_the_best_passage_names_is_raised_and_said(index: Index, rows: Rows, workspace: str) -> None:
+    def prefers_leave(query: str, texts: Sequence[str]) -> list[float]:
+        return [9.0 if "leave" in text else 0.0 for text in texts]
+
+    how = Verdict(logit=1.0, scale=1.0, offset=0.0, usual=0.0)
+    retriever = Retriever(index, embed_query=embed, embed_passages=embed, recheck=rows.recheck, score=prefers_leave, verdict=how)
+    add(retriever, rows, workspace, "leave", "Whoever asks for leave follows the Ostwind Rules.")
+    add(retriever, rows, workspace, "ostwind", TRAVEL, name="Ostwind Rules.pdf")
+    first, second = retriever.search("How do people ask?", Scope(workspace, ALL))
+    assert (first.document, second.document) == ("leave", "ostwind") and "linked" in second.why and "linked" not in first.why
 
 
 def test_what_is_not_judged_stays_in_its_place(index: Index, rows: Rows, workspace: str) -> None:

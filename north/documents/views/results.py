@@ -110,6 +110,8 @@ def reasons(number: int, passage: Passage, query: str) -> list[Reason]:
         found.append(Reason(_("Together"), _("words, meaning and name added up by their weights (log-odds)"), figure(why["fused"])))
     if "rerank" in why:
         found.append(Reason(_("Judged"), _("by the model that reads question and passage together"), figure(why["rerank"])))
+    if "linked" in why:
+        found.append(Reason(_("Linked"), _("one of the best passages says what the document is called (log-odds)"), figure(why["linked"])))
     if "final" in why:
         found.append(Reason(_("Blended"), _("its verdict and both of the above (log-odds)"), figure(why["final"])))
     if "recency" in why:
