@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from retrieval.fusion import NAMED, VERDICTS, Verdict, probability, verdict_of
-from retrieval.reranking import BEARERS, NAMING, OLDEST, VERIFIED, affordable, best, by_document, judge, linked, recency, weighed
+from retrieval.reranking import BEARERS, LINK, NAMING, OLDEST, VERIFIED, affordable, best, by_document, judge, linked, recency, weighed
 from retrieval.types import Passage
 
 
@@ -139,14 +139,14 @@ def called(document: str, final: float, text: str, *names: str) -> Passage:
     return replace(passage(document, probability(final), text), names=names, why={"fused": final, "final": final})
 
 
-PLANT = called("plant", 3, "The Nordhafen plant lies in Kiel Harbour. Its report is yearly.", "nordhafen plant")
+PLANT = called("plant", 4, "The Nordhafen plant lies in Kiel Harbour. Its report is yearly.", "nordhafen plant")
 
 
 def test_what_the_best_passages_name_comes_before_what_nobody_names() -> None:
     found = [PLANT, called("other", 0.5, "Taxes rose.", "lübeck"), called("town", 0, "Taxes fell.", "kiel harbour")]
     told = linked("Which taxes hold where the Nordhafen plant lies?", found)
     assert [one.document for one in told] == ["plant", "town", "other"]
-    assert told[1].why["linked"] == 2 * NAMED == told[1].why["final"] and told[1].score == probability(2 * NAMED)
+    assert told[1].why["linked"] == LINK * 2 * NAMED == told[1].why["final"] and told[1].score == probability(LINK * 2 * NAMED)
     assert "linked" not in told[0].why and "linked" not in told[2].why
 
 
@@ -160,7 +160,7 @@ def test_what_the_question_says_and_common_words_and_a_documents_own_name_link_n
 
 
 def test_what_is_named_is_worth_no_more_than_what_names_it() -> None:
-    told = linked("taxes?", [called("first", 3.5, ""), PLANT, called("town", 2.5, "Taxes.", "kiel harbour")])
+    told = linked("taxes?", [called("first", 4.5, ""), PLANT, called("town", 3.5, "Taxes.", "kiel harbour")])
     assert [one.document for one in told] == ["first", "plant", "town"] and told[2].why["linked"] == 0.5
 
 
