@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib
 import math
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -105,4 +106,5 @@ def test_what_is_measured_is_first_search_and_verdicts_as_search_adds_them(tmp_p
         "with verdicts that are always right all that was found is first"
     )
     verdict = judging.calibrated([found], [right], 1.0)
+    assert np.mean(judging.led(found, right, replace(verdict, logit=5.0))) == pytest.approx(reached)
     assert verdict.scale > 0 > verdict.offset and verdict.logit == 1.0
