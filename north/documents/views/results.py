@@ -113,7 +113,7 @@ def reasons(number: int, passage: Passage, query: str) -> list[Reason]:
     if "linked" in why:
         found.append(Reason(_("Linked"), _("one of the best passages says what the document is called (log-odds)"), figure(why["linked"])))
     if "final" in why:
-        found.append(Reason(_("Blended"), _("its verdict and both of the above (log-odds)"), figure(why["final"])))
+        found.append(Reason(_("Blended"), _("its verdict and all of the above (log-odds)"), figure(why["final"])))
     if "recency" in why:
         found.append(Reason(_("Age"), _("the score is multiplied by this, by the half-life of its source"), figure(why["recency"])))
     if why.get("verified"):
