@@ -228,19 +228,19 @@ MODELS = (
     reranker(
         "north-reranker-6-int8",
         "North's own cross-encoder, 6 layers, 8-bit: judges what search found, on processors",
-        made("model.onnx", "6.onnx", 12_233_246, "2a8d88f7afc28dd026ef1be94782e9853cbc5560f24e3cb605494d69caf3d5d7", words=False),
+        made("model.onnx", "6.onnx", 12_233_246, "529dfb0d4a8c01679bb074530a320851b2d746dae98a1fcf83586ed1d117bbce", words=False),
         WORDS,
     ),
     reranker(
         "north-reranker-12-int8",
         "The same with 12 layers: better, at twice the work",
-        made("model.onnx", "12.onnx", 23_082_615, "b9e7a59e2e722e1f5f12e3b5e1a9c626d35bcb272e427b254ade5cc2c8d87a77", words=False),
+        made("model.onnx", "12.onnx", 23_082_615, "d1e387810f5d0f7370e552b94833151766eec396b6e5313a4d29a091e7a40bae", words=False),
         WORDS,
     ),
     reranker(
         "north-reranker-12",
         "The same with 12 layers for a GPU",
-        made("model.safetensors", "12.torch", 235_331_834, "b198ba22ca0e29ad0dbe1b5b6659ba177490afaf7f1c5b49d9ea2e453f600674"),
+        made("model.safetensors", "12.torch", 235_331_834, "e8386ca9af0b0166e20610235230ba75fc57be30885ed8254ff02a86211b7053"),
         made("config.json", "12.json", 409, "697979079033f70361d390ecafe598b3b8bb1a2524f3891824e3db6843355842", words=False),
     ),
     Model(

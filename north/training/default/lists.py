@@ -61,6 +61,11 @@ class Asked:
     english: str = ""
     others: list[str] = field(default_factory=list)
 
+    @property
+    def written(self) -> bool:
+        """By a chat model (`writing.py`), which is sometimes wrong."""
+        return self.kind.removesuffix("-x") in ("told", "typed")
+
 
 @dataclass(slots=True)
 class Library:

@@ -32,15 +32,19 @@ OTHERS = 11
 SHARP_ENGLISH = 0.06
 """The temperature that makes the English teacher's cosines logits."""
 ENGLISH_SHARE = 0.4
-NATURAL_TOLD = 0.4
-"""Of the questions that people asked, how many are learnt with the teachers' word: their answers are right, the teachers not always."""
+NATURAL_TOLD, WRITTEN_TOLD = 0.4, 0.6
+"""Of the questions that people asked and of those that a chat model wrote, how many are learnt with the teachers' word: the answers of the
+first are right, the teachers not always."""
+REACHED = 20
+"""A written question is learnt from if its passage is among so many nearest to it, of those in the passage's language."""
 K1, B = 1.2, 0.75
 AT_ONCE = 256
 
 
 @dataclass(frozen=True, slots=True)
 class Mined:
-    """`places`: (questions, 1 + OTHERS) rows of passages, the answer first; `scores` alike, the teachers' logits."""
+    """`places`: (questions, 1 + OTHERS) rows of passages, the answer first, -1 for none; `scores` alike, the teachers' logits. Without an
+    answer: a written question that may be about anything; nothing is learnt from it."""
 
     places: np.ndarray
     scores: np.ndarray
@@ -121,8 +125,10 @@ def _relative(cosines_: np.ndarray) -> np.ndarray:
 def _near(asked: Sequence[Asked], known: Library, queries: torch.Tensor, passages: torch.Tensor) -> np.ndarray:
     """(questions, NEAR) rows: of the passages in the answer's language, or for a third of the questions of all."""
     langs = np.array([passage.lang.split("-")[0] for passage in known.passages.values()])
-    wanted = np.array([known.passages[each.answer].lang.split("-")[0] for each in asked])
+    own = np.array([known.passages[each.answer].lang.split("-")[0] for each in asked])
+    wanted = own.copy()
     wanted[::3] = ""
+    wanted = np.where([each.written for each in asked], own, wanted)
     found = np.full((len(asked), NEAR), -1)
     for lang in sorted(set(wanted)):
         mine = np.flatnonzero(wanted == lang)
@@ -160,7 +166,8 @@ def _places(asked: Sequence[Asked], known: Library, near: np.ndarray, passages: 
             if len(chosen) >= OTHERS:
                 break
         chosen += [-1] * (OTHERS - len(chosen))
-        found[row] = [first[row], *chosen[:OTHERS]]
+        reached = not each.written or first[row] in near[row][:REACHED]
+        found[row] = [first[row] if reached else -1, *chosen[:OTHERS]]
     return found
 
 
@@ -182,19 +189,25 @@ def _english(asked: Sequence[Asked], known: Library, places: np.ndarray, english
     return found
 
 
-def examples(asked: Sequence[Asked], known: Library, mined: Mined, seed: int) -> list[Example]:
-    """With titles before three of five lists' passages, and headings before some whose question is none. What people asked, twice."""
+def examples(asked: Sequence[Asked], known: Library, mined: Mined, seed: int, *, made: float = 1.0) -> list[Example]:
+    """With titles before three of five lists' passages, and headings before some whose question is none. What people asked or a model
+    wrote, twice; of what was made by rule or came from headings, the share `made`."""
     rng = random.Random(seed)  # noqa: S311
     keys = list(known.passages)
     said = cache(lambda at, title, heading: known.passages[keys[at]].said(title=title, heading=heading))
     found = []
     for row, each in enumerate(asked):
+        if mined.places[row][0] < 0:
+            continue
         natural, named = each.kind == "question", each.kind.removesuffix("-x") in NAMED
-        for _ in range(1 + natural):
+        if not (natural or each.written or rng.random() < made):
+            continue
+        share = NATURAL_TOLD if natural else WRITTEN_TOLD if each.written else 1.0
+        for _ in range(1 + (natural or each.written)):
             title, heading = rng.random() < (0.3 if named else 0.6), not named and rng.random() < 0.4
             texts = [said(int(at), title, heading) for at in mined.places[row] if at >= 0]
             others = [number for number in range(1, len(texts)) if texts[number] != texts[0]]
-            told = not natural or rng.random() < NATURAL_TOLD
+            told = rng.random() < share
             scores = tuple(float(mined.scores[row][number]) for number in (0, *others)) if told else ()
             found.append(Example(each.query, (texts[0],), tuple(texts[number] for number in others), scores))
     return found
