@@ -41,8 +41,8 @@ BATCH = 64
 """Points of one request: what the embedded engine writes in some milliseconds, while searches wait."""
 LARGE = 20_000
 """Chunks that a person may read, from which on BM25's IDF is counted over the sample of them: to count all costs more than the search."""
-LARGE_SECONDS, LARGE_KNOWN = 60, 1000
-"""So long, and of so many scopes, it is kept whether that holds."""
+LARGE_SECONDS = 600
+"""So long, at most, it is kept of a scope whether that holds: to ask each time would cost a request."""
 POINTS = uuid.UUID("5bd1f1f6-9d0c-5f3e-8f59-6a1d2c0a7e11")
 
 
@@ -75,7 +75,8 @@ class Index:
         self._metadata = {"model": model, "dimensions": dimensions, "layout": LAYOUT, "sample": SAMPLE}
         self.dimensions = dimensions
         self._ready = self._sampled = False
-        self._large: dict[Scope, tuple[float, bool]] = {}
+        self._large: dict[Scope, bool] = {}
+        self._large_until = 0.0
 
     def ensure(self) -> None:
         """Makes the collection if it is not there; checks that it is made for this model."""
@@ -230,14 +231,12 @@ class Index:
     def _corpus(self, scope: Scope) -> models.Filter:
         """Over which chunks BM25 counts its words: all that these people may read, or the sample of them where they are very many. Neither
         holds what is hidden, nor does that decide between them. In a collection that an older North made, not all points are marked."""
-        whose, sample, now = replace(scope, filters=EVERYTHING), _allowed(scope, "sample"), time.monotonic()
-        until, large = self._large.get(whose, (0.0, False))
-        if now >= until:
+        whose, sample = replace(scope, filters=EVERYTHING), _allowed(scope, "sample")
+        if time.monotonic() >= self._large_until:
+            self._large, self._large_until = {}, time.monotonic() + LARGE_SECONDS
+        if (large := self._large.get(whose)) is None:
             held = self._ask(lambda: self._client.count(self._collection, sample, exact=True)).count
-            large = self._sampled and held * SAMPLE >= LARGE
-            if len(self._large) >= LARGE_KNOWN:
-                self._large.clear()
-            self._large[whose] = now + LARGE_SECONDS, large
+            large = self._large[whose] = self._sampled and held * SAMPLE >= LARGE
         return sample if large else _allowed(scope)
 
     def _nearest(
