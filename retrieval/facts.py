@@ -13,8 +13,9 @@ from retrieval.types import Entry
 
 FOLDERS = 32
 """Of a path's folders, from the top, so many are known to the index."""
-SAMPLE = 16
-"""One chunk in so many is drawn: over these BM25's IDF is counted where there are very many."""
+SAMPLE = 8
+"""One chunk in so many is drawn: over these BM25's IDF is counted where there are very many. Of 19,301 chunks, a sixteenth lost 0.8
+points of nDCG@10 where questions name people and companies, an eighth 0.3, a quarter 0.2."""
 
 
 def facts(entry: Entry) -> dict[str, Any]:

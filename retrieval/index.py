@@ -39,7 +39,9 @@ DEPTH = 50
 """How many chunks each of the two searches puts forward for fusion, at least."""
 BATCH = 64
 """Points of one request: what the embedded engine writes in some milliseconds, while searches wait."""
-LARGE = 20_000
+FEW = 4
+"""So many principals are asked for one by one: quicker than any of a list (100,000 chunks: 5 ms against 6), and more of them slower."""
+LARGE = 40_000
 """Chunks that a person may read, from which on BM25's IDF is counted over the sample of them: to count all costs more than the search."""
 LARGE_SECONDS = 600
 """So long, at most, it is kept of a scope whether that holds: to ask each time would cost a request."""
@@ -161,7 +163,8 @@ class Index:
         points, scores = self._nearest(asked, _narrowed(scope), corpus, max(limit, DEPTH), said)
         weights = (weights or self._weights) if dense is not None else LEXICAL
         whys = [{name: known[key] for name, known in scores.items() if key in known} for key in points]
-        words, named = [why.get(SPARSE, 0.0) for why in whys], [for_names(_names(point), said) for point in points.values()]
+        words = [why.get(SPARSE, 0.0) for why in whys]
+        named = [for_names((point.payload or {}).get("names") or (), said) for point in points.values()]
         log_odds = [weights.log_odds(why.get(DENSE, 0.0), why.get(SPARSE, 0.0)) + more for why, more in zip(whys, named, strict=True)]
         whys = [why | ({NAMED: more} if more else {}) for why, more in zip(whys, named, strict=True)]
         found = [_passage(point, why, odds) for point, why, odds in zip(points.values(), whys, lifted(log_odds, words), strict=True)]
@@ -338,7 +341,9 @@ def _keyword(field: str) -> models.KeywordIndexParams:
 def _allowed(scope: Scope, field: str = "readers") -> models.Filter:
     """The clause that every search carries: for these people of this workspace, and if asked for, from these sources. With `sample`, only
     what of it is drawn."""
-    must: list[Any] = [_any(field, readers(scope.workspace, scope.principals))]
+    words = readers(scope.workspace, scope.principals)
+    each = models.Filter(should=[_is(field, word) for word in words])
+    must: list[Any] = [each if 0 < len(words) <= FEW else _any(field, words)]  # one over no conditions would match everything
     if scope.sources is not None:
         must.append(_any("source", scope.sources))
     return models.Filter(must=must)
@@ -376,11 +381,6 @@ def _point(number: str, entry: Entry, chunk: Chunk, dense: np.ndarray, sparse: S
     }
     vectors = {DENSE: dense.tolist(), SPARSE: models.SparseVector(indices=sparse[0], values=sparse[1])}
     return models.PointStruct(id=number, vector=vectors, payload=payload)
-
-
-def _names(point: models.ScoredPoint) -> Collection[str]:
-    """None where an older North wrote it."""
-    return (point.payload or {}).get("names") or ()
 
 
 def _passage(point: models.ScoredPoint, why: Mapping[str, float], log_odds: float) -> Passage:
