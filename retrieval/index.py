@@ -39,6 +39,9 @@ DEPTH = 50
 """How many chunks each of the two searches puts forward for fusion, at least."""
 BATCH = 64
 """Points of one request: what the embedded engine writes in some milliseconds, while searches wait."""
+FEW = 4
+"""So many principals are asked for one by one: quicker than any of a list (100,000 chunks: 5 ms against 6), where more are slower. That
+must stand at the clause's top: within another clause it costs half a search more. Over none it would match everything."""
 LARGE = 40_000
 """Chunks that a person may read, from which on BM25's IDF is counted over the sample of them: to count all costs more than the search."""
 LARGE_SECONDS = 600
@@ -74,9 +77,8 @@ class Index:
         self._vectors = vectors or Vectors()
         self._metadata = {"model": model, "dimensions": dimensions, "layout": LAYOUT, "sample": SAMPLE}
         self.dimensions = dimensions
-        self._ready = self._sampled = False
+        self._ready, self._sampled, self._large_until = False, False, 0.0
         self._large: dict[Scope, bool] = {}
-        self._large_until = 0.0
 
     def ensure(self) -> None:
         """Makes the collection if it is not there; checks that it is made for this model."""
@@ -248,7 +250,7 @@ class Index:
 
         How near those are that only words have found is asked for. How many words those hold that only the model has found is not: it is
         at most what the last of DEPTH holds, to ask costs a quarter of the search, and it gains 0.2 points of nDCG@10."""
-        called = models.Filter(must=[*cast(list[Any], allowed.must), _any("names", said)])
+        called = _also(allowed, [_any("names", said)])
         found = self._search(
             {(name, where is called): self._request(name, query, where, depth, idf=idf, payload=ANSWERED)
              for name, query in asked.items() for where in ([allowed, called] if said else [allowed])}
@@ -337,18 +339,21 @@ def _keyword(field: str) -> models.KeywordIndexParams:
 
 
 def _allowed(scope: Scope, field: str = "readers") -> models.Filter:
-    """The clause that every search carries: for these people of this workspace, and if asked for, from these sources. With `sample`, only
-    what of it is drawn."""
-    must: list[Any] = [_any(field, readers(scope.workspace, scope.principals))]
-    if scope.sources is not None:
-        must.append(_any("source", scope.sources))
-    return models.Filter(must=must)
+    """The clause that every search carries: for these people of this workspace, perhaps from these sources; of the `sample`, if told so."""
+    words = readers(scope.workspace, scope.principals)
+    sources: list[Any] = [] if scope.sources is None else [_any("source", scope.sources)]
+    if 0 < len(words) <= FEW:
+        return models.Filter(should=[_is(field, word) for word in words], must=sources)
+    return models.Filter(must=[_any(field, words), *sources])
 
 
 def _narrowed(scope: Scope) -> models.Filter:
     """That clause, and what the filters ask for besides."""
-    allowed: Any = _allowed(scope).must
-    return models.Filter(must=[*allowed, *_conditions(scope.filters)])
+    return _also(_allowed(scope), _conditions(scope.filters))
+
+
+def _also(clause: models.Filter, conditions: Sequence[models.FieldCondition]) -> models.Filter:
+    return models.Filter(should=clause.should, must=[*cast(list[Any], clause.must), *conditions])
 
 
 def _conditions(filters: Filters) -> list[models.FieldCondition]:

@@ -116,7 +116,7 @@ def test_what_is_hidden_changes_no_score(fresh: Index) -> None:
 def test_nobody_is_given_the_sample_by_the_workspaces_own_word(fresh: Index) -> None:
     put(fresh, Entry(WORKSPACE, "hidden", "wiki", "x", "n", frozenset()))
     assert fresh._corpus(Scope(WORKSPACE, ALL)) == _allowed(Scope(WORKSPACE, ALL), "sample")
-    for principals in (frozenset({""}), frozenset({WORKSPACE}), ALL):
+    for principals in (frozenset(), frozenset({""}), frozenset({WORKSPACE}), ALL):
         assert fresh._ask(lambda who=principals: fresh._client.count(fresh._collection, fresh._corpus(Scope(WORKSPACE, who)))).count == 0
 
 
