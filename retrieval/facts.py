@@ -4,6 +4,7 @@ knows no index."""
 from __future__ import annotations
 
 import unicodedata
+import uuid
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +13,9 @@ from retrieval.types import Entry
 
 FOLDERS = 32
 """Of a path's folders, from the top, so many are known to the index."""
+SAMPLE = 8
+"""One chunk in so many is drawn: over these BM25's IDF is counted where there are very many. Of 19,301 chunks, a sixteenth lost 0.8
+points of nDCG@10 where questions name people and companies, an eighth 0.3, a quarter 0.2."""
 
 
 def facts(entry: Entry) -> dict[str, Any]:
@@ -50,3 +54,15 @@ def readers(workspace: str, principals: Iterable[str]) -> list[str]:
     if "\n" in workspace:
         raise ValueError("A workspace's name has no line break.")
     return [f"{workspace}\n{principal}" for principal in sorted(principals)]
+
+
+def drawn(number: str) -> bool:
+    """Whether the point of this id belongs to the sample. A name-based UUID ends in bits of a hash, so it is as good as drawn by lot, and
+    drawn alike whenever it is written again."""
+    return uuid.UUID(number).int % SAMPLE == 0
+
+
+def sampled(workspace: str, principals: Iterable[str]) -> list[str]:
+    """What a drawn point holds as `sample`: the words of its readers, for one look into the engine's index once more, and its workspace,
+    by which it is known as drawn though nobody may read it."""
+    return [workspace, *readers(workspace, principals)]

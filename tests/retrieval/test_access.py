@@ -27,7 +27,12 @@ EDITS = st.one_of(
     st.tuples(st.just("forget"), PLACE["workspace"], PLACE["document"]),
     st.tuples(st.just("forget_source"), PLACE["workspace"], st.sampled_from(SOURCES)),
 )
-SCOPES = st.builds(Scope, PLACE["workspace"], WHO, st.none() | st.frozensets(st.sampled_from(SOURCES), max_size=2))
+SCOPES = st.builds(
+    Scope,
+    PLACE["workspace"],
+    st.frozensets(st.sampled_from(PRINCIPALS), max_size=8),
+    st.none() | st.frozensets(st.sampled_from(SOURCES), max_size=2),
+)
 TEXT = "the same words in every document"
 WORDS, VECTOR = tokens.documents([TEXT] * 2), embed([TEXT])[0]
 

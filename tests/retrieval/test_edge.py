@@ -161,6 +161,28 @@ def test_points_are_read_back_page_by_page(http: httpx.Client) -> None:
     assert http.post(f"{POINTS}/count", json={"filter": where}).json()["result"] == {"count": 5}
 
 
+def test_searches_in_one_request_find_what_each_finds_alone(http: httpx.Client) -> None:
+    """Their IDF, too: each is counted over its own corpus, and over everything where none is named."""
+    vector = {"dense": [1, 2, 3, 4], "sparse": {"indices": [1, 2], "values": [1.0, 2.0]}}
+    alone = {"dense": [4, 3, 2, 1], "sparse": {"indices": [2], "values": [1.0]}}
+    ids = list(range(100, 140))
+    points = [{"id": one, "vector": alone if one % 3 else vector, "payload": {"kind": f"k{one % 4}"}} for one in ids]
+    http.put(POINTS, json={"points": points})
+    corpora = [{"must": {"key": "kind", "match": {"any": kinds}}} for kinds in (["k0"], ["k1", "k2"], ["none"])]
+    words = {"query": {"indices": [1, 2], "values": [1.0, 1.0]}, "using": "sparse", "limit": 5}
+    searches = [
+        *({**words, "params": {"idf": {"corpus": corpus}}, "filter": where} for corpus in corpora for where in (None, corpora[0])),
+        words,
+        {"query": [1.0, 0.0, 0.0, 0.0], "using": "dense", "limit": 7, "filter": corpora[1], "with_payload": ["kind"]},
+        {"prefetch": [words, words | {"params": {"idf": {"corpus": corpora[0]}}}], "query": {"rrf": {}}, "limit": 3},
+    ]
+    found = [http.post(f"{POINTS}/query", json=search).json()["result"] for search in searches]
+    assert http.post(f"{POINTS}/query/batch", json={"searches": searches}).json()["result"] == found
+    assert len({found[number]["points"][0]["score"] for number in (0, 2, 4, 6)}) == 4, "each corpus weighs otherwise"
+    assert http.post(f"{POINTS}/query/batch", json={"searches": []}).json()["result"] == []
+    http.post(f"{POINTS}/delete", json={"points": ids})
+
+
 def test_what_is_half_made_is_swept_away_and_nothing_else_is_touched(tmp_path: Path) -> None:
     (tmp_path / ".unfinished-things" / "shard").mkdir(parents=True)
     (tmp_path / "holiday pictures").mkdir()

@@ -106,7 +106,9 @@ def test_an_index_that_is_there_already_gets_the_new_fields(index: Index) -> Non
     index.ensure()
     made = index._client.get_collection(index._collection).payload_schema
     assert {name: schema.data_type.value for name, schema in made.items()} == {
-        **dict.fromkeys(("workspace", "document", "source", "readers", "type", "author", "language", "folders", "names"), "keyword"),
+        **dict.fromkeys(
+            ("workspace", "document", "source", "readers", "sample", "type", "author", "language", "folders", "names"), "keyword"
+        ),
         "created": "datetime",
         "updated": "datetime",
     }

@@ -13,6 +13,7 @@ from qdrant_client import QdrantClient
 
 from retrieval import tokens
 from retrieval.errors import EmbeddingFault, IndexMismatch, IndexUnavailable
+from retrieval.facts import SAMPLE
 from retrieval.index import Index, connect
 from retrieval.types import LAYOUT, Chunk, Entry, Passage, Scope
 from tests.edge_process import start_edge, stop_edge
@@ -246,7 +247,7 @@ def test_a_collection_says_what_it_was_made_with_and_goes_with_all_that_is_in_it
     assert made.made() is None
     made.drop()
     made.replace(entry(workspace), [Chunk(0, 0, 1, "a")], np.ones((1, DIMENSIONS), np.float32), [([1], [1.0])])
-    assert made.made() == {"model": "one", "dimensions": DIMENSIONS, "layout": LAYOUT} and made.counts(workspace)
+    assert made.made() == {"model": "one", "dimensions": DIMENSIONS, "layout": LAYOUT, "sample": SAMPLE} and made.counts(workspace)
     made.drop()
     made.drop()
     assert made.made() is None
