@@ -387,15 +387,10 @@ def _point(number: str, entry: Entry, chunk: Chunk, dense: np.ndarray, sparse: S
 def _passage(point: models.ScoredPoint, why: Mapping[str, float], log_odds: float) -> Passage:
     held = point.payload or {}
     return Passage(
-        document=held["document"],
+        **{part: held[part] for part in ("document", "ordinal", "start", "end", "heading", "sha256")},
         name="",
-        ordinal=held["ordinal"],
-        start=held["start"],
-        end=held["end"],
         text="",
         score=probability(log_odds),
-        heading=held["heading"],
-        sha256=held["sha256"],
         why={**why, "fused": log_odds},
-        names=tuple(_names(point)),
+        names=tuple(held.get("names") or ()),
     )
