@@ -26,8 +26,9 @@ SAME_WORDS = 0.8
 """The share of a sentence's words in its source from which on it says what the source says, if nothing speaks against it."""
 SAME_THING = 0.5
 """The share from which on two sentences are about the same thing, so that a difference is a contradiction."""
-JUDGED = 0.0
-"""The least logit of a judging model (0: as likely as not) at which a sentence in other words rests on its source."""
+JUDGED = 1.0
+"""The least logit of a judging model at which a sentence in other words rests on its source. It was 0 with the weights before: where those
+gave 0, these give 0.97 (straight line through 320 pairs of a question or claim and a text, correlation .98)."""
 NOTHING_SAYS = "Nothing that was read says this."
 
 

@@ -68,11 +68,11 @@ VERDICTS = {
     "north-reranker-12": Verdict(logit=1.0, scale=0.825, offset=-4.946, usual=-7.762),
     "north-reranker-6": Verdict(logit=0.4, scale=1.761, offset=-4.143, usual=-6.625),
 }
-"""By how a cross-encoder's name begins. Fitted for multilingual-e5-small's log-odds on questions that no training saw, by the recipe's stage
-`measure`: headings, index terms and titles to their sections in 30 languages and across, Japanese questions, and such as a chat model wrote.
-`logit`: nDCG@10 is best at 1.25 there; such questions are like those that the model was trained on, and others are not, so a little less was
-taken. The rest: logistic regression over the 16 best of the first search, each set with the same weight. The smaller model's were fitted on
-200 of these questions, among 80 passages, in 8 bits, but for 0.4, for which its card gives the reason."""
+"""By how a cross-encoder's name begins. Fitted for multilingual-e5-small's log-odds on questions that no training saw, by the recipe's
+stage `measure`: headings, index terms and titles to their sections in 30 languages and across, Japanese questions, and such as a chat model
+wrote. `logit`: nDCG@10 is best at 1.25 there; such questions are like those that the model was trained on, and others are not, so a little
+less was taken. The rest: logistic regression over the 16 best of the first search, each set with the same weight. The smaller model's were
+fitted on 200 of these questions, among 80 passages, in 8 bits, but for 0.4, for which its card gives the reason."""
 
 
 def verdict_of(model: str) -> Verdict | None:
